@@ -1,0 +1,191 @@
+"""Every error that FourEyes raises on purpose.
+
+    FourEyesError
+    ├── ConfigurationError        the user must change something; nothing is restarted for it (exit code 78)
+    │   ├── SettingsError         foureyes.yaml, huggingface_models.json or FOUREYES_* is wrong
+    │   ├── MissingExtraError     an optional package is not installed
+    │   ├── SourceRefused         the source exists but refuses us: wrong password, no such scene
+    │   └── ServerRefused         the model server refuses us: token missing, model unknown to it
+    ├── FrameError                no usable frame came from the source
+    │   ├── SourceUnavailable     the source is gone or silent; connecting again may help
+    │   ├── SourceEnded           the source has no more frames (a video file, a folder)
+    │   └── BadPicture            broken, truncated, of an unsupported kind, or too large to decode safely
+    ├── TransportError            an HTTP exchange did not complete; trying again may help
+    │   ├── ConnectFailed         nobody listens there
+    │   ├── RequestTimeout        no complete answer within the deadline
+    │   ├── ConnectionBroken      the connection ended in the middle
+    │   └── ReplyTooLarge         more bytes than the caller allows (never tried again)
+    ├── VisionInferenceError      the server answered, but not with an analysis
+    │   ├── ServerFault           an error status or an error body (.status, .excerpt, .retryable)
+    │   ├── WrongModel            another model answered
+    │   ├── EmptyAnswer           nothing but white space or thinking
+    │   └── AnswerContractError   not the JSON that the schema asks for
+    ├── LMStudioError             the model server's process or its models
+    │   ├── LMStudioTimeoutError  not ready in time
+    │   ├── ServerStartFailed     its process ended or could not be started (.tail: its last lines)
+    │   ├── PortTaken             a stranger holds the port
+    │   └── ModelLoadFailed       it did not load a wanted model, or the warm-up failed
+    ├── StoreError
+    │   ├── StoreUnavailable      away; the journal keeps what was accepted
+    │   ├── StoreInUse            another process holds it
+    │   └── DocumentRefused       this document can never be stored
+    └── ProcessError              a child process could not be started
+
+Catch the branch, not the leaf. ``retryable`` says whether the same call may succeed later without anybody's help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class FourEyesError(Exception):
+    """Root of the tree. ``retryable``: the same call may succeed later by itself."""
+
+    retryable = False
+
+
+class ConfigurationError(FourEyesError):
+    """The user must change something. Never retried, never a reason to restart."""
+
+
+class SettingsError(ConfigurationError):
+    """One or more problems of the settings, each a line that names file, line, key, value and what would be right."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class MissingExtraError(ConfigurationError):
+    """An optional package is missing; the message says which command installs it."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed: pip install 'foureyes[{extra}]'"
+        )
+        self.package, self.extra = package, extra
+
+
+class SourceRefused(ConfigurationError):
+    """The source is there but refuses us (wrong password, no such scene or source)."""
+
+
+class ServerRefused(ConfigurationError):
+    """The model server refuses us (token missing or wrong, model unknown to it)."""
+
+
+class FrameError(FourEyesError):
+    """No usable frame came from the source."""
+
+
+class SourceUnavailable(FrameError):
+    """The source is gone or silent."""
+
+    retryable = True
+
+
+class SourceEnded(FrameError):
+    """The source has no more frames."""
+
+
+class BadPicture(FrameError):
+    """The bytes are not a picture that can be used."""
+
+
+class TransportError(FourEyesError):
+    """An HTTP exchange did not complete."""
+
+    retryable = True
+
+
+class ConnectFailed(TransportError):
+    """Nobody listens at the address."""
+
+
+class RequestTimeout(TransportError):
+    """No complete answer within the deadline."""
+
+
+class ConnectionBroken(TransportError):
+    """The connection ended in the middle of the exchange."""
+
+
+class ReplyTooLarge(TransportError):
+    """The reply has more bytes than the caller allows."""
+
+    retryable = False
+
+
+class VisionInferenceError(FourEyesError):
+    """The server answered, but not with an analysis."""
+
+
+class ServerFault(VisionInferenceError):
+    """The server answered with an error status, or with an error body in a 200."""
+
+    def __init__(self, message: str, *, status: int, excerpt: str = "", retryable: bool = False) -> None:
+        super().__init__(message)
+        self.status, self.excerpt, self.retryable = status, excerpt, retryable
+
+
+class WrongModel(VisionInferenceError):
+    """Another model than the wanted one answered."""
+
+
+class EmptyAnswer(VisionInferenceError):
+    """The answer holds nothing but white space or thinking."""
+
+
+class AnswerContractError(VisionInferenceError):
+    """The answer is not the JSON that the schema asks for."""
+
+
+class LMStudioError(FourEyesError):
+    """The model server's process or its models."""
+
+    retryable = True
+
+
+class LMStudioTimeoutError(LMStudioError):
+    """The server or a model was not ready in time."""
+
+
+class ServerStartFailed(LMStudioError):
+    """The server's process ended or could not be started."""
+
+    def __init__(self, message: str, tail: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.tail = tuple(tail)
+
+
+class PortTaken(LMStudioError):
+    """A stranger holds the port."""
+
+    retryable = False
+
+
+class ModelLoadFailed(LMStudioError):
+    """The server did not load a wanted model, or the warm-up failed."""
+
+
+class StoreError(FourEyesError):
+    """The store."""
+
+
+class StoreUnavailable(StoreError):
+    """The store is away; what was accepted stays in the journal."""
+
+    retryable = True
+
+
+class StoreInUse(StoreError):
+    """Another process holds the store."""
+
+
+class DocumentRefused(StoreError):
+    """This document can never be stored as it is."""
+
+
+class ProcessError(FourEyesError):
+    """A child process could not be started or ended."""

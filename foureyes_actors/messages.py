@@ -1,0 +1,343 @@
+"""Every message that crosses an actor's border, and the values they carry: frozen, immutable all the way down.
+
+``conflation_key`` marks messages of which only the newest counts: the inbox replaces an older one that was not
+started yet, and counts it. All times are UTC (aware ``datetime``) for people and the store, monotonic seconds for
+durations. Text that came from a model, a screen or an exception is untrusted data and is carried as data only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from supervisors.messages import Tick
+
+__all__ = ["Tick"]
+
+FieldValue = Decimal | str | bool | None
+Document = Mapping[str, Any]
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class Task(StrEnum):
+    """A question about a frame. The names are the keys of huggingface_models.json."""
+
+    OCR = "vision_ocr"
+    STATE = "vision_state"
+    ANIMATION = "animation_detection"
+    ERROR = "error_detection"
+
+
+class GameState(StrEnum):
+    """``unknown`` is an answer too: never replaced by a guess."""
+
+    IDLE = "idle"
+    SPINNING = "spinning"
+    WIN = "win"
+    BONUS = "bonus"
+    ERROR = "error"
+    DISCONNECTED = "disconnected"
+    UNKNOWN = "unknown"
+
+
+class Motion(StrEnum):
+    SPINNING = "spinning"
+    STOPPED = "stopped"
+    UNKNOWN = "unknown"
+
+
+class PopupKind(StrEnum):
+    NONE = "none"
+    INFO = "info"
+    ERROR = "error"
+    DISCONNECTED = "disconnected"
+    UNKNOWN = "unknown"
+
+
+class Field(StrEnum):
+    """What FourEyes holds a value for. The first five are money."""
+
+    GRAND = "grand"
+    MAJOR = "major"
+    MINOR = "minor"
+    MINI = "mini"
+    BALANCE = "balance"
+    STATE = "state"
+    MOTION = "motion"
+    POPUP = "popup"
+
+
+MONEY_FIELDS = (Field.GRAND, Field.MAJOR, Field.MINOR, Field.MINI, Field.BALANCE)
+
+
+class Collection(StrEnum):
+    """The store's collections (names as in the seed)."""
+
+    READINGS = "readings"
+    EVENTS = "events"
+    ERRORS = "ERR0R"
+    DECISIONS = "decisions"
+
+
+# --- frames ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRef:
+    """Which frame: everything but the picture, so that it can be kept."""
+
+    source: str
+    sequence: int
+    captured_at: datetime
+    captured_monotonic: float
+    digest: str  # SHA-256 of the picture's bytes, hex
+    media_type: str  # "image/jpeg" or "image/png"
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture, as the source delivered it (never re-encoded on its way)."""
+
+    ref: FrameRef
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCaptured:
+    conflation_key: ClassVar[str] = "frame"
+    frame: Frame
+
+
+class StreamCondition(StrEnum):
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    DOWN = "down"  # no frame for more than 5 s
+    FROZEN = "frozen"  # the same picture for more than 30 s
+    BLACK = "black"  # nothing but black
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHealthChanged:
+    """Sent on an edge only."""
+
+    source: str
+    before: StreamCondition
+    after: StreamCondition
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceExhausted:
+    """The source has no more frames (a video file, a folder of pictures); a clean end, not a failure."""
+
+    source: str
+    frames: int
+
+
+# --- answers --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TaskAnswer:
+    """One task's checked answer. ``values``: JSON values as the model gave them; ``confidence``: given, or None."""
+
+    task: Task
+    values: Mapping[str, Any]
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """One model's checked answer about one frame."""
+
+    frame: FrameRef
+    model: str
+    answers: tuple[TaskAnswer, ...]
+    latency: float  # seconds from the request's start to the checked answer
+    cached: bool = False
+    degraded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisFailed:
+    """One model could not answer about one frame; the fault itself goes to the BugActor."""
+
+    frame: FrameRef
+    model: str
+    tasks: tuple[Task, ...]
+    error_type: str
+    reason: str
+
+
+# --- model server ---------------------------------------------------------------------------------------------------
+
+
+class ServerPhase(StrEnum):
+    STARTING = "starting"
+    LOADING = "loading"
+    WARMING_UP = "warming_up"
+    READY = "ready"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """What the model server is doing; sent to every inference actor and to the console on each change."""
+
+    conflation_key: ClassVar[str] = "server_state"
+    phase: ServerPhase
+    base_url: str = ""
+    models: tuple[str, ...] = ()  # the models that passed the warm-up, by the id that requests must use
+    detail: str = ""
+    pid: int | None = None  # the server's process, when FourEyes started it
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSuspect:
+    """An inference actor could not reach the server: look at it now, not at the next check."""
+
+    conflation_key: ClassVar[str] = "server_suspect"
+    reason: str
+
+
+# --- readings -------------------------------------------------------------------------------------------------------
+
+
+class ReadingStatus(StrEnum):
+    ACCEPTED = "accepted"
+    HELD = "held"  # not confirmed yet: the last accepted value stands
+    MISSING = "missing"  # the model saw no value
+    REJECTED = "rejected"  # the raw text is not a legal value
+    STALE = "stale"  # no answer about this frame: the last accepted value stands
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What FourEyes holds to be true for one field now, with its evidence."""
+
+    field: Field
+    raw: str | None  # as the model wrote it; untrusted text
+    value: FieldValue
+    confidence: float | None
+    status: ReadingStatus
+    reason: str
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingSet:
+    """All readings of one frame. ``id`` is unique per run and frame: storing it twice stores it once."""
+
+    id: str
+    frame: FrameRef
+    models: tuple[str, ...]
+    readings: tuple[Reading, ...]
+    at: datetime
+    age: float  # seconds from capture to this reading
+    degraded: bool = False
+
+    def reading(self, name: Field) -> Reading | None:
+        return next((r for r in self.readings if r.field is name), None)
+
+
+class EventKind(StrEnum):
+    STATE_CHANGED = "state_changed"
+    MOTION_CHANGED = "motion_changed"
+    POPUP_SEEN = "popup_seen"
+    POPUP_GONE = "popup_gone"
+    BALANCE_CHANGED = "balance_changed"
+    JACKPOT_RESET = "jackpot_reset"
+    STREAM_CHANGED = "stream_changed"
+    SERVER_CHANGED = "server_changed"
+    HEAD_BITTEN = "head_bitten"
+    RUN_STARTED = "run_started"
+    RUN_ENDED = "run_ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change worth telling."""
+
+    id: str
+    kind: EventKind
+    at: datetime
+    subject: str  # the field, actor or part that changed
+    before: str | None
+    after: str | None
+    reason: str = ""
+    frame: FrameRef | None = None
+
+
+# --- upkeep ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSample:
+    """CPU in percent of one core (this process, server) or of the machine; memory in bytes."""
+
+    conflation_key: ClassVar[str] = "resource_sample"
+    at: datetime
+    machine_cpu: float
+    available_memory: int
+    own_cpu: float
+    own_memory: int
+    server_cpu: float | None
+    server_memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Any exception or broken expectation, before it is recorded. Made where it was caught; no traceback is kept."""
+
+    id: str
+    at: datetime
+    source: str  # the actor's name
+    component: str  # module:qualname of the raising frame
+    exception_type: str  # module-qualified
+    message: str
+    stack_trace: str
+    context: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRecorded:
+    """The BugActor's word to Forgewright: recorded under this id and group."""
+
+    fault: Fault
+    fingerprint: str
+    occurrences: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDocuments:
+    """For the recorder: append these; each has a unique ``_id``."""
+
+    collection: Collection
+    documents: tuple[Document, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CountError:
+    """For the recorder: one more occurrence of the group ``document["fingerprint"]`` in ERR0R."""
+
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class GetStatus:
+    """Ask any actor: it answers a plain dict of counters and conditions at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Ask the recorder: answers True once everything that was accepted before is stored or in the journal."""
