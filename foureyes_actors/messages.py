@@ -202,6 +202,13 @@ class ServerState:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerStateWanted:
+    """An actor that has just started asks the LMStudioActor to send it the present ServerState."""
+
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSuspect:
     """An inference actor could not reach the server: look at it now, not at the next check."""
 

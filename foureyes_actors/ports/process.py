@@ -1,0 +1,49 @@
+"""Child processes, as a port."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessUsage:
+    """Of a process and all its descendants. CPU in percent of one core since the last call; memory in bytes (RSS)."""
+
+    cpu: float
+    memory: int
+
+
+class ChildProcess(Protocol):
+    """A process that FourEyes started. Its output is drained by a named thread, the last 100 lines are kept."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def exit_code(self) -> int | None:
+        """None while it runs. A process that a signal ended has a negative code, as in ``subprocess``."""
+
+    def tail(self) -> tuple[str, ...]:
+        """The last lines of its output (stdout and stderr), oldest first; untrusted text."""
+
+    def stop(self, grace: float) -> None:
+        """Ask the whole tree to end, wait ``grace`` seconds, kill what is left. Returns when nothing is left."""
+
+
+class ProcessPort(Protocol):
+    def start(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> ChildProcess:
+        """Start ``command`` (no shell) with a pipe as its standard input that closes when FourEyes ends, however
+        it ends: a child that watches it leaves no orphan. ``environment`` is added to ours. Raises ProcessError."""
+
+    def usage(self, pid: int) -> ProcessUsage | None:
+        """None when there is no such process."""
+
+    def machine(self) -> tuple[float, int]:
+        """CPU percent of the whole machine since the last call, and available memory in bytes."""
+
+    def listener(self, port: int) -> str | None:
+        """Who listens on this loopback TCP port, for people ("python (pid 12)", "somebody"); None when nobody."""
+
+    def find_program(self, name: str) -> str | None:
+        """The absolute path of an executable on PATH or at that path; None when there is none."""

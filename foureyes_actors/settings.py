@@ -1,0 +1,192 @@
+"""The configuration: what foureyes.yaml may say, validated. Loading (files, environment, line numbers) is in
+``settings_file.py``. Every key has a default, so an empty file is a working configuration: the embedded default.
+
+Durations are seconds. Secrets are ``SecretStr``: masked in every repr and log.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from foureyes_actors import messages
+
+Positive = Annotated[float, Field(gt=0)]
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+PixelSide = Annotated[int, Field(ge=8, le=4096)]  # OBS's own limits for a screenshot
+
+
+class Section(BaseModel):
+    """A part of the file: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=False)
+
+
+class CabinetSettings(Section):
+    theme: str = "all"  # a theme's name, or "all": one after another
+    seed: int = 7
+    width: PixelSide = 1280
+    height: PixelSide = 720
+    jpeg_quality: Annotated[int, Field(ge=30, le=100)] = 85
+
+
+class ObsSettings(Section):
+    host: str = "127.0.0.1"
+    port: PortNumber = 4455
+    password: SecretStr = SecretStr("")
+    source: str = ""  # a scene or source by name; empty: whatever scene is on program
+    media: Literal["jpg", "png"] = "jpg"
+    quality: Annotated[int, Field(ge=-1, le=100)] = 85
+    width: PixelSide | None = 1280
+    height: PixelSide | None = 720
+    deadline: Positive = 2.0
+
+
+class ScreenSettings(Section):
+    monitor: Annotated[int, Field(ge=0)] = 1  # 0: all monitors together
+    region: tuple[float, float, float, float] | None = None  # x1, y1, x2, y2 as parts of the screen, 0-1
+    jpeg_quality: Annotated[int, Field(ge=30, le=100)] = 85
+
+
+class VideoSettings(Section):
+    path: Path = Path("video.mp4")
+    loop: bool = False
+    jpeg_quality: Annotated[int, Field(ge=30, le=100)] = 85
+
+
+class PicturesSettings(Section):
+    path: Path = Path("pictures")
+    loop: bool = False
+
+
+class HealthSettings(Section):
+    down_after: Positive = 5.0
+    frozen_after: Positive = 30.0
+    black_level: Annotated[int, Field(ge=0, le=255)] = 8  # brightest luma of a picture that counts as black
+
+
+class PictureLimits(Section):
+    max_bytes: Annotated[int, Field(gt=0)] = 24 * 1024 * 1024
+    max_pixels: Annotated[int, Field(gt=0)] = 26_214_400  # LM Studio's own limit (5120 x 5120)
+
+
+class SourceSettings(Section):
+    kind: Literal["cabinet", "obs", "screen", "video", "pictures"] = "cabinet"
+    rate: Annotated[float, Field(gt=0, le=10)] = 3.0  # frames per second
+    cabinet: CabinetSettings = CabinetSettings()
+    obs: ObsSettings = ObsSettings()
+    screen: ScreenSettings = ScreenSettings()
+    video: VideoSettings = VideoSettings()
+    pictures: PicturesSettings = PicturesSettings()
+    health: HealthSettings = HealthSettings()
+    limits: PictureLimits = PictureLimits()
+
+
+class ModelServerSettings(Section):
+    kind: Literal["embedded", "lm_studio", "openai"] = "embedded"
+    base_url: str = "auto"  # auto: embedded takes a free port, lm_studio http://127.0.0.1:1234
+    manage: bool = True  # False: attach only, never start or stop it
+    command: tuple[str, ...] = ()  # how to start it, when not the kind's own way
+    api_token: SecretStr = SecretStr("")
+    models_file: Path | None = None  # None: the kind's shipped table
+    start_timeout: Positive = 30.0
+    load_timeout: Positive = 300.0
+    check_every: Positive = 10.0
+    silent_after: Annotated[int, Field(ge=1)] = 3  # failed checks in a row after which the server counts as dead
+    stop_grace: Positive = 3.0
+
+    @model_validator(mode="after")
+    def _openai_needs_an_address(self) -> ModelServerSettings:
+        if self.kind == "openai" and self.base_url == "auto":
+            raise ValueError("base_url must be given for kind openai, e.g. http://127.0.0.1:8080")
+        return self
+
+
+class InferenceSettings(Section):
+    deadline: Positive = 30.0  # one request, everything included
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    backoff: tuple[float, ...] = (2.0, 4.0)  # before the 2nd, the 3rd attempt; the last one repeats
+    jitter: Annotated[float, Field(ge=0)] = 0.5  # at most this is added to each
+    cache_ttl: Annotated[float, Field(ge=0)] = 5.0  # 0: no cache
+    cache_size: Annotated[int, Field(ge=1)] = 256
+    max_tokens: Annotated[int, Field(ge=16)] = 500
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.1
+
+
+class FieldRule(Section):
+    """Format and quorum of one field. ``quorum``: equal raw values in a row before a change is accepted."""
+
+    quorum: Annotated[int, Field(ge=1, le=20)] = 1
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+def _default_rules() -> dict[messages.Field, FieldRule]:
+    words = {messages.Field.STATE, messages.Field.POPUP}
+    return {name: FieldRule(quorum=2 if name in words else 1) for name in messages.Field}
+
+
+class ReadingsSettings(Section):
+    fields: dict[messages.Field, FieldRule] = Field(default_factory=_default_rules)
+    join_timeout: Positive = 10.0  # wait at most so long for the other models' answers about a frame
+    jackpot_fall: Annotated[float, Field(gt=0, lt=1)] = 0.2  # a fall by this part is a reset event
+
+    def rule(self, name: messages.Field) -> FieldRule:
+        return self.fields.get(name) or _default_rules()[name]
+
+
+class RetentionSettings(Section):
+    """Days."""
+
+    readings: Positive = 7.0
+    events: Positive = 90.0
+    errors: Positive = 30.0
+    decisions: Positive = 3650.0
+
+
+class StoreSettings(Section):
+    kind: Literal["sqlite", "mongodb"] = "sqlite"
+    path: Path = Path("foureyes.sqlite3")  # below data_dir unless absolute
+    uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017")
+    database: str = "foureyes"
+    timeout: Positive = 3.0  # one call to MongoDB
+    retention: RetentionSettings = RetentionSettings()
+
+
+class ResourceSettings(Section):
+    every: Positive = 5.0
+
+
+class LogSettings(Section):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+    format: Literal["text", "json"] = "text"
+
+
+class Settings(Section):
+    version: Literal[1] = 1
+    data_dir: Path = Path("data")
+    source: SourceSettings = SourceSettings()
+    model_server: ModelServerSettings = ModelServerSettings()
+    inference: InferenceSettings = InferenceSettings()
+    readings: ReadingsSettings = ReadingsSettings()
+    store: StoreSettings = StoreSettings()
+    resource: ResourceSettings = ResourceSettings()
+    log: LogSettings = LogSettings()
+
+
+class ModelEntry(BaseModel):
+    """One row of huggingface_models.json, in the seed's format."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    model_id: Annotated[str, Field(min_length=1)]
+    prompt: Annotated[str, Field(min_length=1)]
+    size: str = ""
+    latency_target_ms: Annotated[int, Field(gt=0)] = 300
+    device: Literal["cpu", "gpu", "cuda", "mps"] = "cpu"
+    enabled: bool = True
+
+
+ModelTable = dict[messages.Task, ModelEntry]

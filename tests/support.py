@@ -1,0 +1,68 @@
+"""What tests share: a recording actor context, a patient poll for real processes, skips that CI does not forgive."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+
+
+class FakeContext:
+    """An ActorContext that records instead of sending. ``absent``: names that nobody has."""
+
+    def __init__(self, name: str = "subject", incarnation: int = 1, absent: tuple[str, ...] = ()) -> None:
+        self.name, self.incarnation, self.absent = name, incarnation, absent
+        self.sent: list[tuple[str, object]] = []
+        self.to_self: list[object] = []
+        self.ticks: list[tuple[float, str]] = []
+        self.later: list[tuple[float, object]] = []
+
+    def tell(self, name: str, message: object) -> bool:
+        if name in self.absent:
+            return False
+        self.sent.append((name, message))
+        return True
+
+    def tell_self(self, message: object) -> bool:
+        self.to_self.append(message)
+        return True
+
+    def every(self, seconds: float, name: str) -> None:
+        self.ticks.append((seconds, name))
+
+    def after(self, seconds: float, message: object) -> None:
+        self.later.append((seconds, message))
+
+    def sent_to(self, name: str) -> list[object]:
+        return [message for to, message in self.sent if to == name]
+
+
+def missing(reason: str) -> NoReturn:
+    """A real part is not here: skip, saying what to install; where CI=true, fail instead."""
+    if os.environ.get("CI", "").lower() in {"1", "true"}:
+        pytest.fail(f"under CI this part must be there: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def need(*, modules: tuple[str, ...] = (), programs: tuple[str, ...] = (), install: str) -> None:
+    """Skip (fail under CI) unless all modules and programs are there. ``install``: what to do about it."""
+    absent = [m for m in modules if importlib.util.find_spec(m) is None]
+    absent += [p for p in programs if shutil.which(p) is None]
+    if absent:
+        missing(f"{', '.join(absent)} not found; {install}")
+
+
+def eventually(condition: Callable[[], bool], timeout: float, what: str, every: float = 0.02) -> None:
+    """Poll a real process or thread until ``condition`` holds; fail after ``timeout`` seconds, naming ``what``."""
+    deadline = time.monotonic() + timeout
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {timeout} s: {what}")
+        pause.wait(every)
