@@ -7,8 +7,8 @@
     mark    = "." or ",", another one than the separator
     decimals = two digits; three for a currency that has three (KWD, BHD, OMR, JOD, TND, IQD, LYD)
 
-**One mark alone** (``1.23``, ``1,234``) says by what follows whether it is a decimal mark: two digits are decimals, three
-digits are a group. With a currency of three decimals ``1.234`` can be either, and is refused. A document-level
+**One mark alone** (``1.23``, ``1,234``) says by what follows whether it is a decimal mark: two digits are decimals,
+three digits are a group. With a currency of three decimals ``1.234`` can be either, and is refused. A document-level
 ``decimal_mark`` ("all amounts of this screen use this mark") decides instead: the other mark can then only group, and
 the decimal mark can only be followed by decimals. Texts that a reader produces when it loses or doubles a character
 ("1,23.4", one decimal digit, a leading zero) are refused for that reason.
@@ -32,72 +32,12 @@ APOSTROPHES = "'\u2019"
 DecimalMark = Literal[".", ","]
 
 # ISO 4217 codes that are shown on screens; the ones of three decimals are a set of their own below.
-CODES = frozenset(
-    [
-        "USD",
-        "EUR",
-        "GBP",
-        "CHF",
-        "SEK",
-        "NOK",
-        "DKK",
-        "ISK",
-        "PLN",
-        "CZK",
-        "HUF",
-        "RON",
-        "BGN",
-        "HRK",
-        "RSD",
-        "TRY",
-        "UAH",
-        "RUB",
-        "GEL",
-        "KZT",
-        "CAD",
-        "AUD",
-        "NZD",
-        "HKD",
-        "SGD",
-        "MXN",
-        "BRL",
-        "ARS",
-        "CLP",
-        "COP",
-        "PEN",
-        "UYU",
-        "JPY",
-        "CNY",
-        "KRW",
-        "INR",
-        "IDR",
-        "MYR",
-        "PHP",
-        "THB",
-        "VND",
-        "TWD",
-        "ZAR",
-        "NGN",
-        "KES",
-        "GHS",
-        "EGP",
-        "MAD",
-        "ILS",
-        "AED",
-        "SAR",
-        "QAR",
-        "KWD",
-        "BHD",
-        "OMR",
-        "JOD",
-        "TND",
-        "IQD",
-        "LYD",
-        "BTC",
-        "ETH",
-        "USDT",
-    ]
-)
+_CODES = """
+USD EUR GBP CHF SEK NOK DKK ISK PLN CZK HUF RON BGN HRK RSD TRY UAH RUB GEL KZT CAD AUD NZD HKD SGD MXN BRL ARS CLP COP
+PEN UYU JPY CNY KRW INR IDR MYR PHP THB VND TWD ZAR NGN KES GHS EGP MAD ILS AED SAR QAR KWD BHD OMR JOD TND IQD LYD
+BTC ETH USDT
+"""
+CODES = frozenset(_CODES.split())
 THREE_DECIMALS = frozenset({"KWD", "BHD", "OMR", "JOD", "TND", "IQD", "LYD"})
 
 # As shown -> the codes it can stand for.
@@ -132,7 +72,7 @@ SYMBOLS: dict[str, frozenset[str]] = {
         "₿": "BTC",
     }.items()
 }
-# Written in letters, any case -> how the currency is named in a result. The last line: units of games, not of countries.
+# Written in letters, any case -> how the currency is named in a result. The last line: units of games.
 WORDS: dict[str, str] = {
     shown: name
     for name, forms in {
@@ -160,7 +100,7 @@ WORDS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """``currency``: the symbol, code or word as it was shown (codes in capitals, words in their usual form), or None."""
+    """``currency``: the symbol, code or word as shown (codes in capitals, words in their usual form), or None."""
 
     amount: Decimal
     currency: str | None = None
@@ -176,7 +116,7 @@ _REFUSED_SIGNS = {"-": "a negative amount", "\u2212": "a negative amount", "+": 
 
 
 def parse_money(text: str, *, decimal_mark: DecimalMark | None = None) -> Money:
-    """The amount and currency that ``text`` shows. Raises MoneyError with the reason when it is not clearly one amount."""
+    """The amount and currency that ``text`` shows. Raises MoneyError, with the reason, unless it is clearly one amount."""
     _refuse_foreign_characters(text)
     stripped = text.strip(BLANKS)
     numbers = _NUMBER.findall(stripped)
