@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +16,28 @@ class Tick:
     @property
     def conflation_key(self) -> str:
         return f"tick:{self.name}"
+
+
+class Stage(StrEnum):
+    """In which part of its life an actor ended."""
+
+    INIT = "__init__"
+    START = "on_start"
+    RECEIVE = "on_receive"
+    STOP = "on_stop"
+    STUCK = "stuck"  # fenced: it had not come back from one message
+
+
+@dataclass(frozen=True, slots=True)
+class ExitNotice:
+    """Sent exactly once at the end of every incarnation, whatever ended it. ``error`` None: it was asked to stop.
+
+    ``error`` has no traceback (it would keep frames and pictures alive); ``stack_trace`` is its text.
+    """
+
+    child: str
+    incarnation: int
+    stage: Stage
+    error: BaseException | None
+    stack_trace: str = ""
+    handling: str = ""  # the type of the message that was being handled

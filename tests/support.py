@@ -12,6 +12,8 @@ from typing import NoReturn
 
 import pytest
 
+from supervisors.inbox import Inbox
+
 
 class FakeContext:
     """An ActorContext that records instead of sending. ``absent``: names that nobody has."""
@@ -19,6 +21,7 @@ class FakeContext:
     def __init__(self, name: str = "subject", incarnation: int = 1, absent: tuple[str, ...] = ()) -> None:
         self.name, self.incarnation, self.absent = name, incarnation, absent
         self.sent: list[tuple[str, object]] = []
+        self.inbox = Inbox(name)
         self.to_self: list[object] = []
         self.ticks: list[tuple[float, str]] = []
         self.later: list[tuple[float, object]] = []

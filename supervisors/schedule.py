@@ -1,0 +1,109 @@
+"""One timer thread for everybody, on absolute monotonic deadlines.
+
+The n-th tick is due at start + n x interval, however late the one before it was: no drift. Deadlines that have
+passed when the thread gets to them are skipped and counted, never piled up.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+WAKE_UP = 1.0  # seconds; no wait is endless
+
+
+@dataclass(order=True)
+class _Entry:
+    due: float
+    order: int
+    start: float = field(compare=False)
+    interval: float | None = field(compare=False)
+    fire: Callable[[int], bool] = field(compare=False)
+
+
+def next_deadline(start: float, interval: float, now: float) -> tuple[int, float]:
+    """The number and time of the first deadline after ``now``."""
+    number = max(1, math.floor((now - start) / interval) + 1)
+    return number, start + number * interval
+
+
+class Schedule:
+    """Any thread may add; ``fire`` runs in the timer thread, must not block, and ends its entry by returning False."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._changed = threading.Condition()
+        self._entries: list[_Entry] = []
+        self._order = itertools.count()
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+        self.skipped = 0
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="schedule", daemon=True)
+        self._thread.start()
+
+    def every(self, seconds: float, fire: Callable[[int], bool]) -> None:
+        """Call ``fire(number)`` at now + number x seconds. Raises ValueError for an interval that is not positive."""
+        if not seconds > 0:
+            raise ValueError(f"the interval must be positive, not {seconds!r}")
+        now = self._monotonic()
+        self._add(_Entry(now + seconds, next(self._order), now, seconds, fire))
+
+    def after(self, seconds: float, fire: Callable[[int], bool]) -> None:
+        """Call ``fire(1)`` once."""
+        now = self._monotonic()
+        self._add(_Entry(now + max(0.0, seconds), next(self._order), now, None, fire))
+
+    def _add(self, entry: _Entry) -> None:
+        with self._changed:
+            heapq.heappush(self._entries, entry)
+            self._changed.notify()
+
+    def stop(self, timeout: float = 1.0) -> None:
+        with self._changed:
+            self._stopped = True
+            self._entries.clear()
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if self._stopped:
+                    return
+                wait = self._entries[0].due - self._monotonic() if self._entries else WAKE_UP
+                if wait > 0:
+                    self._changed.wait(min(wait, WAKE_UP))
+                    continue
+            self.run_due()
+
+    def run_due(self) -> None:
+        """Fire everything that is due now (tests with an injected clock call this instead of ``start``)."""
+        now = self._monotonic()
+        for entry in self._pop_due(now):
+            number = 1 if entry.interval is None else round((entry.due - entry.start) / entry.interval)
+            goes_on = entry.fire(number)
+            if goes_on and entry.interval is not None:
+                self._again(entry, number)
+
+    def _pop_due(self, now: float) -> list[_Entry]:
+        due = []
+        with self._changed:
+            while self._entries and self._entries[0].due <= now:
+                due.append(heapq.heappop(self._entries))
+        return due
+
+    def _again(self, entry: _Entry, number: int) -> None:
+        assert entry.interval is not None
+        following, due = next_deadline(entry.start, entry.interval, self._monotonic())
+        with self._changed:
+            if not self._stopped:
+                self.skipped += following - number - 1
+                heapq.heappush(self._entries, _Entry(due, next(self._order), entry.start, entry.interval, entry.fire))

@@ -1,0 +1,117 @@
+"""The inbox: order, conflation, bound, ownership, atomic close."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+from pykka import ActorDeadError, ThreadingFuture
+
+from supervisors.inbox import Envelope, Inbox, InboxFull
+
+
+@dataclass(frozen=True)
+class Picture:
+    conflation_key: ClassVar[str] = "picture"
+    number: int
+
+
+def owned(bound: int = 10) -> Inbox:
+    inbox = Inbox("subject", bound=bound)
+    inbox.own(1)
+    return inbox
+
+
+def taken(inbox: Inbox, incarnation: int = 1) -> object:
+    envelope = inbox.take(incarnation)
+    assert envelope is not None
+    inbox.done(incarnation)
+    return envelope.message
+
+
+def test_plain_messages_come_first_and_in_order_then_the_newest_of_each_key() -> None:
+    inbox = owned()
+    for message in (Picture(1), "a", Picture(2), "b", Picture(3)):
+        inbox.put(Envelope(message))
+    assert [taken(inbox) for _ in range(3)] == ["a", "b", Picture(3)]
+    assert inbox.replaced == {"picture": 2}
+    assert inbox.empty()
+
+
+def test_a_message_that_waits_for_a_reply_is_never_replaced() -> None:
+    inbox = owned()
+    inbox.put(Envelope(Picture(1), ThreadingFuture()))
+    inbox.put(Envelope(Picture(2)))
+    assert [taken(inbox), taken(inbox)] == [Picture(1), Picture(2)]
+
+
+def test_the_bound_is_told_to_the_sender_and_does_not_touch_conflated_messages() -> None:
+    inbox = owned(bound=2)
+    inbox.put(Envelope("a"))
+    inbox.put(Envelope("b"))
+    with pytest.raises(InboxFull, match="subject has 2 messages waiting"):
+        inbox.put(Envelope("c"))
+    inbox.put(Envelope(Picture(1)))
+    assert len(inbox) == 3
+
+
+def test_close_refuses_new_messages_and_answers_every_asker() -> None:
+    inbox = owned()
+    future: ThreadingFuture[object] = ThreadingFuture()
+    inbox.put(Envelope("question", future))
+    inbox.close()
+    with pytest.raises(ActorDeadError):
+        future.get(timeout=1)
+    with pytest.raises(ActorDeadError):
+        inbox.put(Envelope("late"))
+    assert inbox.take(1) is None
+
+
+def test_a_fenced_incarnation_gets_nothing_and_its_successor_everything() -> None:
+    inbox = owned()
+    got: list[object] = []
+    waiter = threading.Thread(target=lambda: got.append(inbox.take(1)), name="old owner")
+    waiter.start()
+    inbox.own(2)
+    waiter.join(5)
+    inbox.put(Envelope("work"))
+    assert got == [None]
+    assert taken(inbox, 2) == "work"
+
+
+def test_busy_for_counts_from_the_take_and_only_for_the_owner() -> None:
+    now = [10.0]
+    inbox = Inbox("subject", monotonic=lambda: now[0])
+    inbox.own(1)
+    inbox.put(Envelope("work"))
+    inbox.take(1)
+    now[0] = 13.5
+    assert (inbox.busy_for(), inbox.handling) == (3.5, "str")
+    inbox.own(2)
+    inbox.done(1)
+    assert inbox.busy_for() == 0.0
+
+
+def test_put_and_close_race_loses_no_asker() -> None:
+    for _ in range(200):
+        inbox = owned()
+        futures: list[ThreadingFuture[object]] = []
+
+        def ask(inbox: Inbox = inbox, futures: list[ThreadingFuture[object]] = futures) -> None:
+            for _ in range(10):
+                future: ThreadingFuture[object] = ThreadingFuture()
+                try:
+                    inbox.put(Envelope("question", future))
+                except ActorDeadError:
+                    return
+                futures.append(future)
+
+        asker = threading.Thread(target=ask, name="asker")
+        asker.start()
+        inbox.close()
+        asker.join(5)
+        for future in futures:
+            with pytest.raises(ActorDeadError):
+                future.get(timeout=1)
