@@ -55,7 +55,8 @@ class BootFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class StartTree:
-    """Ask: start all children. Answers None, or raises BootFailed after having stopped what was started."""
+    """Ask: start all children. Answers None, or the BootFailed (not raised: Cerberus lives on to be stopped)
+    after having stopped what was started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class Cerberus(SupervisedActor):
             case _Restart(name=name):
                 self._restart(self._children[name])
             case StartTree():
-                self._start_all()
+                return self._start_all()
             case StopTree(timeout=timeout):
                 return self._stop_all(timeout)
             case TreeStatus():
@@ -185,7 +186,7 @@ class Cerberus(SupervisedActor):
 
     # --- start ---
 
-    def _start_all(self) -> None:
+    def _start_all(self) -> BootFailed | None:
         for child in self._children.values():
             self._tree.directory.add(child.spec.name, child.inbox)
         for child in self._children.values():
@@ -193,7 +194,8 @@ class Cerberus(SupervisedActor):
             if child.state is not ChildState.RUNNING:
                 failure = self._boot_failure(child)
                 self._stop_all(CHILD_STOP)
-                raise failure
+                return failure
+        return None
 
     def _boot_failure(self, child: _Child) -> BootFailed:
         notice = child.context.notice if child.context else None

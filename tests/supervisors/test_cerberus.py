@@ -80,7 +80,9 @@ class World:
             )
 
         self.context = start_cerberus(make, self.tree)
-        self.ask(StartTree())
+        failure = self.ask(StartTree())
+        if failure is not None:
+            raise failure
 
     def ask(self, message: object) -> Any:
         return self.tree.directory.ask(CERBERUS, message, 10)
