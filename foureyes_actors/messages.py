@@ -314,6 +314,8 @@ class Fault:
     stack_trace: str
     context: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     retryable: bool = False
+    exception_chain: tuple[str, ...] = ()  # module-qualified types, the caught one first, then its causes
+    frames: tuple[str, ...] = ()  # module:qualname of our own frames without the ports, outermost first
 
 
 @dataclass(frozen=True, slots=True)
