@@ -1,0 +1,48 @@
+# make run   reads the demo cabinet with the embedded model server (ARGS="--seconds 60" ends by itself)
+# make test  runs the test suite
+# Both make .venv and install what they need; nothing outside this folder is touched.
+
+PYTHON ?= python3
+VENV ?= .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+RUN_EXTRAS := embedded
+TEST_EXTRAS := embedded,screen,video,test
+
+.PHONY: run test lint slow clean
+
+run: $(VENV)/.run
+	$(BIN)/python run.py $(ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+
+slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+$(VENV)/.venv: tools/make_venv.py
+	$(PYTHON) tools/make_venv.py $(VENV)
+	touch $@
+
+$(VENV)/.run: $(VENV)/.venv pyproject.toml
+	@echo "installing FourEyes and its embedded model server (about 250 MB, once)"
+	$(PIP) --editable '.[$(RUN_EXTRAS)]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.venv pyproject.toml
+	@echo "installing FourEyes and what its tests need (once)"
+	$(PIP) --editable '.[$(TEST_EXTRAS)]'
+	touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,72 @@
+"""ConsoleActor: prints one line per change and says when the run has what it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from foureyes_actors.console import lines
+from foureyes_actors.messages import (
+    Event,
+    EventKind,
+    Field,
+    FieldValue,
+    GetStatus,
+    ReadingSet,
+    ServerState,
+    SourceExhausted,
+)
+from foureyes_actors.ports.clock import Clock
+from supervisors.actor import ActorContext, SupervisedActor
+
+SILENT_EVENTS = {EventKind.BALANCE_CHANGED, EventKind.SERVER_CHANGED, EventKind.MOTION_CHANGED, EventKind.STATE_CHANGED}
+
+
+class ConsoleActor(SupervisedActor):
+    """``write`` gets one line of text at a time. ``finish`` is called, in this actor's thread, with a reason when
+    ``frames`` frames have been read, or ``exhausted`` when the source has no more."""
+
+    def __init__(
+        self,
+        context: ActorContext,
+        *,
+        clock: Clock,
+        write: Callable[[str], None],
+        finish: Callable[[str], None],
+        exhausted: Callable[[], None],
+        frames: int | None = None,
+    ) -> None:
+        super().__init__(context)
+        self._clock, self._write, self._finish, self._exhausted, self._frames = clock, write, finish, exhausted, frames
+        self._last: dict[Field, FieldValue] = {}
+        self._read = 0
+        self._first_age: float | None = None
+        self._server: ServerState | None = None
+
+    def on_receive(self, message: Any) -> Any:
+        match message:
+            case ReadingSet():
+                self._show(message)
+            case Event():
+                # What a reading line says already is not said twice.
+                if message.kind not in SILENT_EVENTS:
+                    self._write(lines.event_line(message))
+            case ServerState():
+                if message != self._server:
+                    self._server = message
+                    self._write(lines.server_line(message, self._clock.utc_now()))
+            case SourceExhausted():
+                self._write(f"the source {message.source} has no more frames ({message.frames} in all)")
+                self._exhausted()
+            case GetStatus():
+                return {"read": self._read}
+        return None
+
+    def _show(self, readings: ReadingSet) -> None:
+        self._read += 1
+        news = lines.changed(self._last, readings)
+        if news:
+            self._write(lines.reading_line(readings, news, self._last))
+            self._last.update({r.field: r.value for r in news})
+        if self._frames is not None and self._read == self._frames:
+            self._finish(f"{self._frames} frames read")

@@ -1,0 +1,88 @@
+"""What the headless run prints: pure functions from messages to lines of plain text.
+
+Text from models and screens is cleaned of control characters and shortened before it reaches a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from foureyes_actors.messages import Event, Field, FieldValue, Reading, ReadingSet, ReadingStatus, ServerState
+
+MAX_TEXT = 80  # characters of a popup's text on one line
+
+
+def clean(text: str, limit: int = MAX_TEXT) -> str:
+    """One line without control characters (a screen must not be able to steer the terminal), at most ``limit``."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(printable.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def show_value(value: FieldValue, currency: str | None = None) -> str:
+    """A value for people: 12,345.67 USD; - when there is none."""
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case Decimal():
+            return f"{value:,f}" + (f" {currency}" if currency else "")
+    return clean(value)
+
+
+def show_reading(reading: Reading, before: FieldValue) -> str:
+    text = f"{reading.field} {show_value(reading.value, reading.currency)}"
+    if isinstance(reading.value, Decimal) and isinstance(before, Decimal) and reading.value != before:
+        text += f" ({reading.value - before:+,f})"
+    return text
+
+
+def changed(last: Mapping[Field, FieldValue], readings: ReadingSet) -> tuple[Reading, ...]:
+    """The readings whose accepted value differs from the last one printed. What was never seen is no change."""
+    return tuple(
+        r
+        for r in readings.readings
+        if r.status is ReadingStatus.ACCEPTED and (r.field not in last or last[r.field] != r.value)
+    )
+
+
+def reading_line(readings: ReadingSet, news: tuple[Reading, ...], last: Mapping[Field, FieldValue]) -> str:
+    """One line for all that changed with this frame."""
+    what = "  ".join(show_reading(r, last.get(r.field)) for r in news)
+    mark = "  [degraded]" if readings.degraded else ""
+    return f"{stamp(readings.at)}  #{readings.frame.sequence:<5} {what}  ({readings.age:.2f} s old){mark}"
+
+
+def event_line(event: Event) -> str:
+    change = f"{clean(event.before or '-')} -> {clean(event.after or '-')}"
+    reason = f"  ({clean(event.reason, 120)})" if event.reason else ""
+    return f"{stamp(event.at)}  * {event.kind}: {event.subject}  {change}{reason}"
+
+
+def server_line(state: ServerState, at: datetime) -> str:
+    detail = f": {clean(state.detail, 300)}" if state.detail else ""
+    return f"{stamp(at)}  model server {state.phase.value.replace('_', ' ')}{detail}"
+
+
+def stamp(at: datetime) -> str:
+    """Local wall-clock time to a tenth of a second."""
+    local = at.astimezone()
+    return f"{local:%H:%M:%S}.{local.microsecond // 100_000}"
+
+
+def summary_lines(status: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The end of a run: every actor's counters, one line each."""
+    return [
+        f"  {name:<42} " + "  ".join(f"{k} {_short(v)}" for k, v in counters.items() if v not in (None, "", {}))
+        for name, counters in status.items()
+    ]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return clean(str(value), 100)

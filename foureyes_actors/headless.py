@@ -1,0 +1,274 @@
+"""One headless run: build the tree, wait until it is asked to end, stop it in order, say what was seen.
+
+Runs in the main thread. Exit codes: 0 ended as asked, 69 a needed part was not available, 70 an internal error,
+78 the configuration must be changed, 130 interrupted by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import pykka
+
+from foureyes_actors import wiring
+from foureyes_actors.bug.faults import fault_from_exit
+from foureyes_actors.console import lines
+from foureyes_actors.errors import ConfigurationError
+from foureyes_actors.messages import (
+    Collection,
+    Event,
+    EventKind,
+    Flush,
+    GetStatus,
+    StoreDocuments,
+)
+from foureyes_actors.readings.documents import event_document
+from foureyes_actors.settings import Settings
+from supervisors.actor import ActorContext
+from supervisors.cerberus import (
+    CERBERUS,
+    BootFailed,
+    Cerberus,
+    ChildContext,
+    StartTree,
+    StopTree,
+    Tree,
+    TreeStatus,
+    start_cerberus,
+    stop_cerberus,
+)
+from supervisors.directory import Directory
+from supervisors.messages import ExitNotice
+from supervisors.schedule import Schedule
+
+OK, UNAVAILABLE, INTERNAL, BAD_CONFIGURATION, INTERRUPTED = 0, 69, 70, 78, 130
+STOP_WITHIN = 5.0  # seconds for the whole tree
+POLL = 0.25  # seconds between looks at what the run waits for; also how fast a signal is seen on Windows
+ASK = 2.0  # seconds for an actor's answer
+
+
+@dataclass
+class Ending:
+    """Why the run ends; the first reason stands. Any thread may set it."""
+
+    asked: threading.Event
+    exhausted: threading.Event
+    reason: str = ""
+    code: int = OK
+
+    def set(self, reason: str, code: int = OK) -> None:
+        if not self.asked.is_set():
+            self.reason, self.code = reason, code
+            self.asked.set()
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for on the command line."""
+
+    frames: int | None = None
+    seconds: float | None = None
+    config: str = "built-in defaults"
+    summary: bool = True
+
+
+class Headless:
+    """One run of the whole tree."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        models: wiring.ModelTasks,
+        world: wiring.World,
+        request: Request,
+        write: Callable[[str], None],
+    ) -> None:
+        self.settings, self.models, self.world, self.request, self.write = settings, models, world, request, write
+        self.ending = Ending(threading.Event(), threading.Event())
+        self.run_id = f"{world.clock.utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+        self.tree = Tree(Directory(), Schedule(world.clock.monotonic), world.clock.monotonic)
+
+    def run(self) -> int:
+        """Blocks until the run ends; returns the exit code."""
+        self._banner()
+        context = start_cerberus(self._cerberus, self.tree)
+        try:
+            failure = self.tree.directory.ask(CERBERUS, StartTree(), 60)
+            if failure is not None:
+                return self._boot_failed(failure)
+            self._tell_event(EventKind.RUN_STARTED, self.run_id, None, "running", self.request.config)
+            self._wait(context)
+            return self._end()
+        finally:
+            self._stop_tree()
+            stop_cerberus(context, self.tree)
+
+    # --- start ---
+
+    def _cerberus(self, context: ActorContext, tree: Tree) -> Cerberus:
+        run = wiring.Run(
+            self.run_id, self.write, self.ending.set, self.ending.exhausted.set, frames=self.request.frames
+        )
+        return Cerberus(
+            context,
+            tree=tree,
+            children=wiring.children(self.settings, self.models, self.world, run),
+            on_exit=self._on_exit,
+            fatal=(ConfigurationError,),
+            on_fatal=self._on_fatal,
+        )
+
+    def _banner(self) -> None:
+        self.write(f"FourEyes {version()} on Python {platform.python_version()}, {platform.system()}")
+        for name, text in parts(self.settings, self.models, self.request.config).items():
+            self.write(f"  {name:<13} {text}")
+
+    def _boot_failed(self, failure: BootFailed) -> int:
+        self.write(f"FourEyes could not start. {failure}")
+        return exit_code(failure.error)
+
+    # --- while it runs ---
+
+    def _wait(self, context: ChildContext) -> None:
+        began, clock = self.world.clock.monotonic(), self.world.clock
+        while not clock.wait(self.ending.asked, POLL):
+            if self.request.seconds is not None and clock.monotonic() - began >= self.request.seconds:
+                self.ending.set(f"{self.request.seconds:g} seconds are over")
+            elif context.end.is_set():
+                self.ending.set("Cerberus himself ended", INTERNAL)
+            elif self.ending.exhausted.is_set() and self._idle():
+                self.ending.set("the source has no more frames")
+
+    def _idle(self) -> bool:
+        """Nothing is on its way through the models any more."""
+        status = self._statuses()
+        return not any(s.get("busy") or s.get("pending") for n, s in status.items() if n.startswith("inference:"))
+
+    def _on_exit(self, notice: ExitNotice, delay: float | None) -> None:
+        """In Cerberus's thread."""
+        assert notice.error is not None
+        after = "stays down" if delay is None else f"replaced in {delay:g} s"
+        fault = fault_from_exit(
+            notice.error,
+            notice.stack_trace,
+            source=notice.child,
+            clock=self.world.clock,
+            context={"stage": notice.stage, "handling": notice.handling, "incarnation": str(notice.incarnation)},
+        )
+        self.tree.directory.tell("bug", fault)
+        reason = f"{notice.stage}: {type(notice.error).__name__}: {notice.error}"
+        self._tell_event(EventKind.HEAD_BITTEN, notice.child, "running", after, reason)
+
+    def _on_fatal(self, notice: ExitNotice) -> None:
+        self.ending.set(f"{notice.child}: {notice.error}", exit_code(notice.error))
+
+    def _tell_event(self, kind: EventKind, subject: str, before: str | None, after: str | None, reason: str) -> None:
+        event = Event(uuid.uuid4().hex, kind, self.world.clock.utc_now(), subject, before, after, reason)
+        self.tree.directory.tell("recorder", StoreDocuments(Collection.EVENTS, (event_document(event, self.run_id),)))
+        if kind is EventKind.HEAD_BITTEN:
+            self.tree.directory.tell("console", event)
+
+    # --- end ---
+
+    def _end(self) -> int:
+        statuses = self._statuses()
+        read = statuses.get("console", {}).get("read", 0)
+        code = self.ending.code
+        if code == OK and self.request.seconds is not None and not read:
+            code = UNAVAILABLE
+            self.write("nothing was read: see the lines above, or ask: python run.py doctor")
+        self.write(f"ending: {self.ending.reason}")
+        if self.request.summary and code in (OK, INTERRUPTED):
+            for line in lines.summary_lines(statuses):
+                self.write(line)
+        self._tell_event(EventKind.RUN_ENDED, self.run_id, "running", "ended", self.ending.reason)
+        return code
+
+    def _stop_tree(self) -> None:
+        with contextlib.suppress(pykka.Timeout, pykka.ActorDeadError):
+            fenced = self.tree.directory.ask(CERBERUS, StopTree(STOP_WITHIN), STOP_WITHIN + 1)
+            if fenced:
+                self.write(f"did not stop in time: {', '.join(fenced)}")
+
+    def _statuses(self) -> Mapping[str, Mapping[str, Any]]:
+        found: dict[str, Mapping[str, Any]] = {}
+        with contextlib.suppress(pykka.Timeout, pykka.ActorDeadError):
+            self.tree.directory.ask("recorder", Flush(), ASK)
+        for name in self.tree.directory.names():
+            with contextlib.suppress(pykka.Timeout, pykka.ActorDeadError):
+                answer = self.tree.directory.ask(name, TreeStatus() if name == CERBERUS else GetStatus(), ASK)
+                if isinstance(answer, Mapping):
+                    found[name] = answer
+        return found
+
+
+def version() -> str:
+    try:
+        return metadata.version("foureyes")
+    except metadata.PackageNotFoundError:  # run from a folder, not installed
+        return "(not installed)"
+
+
+def parts(settings: Settings, models: wiring.ModelTasks, config: str) -> dict[str, str]:
+    """For the banner: which parts are embedded and which are real."""
+    source, server, store = settings.source, settings.model_server, settings.store
+    where = {
+        "cabinet": f"demo cabinet, theme {source.cabinet.theme}, seed {source.cabinet.seed} (embedded)",
+        "obs": f"OBS at {source.obs.host}:{source.obs.port}, {source.obs.source or 'the scene on program'}",
+        "screen": f"this screen, monitor {source.screen.monitor}",
+        "video": f"video {source.video.path}",
+        "pictures": f"pictures in {source.pictures.path}",
+    }[source.kind]
+    kept = str(settings.data_dir / store.path) + " (embedded SQLite)"
+    return {
+        "configuration": config,
+        "source": f"{where}, {source.rate:g} frames a second",
+        "model server": f"{server.kind}{'' if server.base_url == 'auto' else ' at ' + server.base_url}: "
+        + ", ".join(models),
+        "store": kept if store.kind == "sqlite" else f"MongoDB, database {store.database}",
+    }
+
+
+def exit_code(error: BaseException | None) -> int:
+    from foureyes_actors.errors import LMStudioError, SourceUnavailable, StoreError
+
+    match error:
+        case ConfigurationError():
+            return BAD_CONFIGURATION
+        case StoreError() | LMStudioError() | SourceUnavailable():
+            return UNAVAILABLE
+    return INTERNAL
+
+
+@contextlib.contextmanager
+def signals(ending: Ending) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run in order; a second Ctrl-C ends it at once. Main thread only."""
+
+    def interrupted(_number: int, _frame: object) -> None:
+        if ending.asked.is_set():
+            sys.stderr.write("ended at once\n")
+            os._exit(INTERRUPTED)
+        ending.set("interrupted", INTERRUPTED)
+
+    def terminated(_number: int, _frame: object) -> None:
+        ending.set("asked to end (SIGTERM)")
+
+    handlers: dict[int, Any] = {signal.SIGINT: interrupted, signal.SIGTERM: terminated}
+    if hasattr(signal, "SIGBREAK"):
+        handlers[signal.SIGBREAK] = interrupted
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

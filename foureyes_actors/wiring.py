@@ -1,0 +1,217 @@
+"""The whole tree, top to bottom: who is there, in which order they start, and who tells what to whom.
+
+    capture --FrameCaptured--> inference:<model> --Analysis--> readings --StoreDocuments--> recorder
+                                    |   ^                          \\--ReadingSet, Event--> console
+                                    v   |ServerState
+                                  lm_studio --(process, HTTP)--> model server
+
+Everybody tells faults to bug, who counts them at the recorder and hands them to forgewright. Children start in the
+order of the list and stop in reverse, each after what it had accepted: the recorder is the first and the last.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from foureyes_actors.bug.actor import BugActor
+from foureyes_actors.capture.actor import CaptureActor
+from foureyes_actors.capture.sources import open_source
+from foureyes_actors.console.actor import ConsoleActor
+from foureyes_actors.forgewright.actor import ForgewrightActor
+from foureyes_actors.inference.actor import InferenceActor
+from foureyes_actors.lm_studio.actor import LMStudioActor
+from foureyes_actors.messages import Task
+from foureyes_actors.ports.clock import Clock, SystemClock
+from foureyes_actors.ports.files import FilesPort, LocalFiles
+from foureyes_actors.ports.http import HttpPort
+from foureyes_actors.ports.http_requests import RequestsHttp
+from foureyes_actors.ports.local_process import LocalProcesses
+from foureyes_actors.ports.obs import ObsFactory
+from foureyes_actors.ports.obs_websocket import ObsWebsocketPort
+from foureyes_actors.ports.process import ProcessPort
+from foureyes_actors.ports.store import StorePort
+from foureyes_actors.ports.stores import open_store
+from foureyes_actors.readings.actor import ReadingsActor
+from foureyes_actors.recorder.actor import RecorderActor
+from foureyes_actors.recorder.journal import Journal
+from foureyes_actors.resource.actor import ResourceActor
+from foureyes_actors.settings import ModelEntry, Settings
+from supervisors.cerberus import ChildSpec
+
+
+@dataclass(frozen=True)
+class World:
+    """The ports: everything outside of FourEyes. Tests hand in their own."""
+
+    clock: Clock
+    files: FilesPort
+    processes: ProcessPort
+    http: Callable[[], HttpPort]
+    obs: ObsFactory
+    store: Callable[[], StorePort]
+
+
+def real_world(settings: Settings) -> World:
+    return World(
+        clock=SystemClock(),
+        files=LocalFiles(),
+        processes=LocalProcesses(),
+        http=RequestsHttp,
+        obs=ObsWebsocketPort,
+        store=lambda: open_store(settings.store, settings.data_dir),
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run asks for. The callbacks come from actor threads and must not block."""
+
+    id: str
+    write: Callable[[str], None]
+    finish: Callable[[str], None]
+    exhausted: Callable[[], None]
+    frames: int | None = None
+
+
+ModelTasks = dict[str, tuple[tuple[Task, ModelEntry], ...]]
+
+
+def inference_name(model: str) -> str:
+    return f"inference:{model}"
+
+
+def children(settings: Settings, models: ModelTasks, world: World, run: Run) -> list[ChildSpec]:
+    """In start order."""
+    askers = tuple(inference_name(model) for model in models)
+    return [
+        recorder(settings, world),
+        bug(settings, world),
+        ChildSpec("forgewright", lambda context: ForgewrightActor(context)),
+        console(world, run),
+        readings(settings, models, world, run),
+        resource(settings, world),
+        lm_studio(settings, models, world, audience=(*askers, "readings", "resource", "console")),
+        *(inference(settings, model, tasks, world) for model, tasks in models.items()),
+        capture(settings, world, targets=askers),
+    ]
+
+
+def recorder(settings: Settings, world: World) -> ChildSpec:
+    journal_folder: Path = settings.data_dir / "journal"
+    return ChildSpec(
+        "recorder",
+        lambda context: RecorderActor(
+            context,
+            open_store=world.store,
+            journal=Journal(journal_folder),
+            clock=world.clock,
+            retention=settings.store.retention,
+        ),
+        start_timeout=15.0,
+        stop_timeout=2.5,
+    )
+
+
+def bug(settings: Settings, world: World) -> ChildSpec:
+    secrets = tuple(s for s in configured_secrets(settings) if s)
+    return ChildSpec("bug", lambda context: BugActor(context, clock=world.clock, secrets=secrets))
+
+
+def configured_secrets(settings: Settings) -> tuple[str, ...]:
+    return (
+        settings.source.obs.password.get_secret_value(),
+        settings.model_server.api_token.get_secret_value(),
+    )
+
+
+def console(world: World, run: Run) -> ChildSpec:
+    return ChildSpec(
+        "console",
+        lambda context: ConsoleActor(
+            context,
+            clock=world.clock,
+            write=run.write,
+            finish=run.finish,
+            exhausted=run.exhausted,
+            frames=run.frames,
+        ),
+    )
+
+
+def readings(settings: Settings, models: ModelTasks, world: World, run: Run) -> ChildSpec:
+    return ChildSpec(
+        "readings",
+        lambda context: ReadingsActor(
+            context,
+            run_id=run.id,
+            settings=settings.readings,
+            models=tuple(models),
+            clock=world.clock,
+            audience=("console",),
+        ),
+    )
+
+
+def resource(settings: Settings, world: World) -> ChildSpec:
+    return ChildSpec(
+        "resource",
+        lambda context: ResourceActor(
+            context,
+            processes=world.processes,
+            clock=world.clock,
+            settings=settings.resource,
+            own_pid=os.getpid(),
+            audience=(),
+        ),
+    )
+
+
+def lm_studio(settings: Settings, models: ModelTasks, world: World, audience: tuple[str, ...]) -> ChildSpec:
+    return ChildSpec(
+        "lm_studio",
+        lambda context: LMStudioActor(
+            context,
+            settings=settings.model_server,
+            models=tuple(models),
+            http=world.http(),
+            processes=world.processes,
+            clock=world.clock,
+            audience=audience,
+        ),
+        stop_timeout=settings.model_server.stop_grace + 0.5,
+    )
+
+
+def inference(settings: Settings, model: str, tasks: tuple[tuple[Task, ModelEntry], ...], world: World) -> ChildSpec:
+    return ChildSpec(
+        inference_name(model),
+        lambda context: InferenceActor(
+            context,
+            model=model,
+            tasks=tasks,
+            settings=settings.inference,
+            http=world.http(),
+            clock=world.clock,
+            random=random.random,
+            token=settings.model_server.api_token.get_secret_value(),
+            audience=("readings",),
+        ),
+    )
+
+
+def capture(settings: Settings, world: World, targets: tuple[str, ...]) -> ChildSpec:
+    return ChildSpec(
+        "capture",
+        lambda context: CaptureActor(
+            context,
+            settings=settings.source,
+            source=lambda: open_source(settings.source, world.clock, world.files, world.obs),
+            clock=world.clock,
+            targets=targets,
+            audience=("readings",),
+        ),
+    )
