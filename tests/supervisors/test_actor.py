@@ -1,0 +1,98 @@
+"""SupervisedActor: one exit notice on every path, and every asker is answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pykka import ActorDeadError
+
+from supervisors.actor import ActorContext, SupervisedActor
+from supervisors.cerberus import ChildContext, Tree
+from supervisors.directory import Directory
+from supervisors.inbox import Envelope, Inbox
+from supervisors.messages import ExitNotice, Stage
+from supervisors.schedule import Schedule
+from tests.support import eventually
+
+ERRORS = [ValueError("bad"), SystemExit(1), KeyboardInterrupt(), GeneratorExit()]
+
+
+class Vicious(SupervisedActor):
+    """Raises in the hook it is told to."""
+
+    def __init__(self, context: ActorContext, hook: str, error: BaseException) -> None:
+        super().__init__(context)
+        self.hook, self.error = hook, error
+
+    def _maybe(self, hook: str) -> None:
+        if hook == self.hook:
+            raise self.error
+
+    def on_start(self) -> None:
+        self._maybe("on_start")
+
+    def on_receive(self, message: Any) -> Any:
+        self._maybe("on_receive")
+
+    def on_stop(self) -> None:
+        self._maybe("on_stop")
+
+
+class Counting(ChildContext):
+    def __init__(self, tree: Tree) -> None:
+        super().__init__("vicious", 1, Inbox("vicious"), tree)
+        self.notices: list[ExitNotice] = []
+
+    def exited(self, notice: ExitNotice) -> None:
+        self.notices.append(notice)
+        super().exited(notice)
+
+
+def started(hook: str, error: BaseException) -> tuple[Counting, Directory]:
+    directory = Directory()
+    context = Counting(Tree(directory, Schedule()))
+    directory.add("vicious", context.inbox)
+    context.inbox.own(1)
+    Vicious.start(context, hook, error)
+    return context, directory
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("hook", ["on_start", "on_receive", "on_stop"])
+def test_one_exit_notice_says_where_and_why(hook: str, error: BaseException) -> None:
+    context, directory = started(hook, error)
+    if hook == "on_receive":
+        directory.tell("vicious", "anything")
+    if hook == "on_stop":
+        import pykka
+
+        context.inbox.put(Envelope(pykka.messages._ActorStop()))
+    assert context.end.wait(5)
+    assert [(n.stage, n.error) for n in context.notices] == [(Stage(hook), error)]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
+def test_an_asker_gets_whatever_ended_the_actor(error: BaseException) -> None:
+    context, directory = started("on_receive", error)
+    with pytest.raises(type(error)):
+        directory.ask("vicious", "anything", 5)
+    assert context.end.wait(5)
+
+
+def test_who_asks_a_closed_inbox_is_told() -> None:
+    context, directory = started("never", ValueError())
+    context.inbox.close()
+    with pytest.raises(ActorDeadError):
+        directory.ask("vicious", "anything", 5)
+    eventually(context.end.is_set, 5, "the actor ends when its inbox closes")
+
+
+def test_nothing_is_sent_after_the_fence() -> None:
+    context, _ = started("never", ValueError())
+    assert context.tell_self("before")
+    context.fence()
+    assert not context.tell_self("after")
+    assert not context.tell("vicious", "after")
+    context.inbox.close()
+    assert context.end.wait(5)
