@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from foureyes_actors import messages
 
@@ -30,6 +30,7 @@ class CabinetSettings(Section):
     width: PixelSide = 1280
     height: PixelSide = 720
     jpeg_quality: Annotated[int, Field(ge=30, le=100)] = 85
+    truth_file: Path | None = None  # what each picture really shows, one JSON line a picture; for tests and benches
 
 
 class ObsSettings(Section):
@@ -48,6 +49,17 @@ class ScreenSettings(Section):
     monitor: Annotated[int, Field(ge=0)] = 1  # 0: all monitors together
     region: tuple[float, float, float, float] | None = None  # x1, y1, x2, y2 as parts of the screen, 0-1
     jpeg_quality: Annotated[int, Field(ge=30, le=100)] = 85
+
+    @field_validator("region")
+    @classmethod
+    def _a_part_of_the_screen(
+        cls, region: tuple[float, float, float, float] | None
+    ) -> tuple[float, float, float, float] | None:
+        if region is not None:
+            x1, y1, x2, y2 = region
+            if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
+                raise ValueError("must be x1, y1, x2, y2 with 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1")
+        return region
 
 
 class VideoSettings(Section):
@@ -69,7 +81,8 @@ class HealthSettings(Section):
 
 class PictureLimits(Section):
     max_bytes: Annotated[int, Field(gt=0)] = 24 * 1024 * 1024
-    max_pixels: Annotated[int, Field(gt=0)] = 26_214_400  # LM Studio's own limit (5120 x 5120)
+    # The default is LM Studio's own limit (5120 x 5120); at most Pillow's, above which it warns of a bomb by itself.
+    max_pixels: Annotated[int, Field(gt=0, le=89_478_485)] = 26_214_400
 
 
 class SourceSettings(Section):

@@ -22,6 +22,12 @@ class FilesPort(Protocol):
 
     def exists(self, path: Path) -> bool: ...
 
+    def size(self, path: Path) -> int:
+        """In bytes."""
+
+    def append(self, path: Path, data: bytes) -> None:
+        """Add to the end of the file, which is made when it is missing. Not synced to disk."""
+
 
 class LocalFiles:
     """The machine's file system."""
@@ -47,3 +53,11 @@ class LocalFiles:
 
     def exists(self, path: Path) -> bool:
         return path.exists()
+
+    def size(self, path: Path) -> int:
+        return path.stat().st_size
+
+    def append(self, path: Path, data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(data)
