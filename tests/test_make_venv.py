@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.server
-import json
 import subprocess
 import sys
 import threading
@@ -40,13 +39,14 @@ class Index(http.server.BaseHTTPRequestHandler):
 
     def page(self) -> bytes:
         names = [
-            "pip-24.0-py3-none-any.whl",
+            "pip-9.0-py3-none-any.whl",
             "pip-25.1-py3-none-any.whl",
             "pip-26.0b1-py3-none-any.whl",
-            "pip-25.1.tar.gz",
+            "pip-25.2.tar.gz",
         ]
-        files = [{"filename": n, "url": f"../../files/{n}", "hashes": {"sha256": self.digest}} for n in names]
-        return json.dumps({"files": files}).encode()
+        links = [f'<a href="../../files/{name}#sha256={self.digest}">{name}</a>' for name in names]
+        yanked = f'<a href="../../files/pip-99-py3-none-any.whl#sha256={self.digest}" data-yanked="broken">x</a>'
+        return f"<!DOCTYPE html><html><body>{'<br/>'.join([*links, yanked])}</body></html>".encode()
 
     def log_message(self, *arguments: object) -> None:
         pass

@@ -10,14 +10,14 @@ Standard library only.
 from __future__ import annotations
 
 import hashlib
+import html.parser
 import importlib.util
-import json
 import os
+import re
 import ssl
 import subprocess
 import sys
 import tempfile
-import urllib.error
 import urllib.parse
 import urllib.request
 import venv
@@ -55,38 +55,54 @@ def _bootstrap_pip(python: Path) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             wheel = _fetch_pip(Path(scratch))
-        except (OSError, ValueError, KeyError, StopIteration) as error:
+        except (OSError, ValueError) as error:
             print(f"pip could not be had from {INDEX} ({error}); {ADVICE}", file=sys.stderr)
             return 1
         command = [str(python), str(wheel / "pip"), "install", "--no-index", "--quiet", str(wheel)]
         return subprocess.run(command, check=False).returncode
 
 
+class _Links(html.parser.HTMLParser):
+    """The links of an index page (PEP 503): (address, yanked)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, bool]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = dict(attrs)
+        if tag == "a" and names.get("href"):
+            self.found.append((str(names["href"]), "data-yanked" in names))
+
+
 def _fetch_pip(folder: Path) -> Path:
-    """The newest pip wheel of the index, checked against the index's own hash (PEP 691)."""
-    url = f"{INDEX}/pip/"
-    page = json.loads(_get(url, "application/vnd.pypi.simple.v1+json"))
-    newest = next(
-        f
-        for f in reversed(page["files"])
-        if f["filename"].endswith(".whl") and not f.get("yanked") and _final(f["filename"])
-    )
-    data = _get(urllib.parse.urljoin(url, newest["url"]), "*/*")
-    if hashlib.sha256(data).hexdigest() != newest["hashes"]["sha256"]:
-        raise ValueError(f"{newest['filename']} does not match its SHA-256")
-    wheel = folder / str(newest["filename"])
+    """The newest final pip wheel of the index, checked against the hash in its link."""
+    page = f"{INDEX}/pip/"
+    links = _Links()
+    links.feed(_get(page).decode("utf-8"))
+    wheels = [(_version(link), link) for link, yanked in links.found if not yanked and _version(link)]
+    if not wheels:
+        raise ValueError("no pip wheel is listed there")
+    address, _, fragment = urllib.parse.urljoin(page, max(wheels)[1]).partition("#")
+    name = urllib.parse.unquote(address.rsplit("/", 1)[-1])
+    data = _get(address)
+    if fragment != f"sha256={hashlib.sha256(data).hexdigest()}":
+        raise ValueError(f"{name} does not match its SHA-256")
+    wheel = folder / name
     wheel.write_bytes(data)
     return wheel
 
 
-def _final(name: str) -> bool:
-    return name.split("-")[1].replace(".", "").isdigit()
+def _version(link: str) -> tuple[int, ...]:
+    """Of a final release's wheel; empty for everything else."""
+    found = re.search(r"/pip-(\d+(?:\.\d+)*)-py3-none-any\.whl#", link)
+    return tuple(int(part) for part in found.group(1).split(".")) if found else ()
 
 
-def _get(url: str, accept: str) -> bytes:
+def _get(url: str) -> bytes:
     bundle = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
     context = ssl.create_default_context(cafile=bundle)
-    request = urllib.request.Request(url, headers={"Accept": accept})
+    request = urllib.request.Request(url, headers={"Accept": "text/html, */*"})
     with urllib.request.urlopen(request, timeout=60, context=context) as reply:
         return bytes(reply.read())
 
