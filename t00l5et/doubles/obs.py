@@ -276,7 +276,7 @@ def _spoiled(vice: Vice, message: dict[str, Any], previous: dict[str, Any]) -> d
         Vice.WRONG_TYPE: {"requestType": "GetStats"},
         Vice.NOT_READY: {"requestStatus": {"result": False, "code": 207}, "responseData": None},
         Vice.NO_STATUS: {"requestStatus": {}},
-        Vice.NOT_BASE64: {"responseData": {"imageData": "data:image/jpg;base64,/9j/!4AA"}},
+        Vice.NOT_BASE64: {"responseData": {"imageData": "data:image/jpg;base64,/9j/!4AA="}},
         Vice.WRONG_MEDIA: {"responseData": {"imageData": "data:image/webp;base64,/9j/4AA="}},
         Vice.NOT_A_PICTURE: {"responseData": {"imageData": "data:image/jpg;base64,UklGRg=="}},
         Vice.HUGE: {"responseData": {"imageData": "A" * (64 * 1024 * 1024)}},
