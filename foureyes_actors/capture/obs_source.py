@@ -21,7 +21,7 @@ class ObsSource:
     A grab makes at most three exchanges (connect, ask for the scene, screenshot), each with the settings' deadline.
     It never sleeps: until the next attempt is due, ``grab`` raises SourceUnavailable at once.
 
-    With no name given, OBS is asked before every picture which scene is on program. That is a few milliseconds on
+    With no name given, OBS is asked before every picture which scene is on program. That is about a millisecond on
     top of the picture's tens; a cached name would show a scene that nobody sees any more, without any error.
 
     A refusal (wrong password, no such source) is tried again too, since people mend OBS while we run; SourceRefused
