@@ -28,7 +28,8 @@
     ├── StoreError
     │   ├── StoreUnavailable      away; the journal keeps what was accepted
     │   ├── StoreInUse            another process holds it
-    │   └── DocumentRefused       this document can never be stored
+    │   ├── DocumentRefused       this document can never be stored
+    │   └── JournalFull           neither the store nor the journal takes more
     └── ProcessError              a child process could not be started
 
 Catch the branch, not the leaf. ``retryable`` says whether the same call may succeed later without anybody's help.
@@ -185,6 +186,12 @@ class StoreInUse(StoreError):
 
 class DocumentRefused(StoreError):
     """This document can never be stored as it is."""
+
+
+class JournalFull(StoreError):
+    """The journal has used up its budget, or the disk takes no more; the document was not kept."""
+
+    retryable = True
 
 
 class ProcessError(FourEyesError):

@@ -1,0 +1,41 @@
+"""Which store the settings ask for."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from foureyes_actors.ports.store import StorePort
+from foureyes_actors.settings import StoreSettings
+
+
+def open_store(settings: StoreSettings, data_dir: Path) -> StorePort:
+    """Opened and ready. Raises StoreUnavailable (away), StoreInUse (another process has it) and ConfigurationError
+    (the user must change something). The driver is imported only when it is wanted."""
+    if settings.kind == "mongodb":
+        from foureyes_actors.ports.store_mongo import MongoStore
+
+        uri = settings.uri.get_secret_value()
+        return MongoStore(uri, settings.database, timeout=settings.timeout, retention=settings.retention)
+    from foureyes_actors.ports.store_sqlite import SqliteStore
+
+    return SqliteStore(data_dir / settings.path)
+
+
+class StoreOpener:
+    """Opens the store again and again, for each incarnation of the recorder: what a hung or killed one still holds
+    is closed first, so that a process never locks itself out. Any thread may call."""
+
+    def __init__(self, settings: StoreSettings, data_dir: Path) -> None:
+        self._settings, self._data_dir = settings, data_dir
+        self._guard = threading.Lock()
+        self._current: StorePort | None = None
+
+    def __call__(self) -> StorePort:
+        """Raises as ``open_store``."""
+        with self._guard:
+            if self._current is not None:
+                self._current.close()
+                self._current = None
+            self._current = open_store(self._settings, self._data_dir)
+            return self._current
