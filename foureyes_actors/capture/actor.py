@@ -1,0 +1,252 @@
+"""CaptureActor: asks its source for a picture on every tick and tells each one to whoever analyses it.
+
+The source works in a thread of its own, so the actor always answers, and a slow source never piles anything up: one
+grab is in work, at most one more is owed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from foureyes_actors.bug.faults import fault_from_exception
+from foureyes_actors.capture.grabber import Grab, Grabber, Picture
+from foureyes_actors.capture.health import GoodFrame, NoFrame, StreamHealth, StreamSight, limits_for, observe
+from foureyes_actors.capture.pacing import Pace
+from foureyes_actors.capture.reporting import Reports, after_failure, after_good
+from foureyes_actors.capture.source import FrameSource
+from foureyes_actors.errors import FrameError, SourceEnded, SourceRefused
+from foureyes_actors.messages import (
+    Frame,
+    FrameCaptured,
+    FrameRef,
+    GetStatus,
+    SourceExhausted,
+    StreamHealthChanged,
+    Tick,
+)
+from foureyes_actors.ports.clock import Clock
+from foureyes_actors.settings import SourceSettings
+from supervisors.actor import ActorContext, SupervisedActor
+from supervisors.inbox import InboxFull
+
+GRAB = "grab"  # the tick's name
+REFUSED_PAUSE = 5.0  # seconds: somebody may be mending the source while we run
+WEDGED_AFTER = 30.0  # seconds in one grab after which source and thread are given up, far above any deadline
+NUMBERS = 1_000_000_000  # frame numbers an incarnation has for itself
+
+
+@dataclass(frozen=True, slots=True)
+class _Grabbed:
+    """The worker's result. The inbox outlives an actor, so the incarnation says whose grab it was."""
+
+    incarnation: int
+    result: Grab | Exception
+
+
+class CaptureActor(SupervisedActor):
+    """``targets`` get every FrameCaptured, ``audience`` gets StreamHealthChanged and SourceExhausted, ``bug`` faults.
+
+    ``source`` opens nothing yet; it is called in the actor's thread. Frames are numbered from 1; a replacement goes
+    on in a range of its own, so that no number comes twice in a run.
+
+    A configuration error (a source that refuses us) before any frame of the run is raised: it ends the run. Later it
+    is a fault, and the source is tried again every 5 s.
+    """
+
+    def __init__(
+        self,
+        context: ActorContext,
+        *,
+        settings: SourceSettings,
+        source: Callable[[], FrameSource],
+        clock: Clock,
+        targets: tuple[str, ...],
+        audience: tuple[str, ...] = ("readings",),
+        bug: str = "bug",
+    ) -> None:
+        super().__init__(context)
+        self._settings, self._make_source, self._clock = settings, source, clock
+        self._targets, self._audience, self._bug = targets, audience, bug
+        self._limits = limits_for(settings)
+
+    def on_start(self) -> None:
+        now = self._clock.monotonic()
+        source = self._make_source()
+        self._name = source.name
+        self._grabber = Grabber(
+            f"{self.context.name}#{self.context.incarnation}-grab", source, self._settings, self._clock
+        )
+        self._pace = Pace(now)
+        self._health = StreamHealth(now)
+        self._reports = Reports()
+        self._failures: Counter[str] = Counter()
+        self._undelivered: Counter[str] = Counter()
+        self._last_failure = ""
+        self._not_before = now
+        self._grab_began = now
+        self._in_work = False
+        self._exhausted = False
+        self.context.every(1 / self._settings.rate, GRAB)
+        self._grab(now)
+
+    def on_receive(self, message: Any) -> Any:
+        try:
+            return self._receive(message)
+        except BaseException:
+            self._grabber.close()  # a crash has no on_stop
+            raise
+
+    def on_stop(self) -> None:
+        self._grabber.close()
+
+    def _receive(self, message: Any) -> Any:
+        match message:
+            case Tick(name=name, number=number) if name == GRAB:
+                self._tick(number)
+            case _Grabbed(incarnation=incarnation, result=result):
+                if incarnation == self.context.incarnation:
+                    self._grabbed(result)
+            case GetStatus():
+                return self._status()
+            case _:
+                raise TypeError(f"CaptureActor does not know {type(message).__name__}")
+        return None
+
+    # --- pace ---
+
+    def _tick(self, number: int) -> None:
+        if self._exhausted:
+            return
+        now = self._clock.monotonic()
+        self._pace.tick(number)
+        if self._in_work:
+            self._still_in_work(now)
+        elif now >= self._not_before:
+            self._grab(now)
+        else:
+            self._see(now, NoFrame(self._last_failure))
+
+    def _still_in_work(self, now: float) -> None:
+        waited = now - self._grab_began
+        if waited > WEDGED_AFTER:
+            raise TimeoutError(f"{self._name}: a grab has been in work for {waited:.0f} s; the source is given up")
+        self._pace.found_busy()
+        self._see(now, NoFrame(f"the source has been at work for {waited:.1f} s"))
+
+    def _grab(self, now: float) -> None:
+        context = self.context
+        self._pace.owed = False
+        self._grab_began = now
+        self._in_work = self._grabber.start(lambda result: _tell_result(context, result))
+
+    # --- results ---
+
+    def _grabbed(self, result: Grab | Exception) -> None:
+        self._in_work = False
+        if isinstance(result, Exception):  # not of the source: of the code around it
+            raise result
+        now = self._clock.monotonic()
+        self._pace.grabbed(result.seconds)
+        if result.picture is not None:
+            self._deliver(now, result, result.picture)
+        else:
+            assert result.error is not None
+            self._failed(now, result.error)
+        if self._pace.owed and not self._exhausted and now >= self._not_before:
+            self._grab(now)
+
+    def _deliver(self, now: float, grab: Grab, picture: Picture) -> None:
+        self._pace.frame(now)
+        self._reports = after_good(self._reports)
+        self._last_failure = ""
+        message = FrameCaptured(Frame(self._ref(grab, picture), picture.data))
+        for target in self._targets:
+            self._tell(target, message)
+        self._see(now, GoodFrame(picture.digest, picture.black))
+
+    def _ref(self, grab: Grab, picture: Picture) -> FrameRef:
+        return FrameRef(
+            source=self._name,
+            sequence=(self.context.incarnation - 1) * NUMBERS + self._pace.frames,
+            captured_at=grab.captured_at,
+            captured_monotonic=grab.captured_monotonic,
+            digest=picture.digest,
+            media_type=picture.info.media_type,
+            width=picture.info.width,
+            height=picture.info.height,
+        )
+
+    def _failed(self, now: float, error: Exception) -> None:
+        match error:
+            case SourceEnded():
+                self._finish()
+                return
+            case SourceRefused() if self._pace.frames or self.context.incarnation > 1:
+                self._not_before = now + REFUSED_PAUSE
+            case FrameError():
+                pass
+            case _:  # ours to mend by a restart, or the user's before anything can begin
+                raise error
+        self._failures[type(error).__name__] += 1
+        self._last_failure = f"{type(error).__name__}: {error}"
+        self._report(now, error)
+        self._see(now, NoFrame(str(error)))
+
+    def _finish(self) -> None:
+        self._exhausted = True
+        self._grabber.close()
+        for name in self._audience:
+            self._tell(name, SourceExhausted(self._name, self._pace.frames))
+
+    def _report(self, now: float, error: Exception) -> None:
+        self._reports, count = after_failure(self._reports, now, type(error).__name__)
+        if count:
+            facts = {"frame_source": self._name, "failures": str(count), "frames": str(self._pace.frames)}
+            fault = fault_from_exception(error, source=self.context.name, clock=self._clock, context=facts)
+            self._tell(self._bug, fault)
+
+    def _see(self, now: float, sight: StreamSight) -> None:
+        self._health, change = observe(self._health, now, sight, self._limits)
+        if change is None:
+            return
+        at = self._clock.utc_now()
+        for name in self._audience:
+            self._tell(name, StreamHealthChanged(self._name, change.before, change.after, at, change.reason))
+
+    def _tell(self, name: str, message: object) -> None:
+        """A receiver that is away or full must not end capture; it is counted."""
+        try:
+            delivered = self.context.tell(name, message)
+        except InboxFull:
+            delivered = False
+        self._undelivered[name] += not delivered
+
+    def _status(self) -> dict[str, Any]:
+        now, pace = self._clock.monotonic(), self._pace
+        grab, last = pace.grab_times(), pace.last_frame_at
+        return {
+            "source": self._name,
+            "condition": self._health.condition.value,
+            "exhausted": self._exhausted,
+            "frames": pace.frames,
+            "rate": round(pace.rate(now), 2),
+            "wanted_rate": self._settings.rate,
+            "skipped": pace.skipped,
+            "late": pace.late,
+            "dropped": pace.dropped,
+            "failures": dict(self._failures),
+            "last_failure": self._last_failure,
+            "undelivered": {name: count for name, count in self._undelivered.items() if count},
+            "last_frame_age": None if last is None else round(now - last, 3),
+            "grab_ms": None
+            if grab is None
+            else {"median": round(grab[0] * 1e3, 1), "longest": round(grab[1] * 1e3, 1)},
+        }
+
+
+def _tell_result(context: ActorContext, result: Grab | Exception) -> None:
+    """In the worker's thread."""
+    context.tell_self(_Grabbed(context.incarnation, result))

@@ -1,0 +1,52 @@
+"""Frames of the demo cabinet."""
+
+from __future__ import annotations
+
+import hashlib
+
+from foureyes_actors.capture.cabinet import Cabinet, encode_jpeg
+from foureyes_actors.capture.truth_file import truth_line
+from foureyes_actors.errors import SourceRefused
+from foureyes_actors.ports.clock import Clock
+from foureyes_actors.ports.files import FilesPort
+from foureyes_actors.settings import CabinetSettings
+
+
+class CabinetSource:
+    """A ``FrameSource``: the cabinet's screen at the clock's time since the first grab, as JPEG.
+
+    With ``truth_file`` what each picture really shows is written before the picture is given.
+    """
+
+    def __init__(self, settings: CabinetSettings, clock: Clock, files: FilesPort) -> None:
+        self._settings, self._clock, self._files = settings, clock, files
+        self._cabinet = Cabinet(settings.theme, settings.seed, (settings.width, settings.height))
+        self._began: float | None = None
+
+    @property
+    def name(self) -> str:
+        return f"cabinet:{self._settings.theme}"
+
+    def grab(self) -> bytes:
+        now = self._clock.monotonic()
+        if self._began is None:
+            self._began = now
+        time = now - self._began
+        picture = encode_jpeg(self._cabinet.draw(time), self._settings.jpeg_quality)
+        self._tell_truth(picture, time)
+        return picture
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _tell_truth(self, picture: bytes, time: float) -> None:
+        path = self._settings.truth_file
+        if path is None:
+            return
+        line = truth_line(hashlib.sha256(picture).hexdigest(), self._cabinet.truth(time))
+        try:
+            self._files.append(path, line)
+        except OSError as error:
+            raise SourceRefused(
+                f"source.cabinet.truth_file: {path.absolute()} cannot be written: {error.strerror or error}"
+            ) from error
