@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 from obsws_python import ReqClient
 from obsws_python.error import OBSSDKError
 
@@ -88,9 +89,14 @@ class RealObs:
             )
         self._wait(self._answers, timeout, "OBS does not answer")
 
+    def alive(self) -> bool:
+        return self._obs is not None and self._obs.poll() is None
+
     def freeze(self) -> None:
         """SIGSTOP: the port stays open, nobody answers."""
         self._running().send_signal(signal.SIGSTOP)
+        process = psutil.Process(self.pid)
+        self._wait(lambda: process.status() == psutil.STATUS_STOPPED, 10, "OBS did not stop")
 
     def thaw(self) -> None:
         self._running().send_signal(signal.SIGCONT)

@@ -34,7 +34,7 @@ _TEXT, _CLOSE = websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_CLOSE
 _MAX_HELLO = 64 * 1024  # bytes; real ones have some 300
 _MAX_REPLY = 33 * 1024 * 1024  # bytes: a picture of 24 MiB as base64, and the JSON around it
 _MAX_WORDS = 300  # characters of OBS's own comment that are worth repeating
-_FAREWELL = 0.2  # seconds for the close frame of a healthy session
+_FAREWELL = 0.2  # seconds for the exchange of close frames that ends a healthy session
 _SIGNATURES = {"jpg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n"}
 # What obsws-python, websocket-client, json and the socket raise on a broken or foreign peer.
 _DOUBT = (
@@ -194,7 +194,7 @@ class ObsWebsocketConnection:
             try:
                 with contextlib.suppress(*_DOUBT):
                     ws.begin(_FAREWELL, _MAX_HELLO)
-                    ws.send_close()
+                    ws.close()
                 ws.drop()
             finally:
                 self._lock.release()
