@@ -1,96 +1,101 @@
-"""The cabinet: a slot-like screen that is drawn, with the truth about every moment of it."""
+"""The cabinet: what the outside sees of it."""
 
 from __future__ import annotations
 
-from io import BytesIO
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from PIL import Image, ImageDraw, ImageFont
+from cachetools import LRUCache
+from PIL import Image
 
-from foureyes_actors.capture.cabinet.layouts import TOP_ROW, Box, Slot
-from foureyes_actors.capture.cabinet.money_format import FORMATS
-from foureyes_actors.capture.cabinet.timeline import JACKPOTS, Scene, Segment, Timeline, stakes
+from foureyes_actors.capture.cabinet.faces import Fonts
+from foureyes_actors.capture.cabinet.machine import SETTLE, Machine
+from foureyes_actors.capture.cabinet.stage import Stage
+from foureyes_actors.capture.cabinet.theme import Theme
+from foureyes_actors.capture.cabinet.themes_halls import HALLS
+from foureyes_actors.capture.cabinet.themes_worlds import WORLDS
 from foureyes_actors.capture.cabinet.truth import Truth
 from foureyes_actors.errors import SettingsError
-from foureyes_actors.messages import Field
 
-THEMES: tuple[str, ...] = ("lucky_gold",)
-SETTLE = 0.4  # seconds
+# Halls and worlds take turns, so that neighbours in time look unlike.
+ALL_THEMES: Mapping[str, Theme] = MappingProxyType(
+    {
+        theme.name: theme
+        for n in range(max(len(HALLS), len(WORLDS)))
+        for theme in (*HALLS[n : n + 1], *WORLDS[n : n + 1])
+    }
+)
+THEMES: tuple[str, ...] = tuple(ALL_THEMES)
+TURN = 20.0  # seconds of one theme when all take turns
+SMALLEST, LARGEST = (320, 180), (4096, 4096)
 
 
 class Cabinet:
-    def __init__(self, theme: str, seed: int, size: tuple[int, int] = (1280, 720)) -> None:
-        if theme not in (*THEMES, "all"):
-            raise SettingsError([f"source.cabinet.theme is {theme!r}: must be all or one of {', '.join(THEMES)}"])
-        self.size, self._theme = size, THEMES[0]
-        self._format, self._layout = FORMATS["usd"], TOP_ROW
-        self._stakes = stakes(f"{self._theme}|{seed}", self._format.scale)
-        self._timeline = Timeline(f"{self._theme}|{seed}", self._stakes)
+    """One machine, or all of them in turn. Pure in (theme, seed, size, fonts). One thread at a time.
+
+    ``fonts`` "system" lets themes use well-known fonts where the machine has them: then pictures differ between
+    machines, truths do not. Raises SettingsError for an unknown theme, fonts, or a size outside 320 x 180 to 4096 x 4096.
+    """
+
+    def __init__(self, theme: str, seed: int, size: tuple[int, int] = (1280, 720), fonts: Fonts = "built-in") -> None:
+        _check(theme, size, fonts)
+        names = THEMES if theme == "all" else (theme,)
+        self.size, self._fonts = size, fonts
+        self._machines = [Machine(ALL_THEMES[name], seed) for name in names]
+        # The stage of the last theme is kept as well: two moments around a turn are often drawn one after the other.
+        self._stages: LRUCache[str, Stage] = LRUCache(2)
 
     def truth(self, time: float) -> Truth:
-        segment = self._timeline.at(time)
-        units = self._units(segment, time)
+        """What the screen says ``time`` seconds (0 or more) after the start."""
+        machine, own = self._turn(time)
+        segment = machine.timeline.at(own)
+        values = machine.visible(segment, own)
         return Truth(
-            theme=self._theme,
+            theme=machine.theme.name,
             time=time,
             state=segment.state,
             motion=segment.motion,
             popup=segment.popup,
             popup_text=segment.text,
-            amounts={name: self._format.amount(value) for name, value in units.items()},
-            shown={name: self._format.text(value) for name, value in units.items()},
-            currency=self._format.currency,
-            settled=time - segment.start >= SETTLE,
+            amounts=MappingProxyType({name: machine.format.amount(units) for name, units in values.items()}),
+            shown=MappingProxyType({name: machine.format.text(units) for name, units in values.items()}),
+            currency=machine.format.currency,
+            settled=machine.settled(segment, own) and self._long_enough(time),
         )
 
-    def _units(self, segment: Segment, time: float) -> dict[Field, int]:
-        units = {name: self._timeline.jackpot(segment, place, time) for place, name in enumerate(JACKPOTS)}
-        return {**units, Field.BALANCE: segment.balance_at(time)}
-
     def draw(self, time: float) -> Image.Image:
-        segment = self._timeline.at(time)
-        image = Image.new("RGB", (1280, 720), (30, 10, 50))
-        pen = ImageDraw.Draw(image)
-        for name, units in self._units(segment, time).items():
-            cell = self._layout.cells[name]
-            pen.rectangle(cell.plate, (10, 5, 20), (200, 160, 60))
-            _line(pen, cell.label, name.value.upper(), "white")
-            _line(pen, cell.amount, self._format.text(units), (255, 220, 110))
-        for cell, label, value in (
-            (self._layout.bet, "BET", segment.bet),
-            (self._layout.win, "WIN", segment.win_at(time)),
-        ):
-            _line(pen, cell.label, label, "white")
-            _line(pen, cell.amount, self._format.text(value), "white")
-        self._reels(pen, segment, time)
-        if segment.text:
-            pen.rectangle((340, 230, 940, 490), (40, 20, 20), "white")
-            _line(pen, Slot((350, 330, 930, 390), 18), segment.text, "white")
-        return image.resize(self.size) if self.size != image.size else image
+        """The screen, RGB, of the cabinet's size; the caller owns it."""
+        machine, own = self._turn(time)
+        return self._stage(machine).draw(machine.timeline.at(own), own)
 
-    def _reels(self, pen: ImageDraw.ImageDraw, segment: Segment, time: float) -> None:
-        left, top, right, bottom = self._layout.reels
-        pen.rectangle(self._layout.reels, (240, 235, 225), (200, 160, 60), 6)
-        if segment.scene is Scene.BONUS:
-            _line(pen, Slot(self._layout.reels, 60), "BONUS", (120, 0, 0))
-            return
-        width = (right - left) // self._layout.columns
-        for column in range(self._layout.columns):
-            shift = int(time * 1400 + column * 37) % 147 if segment.scene is Scene.SPIN else 0
-            for row in range(self._layout.rows):
-                y = top + 20 + (row * 147 + shift) % (bottom - top - 100)
-                mark = "7AKQJ"[(segment.outcome.noise >> (column * 4 + row)) % 5]
-                box: Box = (left + column * width, y, left + (column + 1) * width, y + 80)
-                _line(pen, Slot(box, 60), mark, (30, 30, 120))
+    def _turn(self, time: float) -> tuple[Machine, float]:
+        """Whose turn it is, and how many seconds that machine has been on so far."""
+        if not 0 <= time < float("inf"):
+            raise ValueError(f"time must be 0 or more seconds, not {time}")
+        if len(self._machines) == 1:
+            return self._machines[0], time
+        turn, within = divmod(time, TURN)
+        lap, number = divmod(int(turn), len(self._machines))
+        return self._machines[number], lap * TURN + within
+
+    def _long_enough(self, time: float) -> bool:
+        """Whether the machine has been on for long enough: a turn is a transition, too."""
+        return len(self._machines) == 1 or time % TURN >= SETTLE
+
+    def _stage(self, machine: Machine) -> Stage:
+        known = self._stages.get(machine.key)
+        if known is None:
+            known = self._stages[machine.key] = Stage(machine, self.size, self._fonts)
+        return known
 
 
-def _line(pen: ImageDraw.ImageDraw, slot: Slot, text: str, colour: str | tuple[int, int, int]) -> None:
-    font = ImageFont.load_default(slot.cap / 0.7)
-    centre = ((slot.box[0] + slot.box[2]) / 2, (slot.box[1] + slot.box[3]) / 2)
-    pen.text(centre, text, colour, font, anchor="mm")
-
-
-def encode_jpeg(image: Image.Image, quality: int) -> bytes:
-    """``quality`` 1-100, as libjpeg counts it."""
-    buffer = BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
+def _check(theme: str, size: tuple[int, int], fonts: str) -> None:
+    problems = []
+    if theme != "all" and theme not in ALL_THEMES:
+        problems.append(f"cabinet: theme is {theme!r}; it must be all, or one of {', '.join(THEMES)}")
+    if not all(low <= side <= high for side, low, high in zip(size, SMALLEST, LARGEST, strict=True)):
+        problems.append(f"cabinet: size is {size[0]} x {size[1]}; it must be 320 x 180 to 4096 x 4096 pixels")
+    if fonts not in ("built-in", "system"):
+        problems.append(f"cabinet: fonts is {fonts!r}; it must be built-in or system")
+    if problems:
+        raise SettingsError(problems)

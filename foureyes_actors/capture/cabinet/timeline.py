@@ -95,7 +95,6 @@ class Segment:
     meters: tuple[Meter, ...]
     bet: int
     outcome: Outcome
-    before: Outcome
     win: int = 0  # counted into the balance from ``start`` to ``counted``
     counted: float = 0.0
     last_win: int = 0
@@ -122,6 +121,13 @@ class Segment:
             return self.win
         steps = max(1.0, (self.counted - self.start) * ROLL_STEPS)
         return int(self.win * min(1.0, int((time - self.start) * ROLL_STEPS) / steps))
+
+    def stop(self, reel: int, reels: int) -> float:
+        """When this reel comes to rest: one after another, the last one at the segment's end."""
+        if self.scene is not Scene.SPIN:
+            return self.start
+        gap = min(0.14 + self.variant % 20 / 100, (self.end - self.start) * 0.6 / reels)
+        return self.end - (reels - 1 - reel) * gap
 
     def balance_at(self, time: float) -> int:
         return self.balance + self.win_at(time)
@@ -167,8 +173,17 @@ class Timeline:
         meter, moment = segment.meters[place], segment.start if segment.scene is Scene.LOST else time
         return self._value(meter, place, moment)
 
-    def _value(self, meter: Meter, place: int, time: float) -> int:
-        return meter.base + int(self.stakes.growth[place] * (_tick(place, time) - meter.since))
+    def jackpot_before(self, segment: Segment, place: int, time: float) -> int:
+        """Units that it had before its last tick."""
+        return self._value(segment.meters[place], place, time, back=1)
+
+    def last_tick(self, place: int, time: float) -> float:
+        """When jackpot number ``place`` changed last."""
+        return _tick(place, time) / TICKS_PER_SECOND[place]
+
+    def _value(self, meter: Meter, place: int, time: float, back: int = 0) -> int:
+        ticks = max(0, _tick(place, time) - back - meter.since)
+        return meter.base + int(self.stakes.growth[place] * ticks)
 
     def _round(self, carry: Carry) -> tuple[tuple[Segment, ...], Carry]:
         known = self._rounds.get(carry.number)
@@ -227,7 +242,6 @@ class Timeline:
             meters=meters,
             bet=bet,
             outcome=outcome,
-            before=now.outcome,
             win=win,
             counted=now.time + lasts * 0.6,
             last_win=last_win,
