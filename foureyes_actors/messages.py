@@ -155,8 +155,17 @@ class TaskAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskFailure:
+    """One task of a reply whose answer cannot be used; the reply's other tasks stand."""
+
+    task: Task
+    error_type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
-    """One model's checked answer about one frame."""
+    """One model's checked answer about one frame. ``failures``: the tasks of the same reply that broke the contract."""
 
     frame: FrameRef
     model: str
@@ -164,6 +173,7 @@ class Analysis:
     latency: float  # seconds from the request's start to the checked answer
     cached: bool = False
     degraded: bool = False
+    failures: tuple[TaskFailure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,274 @@
+"""InferenceActor: asks one model about the newest frame, one request at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from foureyes_actors.errors import AnswerContractError, ServerFault, ServerRefused
+from foureyes_actors.inference.cache import AnalysisCache, CacheKey
+from foureyes_actors.inference.call import AttemptFailed, Call, Counts, Finished, Resume, Retrying, Target
+from foureyes_actors.inference.client import analyse, backoff
+from foureyes_actors.inference.reply import same_model
+from foureyes_actors.inference.request import RequestTemplate, template
+from foureyes_actors.inference.server_faults import is_retryable, is_suspect, reason_of
+from foureyes_actors.inference.tasks import merge
+from foureyes_actors.messages import (
+    Analysis,
+    AnalysisFailed,
+    Frame,
+    FrameCaptured,
+    FrameRef,
+    GetStatus,
+    ServerPhase,
+    ServerState,
+    ServerStateWanted,
+    ServerSuspect,
+    Task,
+)
+from foureyes_actors.ports.clock import Clock
+from foureyes_actors.ports.http import HttpPort
+from foureyes_actors.settings import InferenceSettings, ModelEntry
+from foureyes_actors.telling import Teller
+from supervisors.actor import ActorContext, SupervisedActor
+from supervisors.worker import Worker
+
+STOP_WITHIN = 0.8  # seconds for the worker to end after its exchange was cut
+
+
+class InferenceActor(SupervisedActor):
+    """Frames wait until the model server is ready with this model; only the newest one is kept.
+
+    ``http`` is this incarnation's own: ``on_stop`` closes it to cut the exchange in flight. ``session``: the server
+    follows a screen over several frames (the embedded one does), so it is told the frame's source, and the picture
+    before is part of what makes two questions the same.
+    """
+
+    def __init__(
+        self,
+        context: ActorContext,
+        *,
+        model: str,
+        tasks: tuple[tuple[Task, ModelEntry], ...],
+        settings: InferenceSettings,
+        http: HttpPort,
+        clock: Clock,
+        random: Callable[[], float],
+        token: str = "",
+        audience: tuple[str, ...] = ("readings",),
+        server: str = "lm_studio",
+        session: bool = False,
+    ) -> None:
+        super().__init__(context)
+        self._model, self._tasks, self._settings = model, tasks, settings
+        self._http, self._clock, self._random, self._token = http, clock, random, token
+        self._audience, self._server_name, self._session = audience, server, session
+        self._teller = Teller(context, clock)
+        self._cache = AnalysisCache(ttl=settings.cache_ttl, size=settings.cache_size, timer=clock.monotonic)
+        self._counts = Counts()
+        self._worker: Worker | None = None
+        self._server: ServerState | None = None
+        self._target: Target | None = None
+        self._pending: Frame | None = None
+        self._call: Call | None = None
+        self._before = ""  # digest of the picture that was asked about last
+        self._failed_in_a_row = 0
+        self._pauses = 0
+        self._paused = False
+
+    def on_start(self) -> None:
+        self._worker = Worker(f"{self.context.name}#{self.context.incarnation} worker")
+        self._teller.tell((self._server_name,), ServerStateWanted(self.context.name))
+
+    def on_stop(self) -> None:
+        if self._call is not None:
+            self._call.cancelled.set()
+        self._http.close()
+        if self._worker is not None:
+            self._worker.stop(STOP_WITHIN)
+
+    def on_receive(self, message: Any) -> Any:
+        match message:
+            case FrameCaptured(frame=frame):
+                self._take(frame)
+            case ServerState():
+                self._follow_server(message)
+            case Finished():
+                self._finished(message.call, message.outcome)
+            case AttemptFailed():
+                self._suspect(message.suspect, message.reason)
+            case Retrying():
+                self._counts.retries += 1
+            case Resume(number=number):
+                self._paused = self._paused and number != self._pauses
+            case GetStatus():
+                return self._status()
+            case _:
+                raise TypeError(f"{self.context.name} does not know {type(message).__name__}")
+        self._ask_next()
+        return None
+
+    # --- frames ---
+
+    def _take(self, frame: Frame) -> None:
+        self._counts.frames += 1
+        self._counts.replaced += self._pending is not None
+        self._counts.waited += self._target is None
+        self._pending = frame
+        if self._call is not None:
+            self._call.superseded.set()
+
+    def _ask_next(self) -> None:
+        if self._pending is None or self._call is not None or self._target is None or self._paused:
+            return
+        frame, self._pending = self._pending, None
+        key = self._key(frame, self._target.shape)
+        self._before = frame.ref.digest
+        known = self._cache.get(key)
+        if known is not None:
+            self._teller.tell(self._audience, replace(known, frame=frame.ref, latency=0.0, cached=True))
+            return
+        self._ask(Call(frame, key), self._target)
+
+    def _key(self, frame: Frame, shape: RequestTemplate) -> CacheKey:
+        before = (frame.ref.source, self._before) if self._session else ()
+        return (frame.ref.digest, self._model, shape.digest, *before)
+
+    def _ask(self, call: Call, target: Target) -> None:
+        assert self._worker is not None
+
+        def job() -> Analysis:
+            return self._analyse(call, target)
+
+        def done(outcome: Analysis | Exception) -> None:
+            self.context.tell_self(Finished(call, outcome))
+
+        if self._worker.submit(job, done):
+            self._call = call
+            self._counts.requests += 1
+        else:
+            self._pending = call.frame
+
+    def _analyse(self, call: Call, target: Target) -> Analysis:
+        """In the worker's thread."""
+        return analyse(
+            call.frame,
+            model=target.shape.model,
+            tasks=self._tasks,
+            http=self._http,
+            clock=self._clock,
+            random=self._random,
+            settings=self._settings,
+            base_url=target.base_url,
+            token=self._token,
+            cancelled=call.cancelled,
+            superseded=call.superseded.is_set,
+            failed=self._attempt_failed,
+            retrying=lambda: self.context.tell_self(Retrying()),
+            shape=target.shape,
+        )
+
+    def _attempt_failed(self, attempt: int, error: BaseException) -> None:
+        """In the worker's thread."""
+        self.context.tell_self(AttemptFailed(is_suspect(error), reason_of(error)))
+
+    # --- what came back ---
+
+    def _finished(self, call: Call, outcome: Analysis | Exception) -> None:
+        self._call = None
+        if isinstance(outcome, Exception):
+            self._failed(call.frame, outcome)
+            return
+        self._failed_in_a_row = 0
+        self._counts.answered += 1
+        self._counts.latency += outcome.latency
+        analysis = replace(outcome, model=self._model)  # by its name in the model table
+        self._cache.put(call.key, analysis)
+        self._teller.tell(self._audience, analysis)
+        self._report_failed_tasks(analysis)
+
+    def _report_failed_tasks(self, analysis: Analysis) -> None:
+        if not analysis.failures:
+            return
+        self._counts.failed_tasks += len(analysis.failures)
+        self._counts.failures.update(failure.error_type for failure in analysis.failures)
+        error = AnswerContractError("; ".join(failure.reason for failure in analysis.failures))
+        self._teller.fault(error, self._facts(analysis.frame))
+
+    def _failed(self, frame: Frame, error: Exception) -> None:
+        kind, reason = type(error).__name__, reason_of(error)
+        self._counts.failures[kind] += 1
+        self._failed_in_a_row += 1
+        tasks = tuple(task for task, _ in self._tasks)
+        self._suspect(is_suspect(error), reason)
+        self._pause(error)
+        self._teller.tell(self._audience, AnalysisFailed(frame.ref, self._model, tasks, kind, reason))
+        self._teller.fault(error, self._facts(frame.ref))
+
+    def _suspect(self, suspect: bool, reason: str) -> None:
+        if suspect:
+            self._teller.tell((self._server_name,), ServerSuspect(reason))
+
+    def _pause(self, error: Exception) -> None:
+        """A server that refuses is asked again after a while, not with every frame. What is tried again has waited
+        between its attempts already, and an answer that broke the contract is no fault of the server."""
+        if not isinstance(error, ServerFault | ServerRefused) or is_retryable(error):
+            return
+        self._pauses += 1
+        self._paused = True
+        self.context.after(backoff(self._failed_in_a_row, self._settings), Resume(self._pauses))
+
+    # --- the server ---
+
+    def _follow_server(self, state: ServerState) -> None:
+        self._server = state
+        before, self._target = self._target, self._target_of(state)
+        if self._target == before:
+            return
+        self._paused = False
+        if self._call is not None:
+            self._call.cancelled.set()  # it waits for a server that is no longer the one
+
+    def _target_of(self, state: ServerState) -> Target | None:
+        if state.phase is not ServerPhase.READY:
+            return None
+        model = next((name for name in state.models if same_model(name, self._model)), None)
+        if model is None:
+            return None
+        return Target(state.base_url, template(model, merge(self._tasks), self._settings, session=self._session))
+
+    # --- for people ---
+
+    def _facts(self, frame: FrameRef) -> dict[str, str]:
+        return {
+            "model": self._model,
+            "tasks": ", ".join(task for task, _ in self._tasks),
+            "frame": f"{frame.source} #{frame.sequence}",
+            "digest": frame.digest,
+            "failed in a row": str(self._failed_in_a_row),
+        }
+
+    def _status(self) -> dict[str, Any]:
+        counts = self._counts
+        return {
+            "model": self._model,
+            "server": self._server.phase.value if self._server else "unknown",
+            "ready": self._target is not None,
+            "busy": self._call is not None,
+            "pending": self._pending is not None,
+            "paused": self._paused,
+            "frames": counts.frames,
+            "requests": counts.requests,
+            "answered": counts.answered,
+            "retries": counts.retries,
+            "hits": self._cache.hits,
+            "misses": self._cache.misses,
+            "replaced": counts.replaced + self.context.inbox.replaced["frame"],
+            "waiting_for_server": counts.waited,
+            "failed": sum(counts.failures.values()),
+            "failures": dict(counts.failures),
+            "failed_tasks": counts.failed_tasks,
+            "mean_latency": counts.latency / counts.answered if counts.answered else None,
+            "undelivered": dict(self._teller.undelivered),
+        }

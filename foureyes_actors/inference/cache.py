@@ -1,0 +1,35 @@
+"""Answers about pictures that were seen moments ago, by exact digest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cachetools import TTLCache
+
+from foureyes_actors.messages import Analysis
+
+CacheKey = tuple[str, ...]
+
+
+class AnalysisCache:
+    """One thread uses it. ``ttl`` 0 or less: nothing is kept, and nothing counted. Failures are never given to it."""
+
+    def __init__(self, *, ttl: float, size: int, timer: Callable[[], float]) -> None:
+        """``ttl``: seconds by ``timer``; ``size``: entries, the least recently used goes first."""
+        self._entries: TTLCache[CacheKey, Analysis] | None = TTLCache(size, ttl, timer) if ttl > 0 else None
+        self.hits = self.misses = 0
+
+    def get(self, key: CacheKey) -> Analysis | None:
+        if self._entries is None:
+            return None
+        found = self._entries.get(key)
+        if found is None:
+            self.misses += 1
+        else:
+            self.hits += 1
+        return found
+
+    def put(self, key: CacheKey, analysis: Analysis) -> None:
+        """Only a whole answer is kept: one with failed tasks may come out better next time."""
+        if self._entries is not None and not analysis.failures:
+            self._entries[key] = analysis

@@ -1,0 +1,72 @@
+"""The values that an InferenceActor and its worker share about one call."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+from foureyes_actors.inference.cache import CacheKey
+from foureyes_actors.inference.request import RequestTemplate
+from foureyes_actors.messages import Analysis, Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call in flight. The actor sets the events, the worker looks at them."""
+
+    frame: Frame
+    key: CacheKey
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    superseded: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server that is ready and has the model, and the request as it wants it."""
+
+    base_url: str
+    shape: RequestTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """From the worker: an attempt failed in a way that may pass."""
+
+    suspect: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """From the worker: the same frame is asked about once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """From the worker: how the call in flight ended."""
+
+    call: Call
+    outcome: Analysis | Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """To self: the pause with this number is over."""
+
+    number: int
+
+
+@dataclass
+class Counts:
+    """What an InferenceActor counts; its own thread alone writes."""
+
+    frames: int = 0
+    requests: int = 0
+    answered: int = 0
+    retries: int = 0
+    replaced: int = 0
+    waited: int = 0  # frames that came while the server was not ready
+    failed_tasks: int = 0
+    latency: float = 0.0  # seconds, the sum over what the server answered
+    failures: Counter[str] = field(default_factory=Counter)  # by type

@@ -1,0 +1,46 @@
+"""Telling others without dying of it: a full inbox or an absent receiver is counted, and reported once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from foureyes_actors.bug.faults import fault_from_exception
+from foureyes_actors.ports.clock import Clock
+from supervisors.actor import ActorContext
+from supervisors.inbox import InboxFull
+
+BUG = "bug"
+
+
+class Teller:
+    """One actor's way to tell. Used in that actor's thread alone."""
+
+    def __init__(self, context: ActorContext, clock: Clock, *, bug: str = BUG) -> None:
+        self._context, self._clock, self._bug = context, clock, bug
+        self.undelivered: Counter[str] = Counter()  # receiver -> messages that did not reach it
+        self._full: set[str] = set()
+
+    def tell(self, names: Iterable[str], message: object) -> None:
+        """Tell all of them. A receiver whose inbox is full misses the message; the first one of a row is a Fault."""
+        for name in names:
+            try:
+                if not self._context.tell(name, message):
+                    self.undelivered[name] += 1
+                self._full.discard(name)
+            except InboxFull as full:
+                self._refused(name, full)
+
+    def _refused(self, name: str, full: InboxFull) -> None:
+        self.undelivered[name] += 1
+        if name in self._full or name == self._bug:
+            self._full.add(name)
+            return
+        self._full.add(name)
+        self.fault(full, {"receiver": name, "undelivered": str(self.undelivered[name])})
+
+    def fault(self, error: BaseException, context: dict[str, str]) -> None:
+        """Tell the bug actor. The error's traceback is dropped: its frames hold pictures."""
+        fault = fault_from_exception(error, source=self._context.name, clock=self._clock, context=context)
+        error.__traceback__ = None
+        self.tell((self._bug,), fault)
