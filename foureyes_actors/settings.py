@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -19,9 +20,10 @@ PixelSide = Annotated[int, Field(ge=8, le=4096)]  # OBS's own limits for a scree
 
 
 class Section(BaseModel):
-    """A part of the file: unknown keys are errors, values do not change after loading."""
+    """A part of the file: unknown keys are errors, values do not change after loading, numbers are finite. pydantic's
+    own error texts are without the input, which can be a secret of the wrong type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class CabinetSettings(Section):
@@ -110,6 +112,19 @@ class ModelServerSettings(Section):
     silent_after: Annotated[int, Field(ge=1)] = 3  # failed checks in a row after which the server counts as dead
     stop_grace: Positive = 3.0
 
+    @field_validator("base_url")
+    @classmethod
+    def _an_address(cls, url: str) -> str:
+        if url == "auto":
+            return url
+        if "@" in url:
+            raise ValueError("must be without user and password; a token goes to model_server.api_token")
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be auto or an address such as http://127.0.0.1:1234")
+        _ = parts.port  # raises ValueError for one that is no number up to 65535
+        return url.rstrip("/")
+
     @model_validator(mode="after")
     def _openai_needs_an_address(self) -> ModelServerSettings:
         if self.kind == "openai" and self.base_url == "auto":
@@ -120,12 +135,14 @@ class ModelServerSettings(Section):
 class InferenceSettings(Section):
     deadline: Positive = 30.0  # one request, everything included
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
-    backoff: tuple[float, ...] = (2.0, 4.0)  # before the 2nd, the 3rd attempt; the last one repeats
+    # Waits before the 2nd, the 3rd attempt; the last one repeats.
+    backoff: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] = (2.0, 4.0)
     jitter: Annotated[float, Field(ge=0)] = 0.5  # at most this is added to each
     cache_ttl: Annotated[float, Field(ge=0)] = 5.0  # 0: no cache
     cache_size: Annotated[int, Field(ge=1)] = 256
     max_tokens: Annotated[int, Field(ge=16)] = 500
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.1
+    reasoning_effort: Literal["none", "low", "medium", "high"] | None = None  # none: for models that think aloud
 
 
 class FieldRule(Section):
@@ -166,6 +183,13 @@ class StoreSettings(Section):
     database: str = "foureyes"
     timeout: Positive = 3.0  # one call to MongoDB
     retention: RetentionSettings = RetentionSettings()
+
+    @field_validator("uri")
+    @classmethod
+    def _of_mongodb(cls, uri: SecretStr) -> SecretStr:
+        if not uri.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
+            raise ValueError("must begin with mongodb:// or mongodb+srv://")
+        return uri
 
 
 class ResourceSettings(Section):

@@ -1,0 +1,97 @@
+"""Secrets out of texts: by the names of keys, by patterns, and by the exact value of every configured secret. Pure.
+
+Patterns find what looks like a secret; only the exact values are sure. So the configured secrets come first.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "[redacted]"
+_SHORTEST = 4  # characters: a shorter secret would be found in every other word
+
+_KEY = (
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|private[-_]?key"
+    r"|authorization|auth|cookie|credentials?)"
+)
+_SECRET_KEY = re.compile(rf"(?:^|[^a-z]){_KEY}(?:[^a-z]|$)", re.IGNORECASE)
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # user:password@ in any address, to the last @ before a blank: passwords may hold an unescaped @ or /
+    (re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]{0,30}://)[^\s'\"<>]{1,500}@", re.IGNORECASE), rf"\g<keep>{MASK}@"),
+    (re.compile(r"\bsk-lm-[A-Za-z0-9:_*-]+"), MASK),  # LM Studio's tokens, also cut ones as its errors repeat them
+    (re.compile(r"\bsk-[A-Za-z0-9_-]{16,}"), MASK),
+    (re.compile(r"\bhf_[A-Za-z0-9]{16,}"), MASK),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), MASK),  # a JSON web token
+    (re.compile(r"(?P<keep>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/:=-]{6,}", re.IGNORECASE), rf"\g<keep>{MASK}"),
+    (
+        # key=value, key: value, "key": "value"; the value up to its closing quote or the next blank
+        re.compile(
+            rf"(?P<keep>(?<![a-z]){_KEY}['\"]?\s{{0,3}}[=:]\s{{0,3}}(?:(?:bearer|basic)\s+)?)"
+            rf"(?:\"[^\"\n]{{1,500}}\"|'[^'\n]{{1,500}}'|(?!\[redacted\])[^\s,;&'\"}}\])]{{1,500}})",
+            re.IGNORECASE,
+        ),
+        rf"\g<keep>{MASK}",
+    ),
+)
+
+
+def mask_patterns(text: str) -> str:
+    """Everything that looks like a secret, masked."""
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+class Redactor:
+    """Immutable; any thread. ``secrets``: the configured ones, as they are."""
+
+    def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+        forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
+        longest_first = sorted(forms, key=len, reverse=True)
+        self._exact = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+
+    def __repr__(self) -> str:
+        return "Redactor()"  # never its secrets
+
+    def text(self, text: str) -> str:
+        if self._exact is not None:
+            text = self._exact.sub(MASK, text)
+        return mask_patterns(text)
+
+    def mapping(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Keys and values; the value of a key that is named like a secret goes as a whole."""
+        return {self.text(k): MASK if is_secret_key(k) else self.text(v) for k, v in values.items()}
+
+    def document(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Every text in a flat or nested document; other values stay."""
+        return {key: self._value(key, value) for key, value in values.items()}
+
+    def _value(self, key: str, value: Any) -> Any:
+        if isinstance(value, str):
+            return MASK if is_secret_key(key) and value else self.text(value)
+        if isinstance(value, Mapping):
+            return self.document(value)
+        if isinstance(value, list | tuple):
+            return [self._value(key, each) for each in value]
+        return value
+
+
+def is_secret_key(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None
+
+
+def _forms(secret: str) -> set[str]:
+    """A secret as it turns up in logs: plain, in an address, in a repr, in JSON, in a Basic or Bearer header."""
+    return {
+        secret,
+        urllib.parse.quote(secret, safe=""),
+        urllib.parse.quote_plus(secret),
+        repr(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        b64encode(secret.encode("utf-8", "surrogatepass")).decode().rstrip("="),
+    }

@@ -1,0 +1,99 @@
+"""huggingface_models.json -> which model is asked which task, with which prompt. The file has the seed's format."""
+
+from __future__ import annotations
+
+import json
+import re
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from foureyes_actors.errors import SettingsError
+from foureyes_actors.messages import Task
+from foureyes_actors.ports.files import FilesPort
+from foureyes_actors.settings import ModelEntry, ModelTable, Settings
+from foureyes_actors.settings_file import read_text, told
+from foureyes_actors.settings_problems import problems_of
+from foureyes_actors.settings_schema import Key, Kind, Shape
+from foureyes_actors.settings_yaml import BadForm, check_json, compose, read
+
+EMBEDDED, LM_STUDIO = "huggingface_models.json", "huggingface_models.lm_studio.json"
+_ROOT = Shape(Kind.TABLE, model=ModelEntry, keys=tuple(task.value for task in Task))
+_TABLE = TypeAdapter(ModelTable)
+
+ModelTasks = dict[str, tuple[tuple[Task, ModelEntry], ...]]
+
+
+def load_models(settings: Settings, files: FilesPort, *, beside: Path | None = None) -> ModelTable:
+    """The table that ``model_server.models_file`` names, else the shipped one of the server's kind; a copy in the
+    folder ``beside`` (that of foureyes.yaml) or in the working directory goes first. Raises SettingsError."""
+    path = settings.model_server.models_file or _shipped(settings.model_server.kind, files, beside)
+    if not files.exists(path):
+        raise SettingsError([f"model_server.models_file: {path}: there is no such file"])
+    return parse_models(read_text(path, files), path)
+
+
+def parse_models(text: str, path: Path) -> ModelTable:
+    """``path``: for the problems. Raises SettingsError with a line for each."""
+    try:
+        check_json(text)
+        node = compose(_as_yaml(text))  # JSON is YAML, whose reader knows the lines
+    except BadForm as error:
+        raise SettingsError([f"{path}:{error.line}:{error.column}: {error.text}"]) from None
+    tree = read(node, _ROOT, lambda line: f"{path}:{line}", quoted=True)
+    problems = tree.problems
+
+    def place(key: Key) -> tuple[str, int]:
+        line = next((tree.lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in tree.lines), 1)
+        return f"{path}:{line}", line
+
+    table: ModelTable = {}
+    try:
+        table = _TABLE.validate_python(tree.values or {})
+    except ValidationError as error:
+        told_already = {problem.key for problem in problems}
+        problems.extend(p for p in problems_of(error, _ROOT, place, None) if p.key not in told_already)
+    if problems:
+        raise SettingsError(told(problems))
+    if not any(entry.enabled for entry in table.values()):
+        raise SettingsError([f"{path}: no task is enabled; known tasks: {', '.join(_ROOT.keys)}"])
+    return table
+
+
+def _as_yaml(text: str) -> str:
+    """YAML takes tabs and some exotic characters in another way than JSON; the lines stay as they are."""
+    return re.sub(r"[^\x20-\x7e\r\n]", _escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    if found[0] == "\t":
+        return " "
+    return "\\u007f" if found[0] == "\x7f" else json.dumps(found[0])[1:-1]
+
+
+def group_by_model(table: ModelTable) -> ModelTasks:
+    """The enabled tasks of each model, in the table's order: tasks of one model travel in one request."""
+    enabled = [(task, entry) for task, entry in table.items() if entry.enabled]
+    models = dict.fromkeys(entry.model_id for _, entry in enabled)
+    return {model: tuple((t, e) for t, e in enabled if e.model_id == model) for model in models}
+
+
+def _shipped(kind: str, files: FilesPort, beside: Path | None) -> Path:
+    name = EMBEDDED if kind == "embedded" else LM_STUDIO
+    places = list(_places(beside))
+    found = next((folder / name for folder in places if files.exists(folder / name)), None)
+    if found is None:
+        where = ", ".join(map(str, places))
+        raise SettingsError([f"model_server.models_file: not set, and {name} is in none of: {where}"])
+    return found
+
+
+def _places(beside: Path | None) -> Iterator[Path]:
+    if beside is not None:
+        yield beside
+    yield Path()
+    yield Path(__file__).resolve().parent.parent  # beside run.py
+    for scheme in (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user")):
+        yield Path(sysconfig.get_path("data", scheme)) / "share" / "foureyes"  # installed as a package

@@ -1,0 +1,167 @@
+"""foureyes.yaml and FOUREYES_* -> Settings; every problem told at once, with its place. Runs before any actor."""
+
+from __future__ import annotations
+
+import io
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from ruamel.yaml import YAML
+
+from foureyes_actors.bug.redact import mask_patterns
+from foureyes_actors.errors import SettingsError
+from foureyes_actors.ports.files import FilesPort
+from foureyes_actors.settings import Settings
+from foureyes_actors.settings_environment import CONFIG, Override, overrides
+from foureyes_actors.settings_problems import problems_of
+from foureyes_actors.settings_schema import Key, section
+from foureyes_actors.settings_yaml import MAX_BYTES, BadForm, Problem, Tree, compose, decode, read
+
+DEFAULT_FILES = (Path("foureyes.yaml"), Path("foureyes.yml"))
+MAX_PROBLEMS = 50
+_ROOT = section(Settings)
+
+
+def find_settings(path: Path | None, environ: Mapping[str, str], files: FilesPort) -> Path | None:
+    """The file that holds: ``path``, else FOUREYES_CONFIG, else foureyes.yaml in the working directory, else none.
+    Raises SettingsError when one was asked for and is missing."""
+    asked = path or (Path(environ[CONFIG]) if environ.get(CONFIG) else None)
+    if asked is None:
+        return _default_file(files)
+    if not files.exists(asked):
+        origin = "" if path else f"{CONFIG}: "
+        raise SettingsError([f"{origin}{asked}: there is no such file; without one the built-in defaults hold"])
+    return asked
+
+
+def _default_file(files: FilesPort) -> Path | None:
+    there = [file for file in DEFAULT_FILES if files.exists(file)]
+    if len(there) > 1:
+        raise SettingsError([f"{' and '.join(map(str, there))} are both here; keep one of them"])
+    return there[0] if there else None
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str], files: FilesPort) -> Settings:
+    """Defaults, then the file (see ``find_settings``), then FOUREYES_* variables. Raises SettingsError with one
+    line for each problem: file, line, key, value (never a secret's) and what would be right."""
+    found = find_settings(path, environ, files)
+    tree = _read_file(found, files) if found else Tree(values={})
+    variables, problems = overrides(environ, _ROOT)
+    values = _defaults_of_tables(tree.values or {})
+    for each in variables:
+        _put(values, each.key, each.value)
+    problems = [*tree.problems, *problems]
+    settings = _validate(values, _Places(found, tree, variables), problems)
+    if problems or settings is None:
+        raise SettingsError(told(problems))
+    return settings
+
+
+def told(problems: list[Problem]) -> list[str]:
+    """One line each, in the order of the file, variables last, not endlessly many."""
+    lines = [str(problem) for problem in sorted(problems, key=lambda p: (p.line == 0, p.line))]
+    more = len(lines) - MAX_PROBLEMS
+    return lines if more <= 0 else [*lines[:MAX_PROBLEMS], f"... and {more} more problems"]
+
+
+def read_text(path: Path, files: FilesPort) -> str:
+    """A file of settings as text. Raises SettingsError."""
+    try:
+        size = files.size(path)
+        if size > MAX_BYTES:
+            raise BadForm(1, 1, f"has {size} bytes; at most {MAX_BYTES} are read")
+        return decode(files.read(path))
+    except BadForm as error:
+        raise SettingsError([f"{path}:{error.line}:{error.column}: {error.text}"]) from None
+    except OSError as error:
+        raise SettingsError([f"{path}: cannot be read: {error.strerror or type(error).__name__}"]) from None
+
+
+def _read_file(path: Path, files: FilesPort) -> Tree:
+    text = read_text(path, files)
+    try:
+        node = compose(text)
+    except BadForm as error:
+        raise SettingsError([f"{path}:{error.line}:{error.column}: {error.text}"]) from None
+    return read(node, _ROOT, lambda line: f"{path}:{line}")
+
+
+def _defaults_of_tables(values: dict[str, Any]) -> dict[str, Any]:
+    """A rule that is given for one field changes what it says and nothing else."""
+    given = values.get("readings", {}).get("fields", {})
+    rules = {name.value: rule.model_dump() for name, rule in Settings().readings.fields.items()}
+    merged = {name: {**rule, **given.get(name, {})} for name, rule in rules.items()}
+    return {**values, "readings": {**values.get("readings", {}), "fields": merged}}
+
+
+def _put(values: dict[str, Any], key: Key, value: Any) -> None:
+    for part in key[:-1]:
+        values = values.setdefault(part, {})
+    values[key[-1]] = value
+
+
+class _Places:
+    """Where each key was given: a line of the file, or a variable, which wins."""
+
+    def __init__(self, path: Path | None, tree: Tree, variables: list[Override]) -> None:
+        self._path, self._lines = path, tree.lines
+        self._variables = {each.key: each.variable for each in variables}
+
+    def __call__(self, key: Key) -> tuple[str, int]:
+        for length in range(len(key), 0, -1):
+            part = key[:length]
+            if part in self._variables:
+                return self._variables[part], 0
+            if part in self._lines:
+                return f"{self._path}:{self._lines[part]}", self._lines[part]
+        return str(self._path or "the settings"), 0
+
+
+def _validate(values: dict[str, Any], places: _Places, problems: list[Problem]) -> Settings | None:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        problems.extend(problems_of(error, _ROOT, places, Settings()))
+        return None
+
+
+def describe(settings: Settings) -> str:
+    """All settings as YAML, secrets and passwords in addresses masked; for people and logs."""
+    out = io.StringIO()
+    yaml = YAML()
+    yaml.width = 10_000
+    yaml.dump(_masked(settings.model_dump(mode="json")), out)
+    return out.getvalue()
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_masked(each) for each in value]
+    return mask_patterns(value) if isinstance(value, str) else value
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """Every configured secret, for exact redaction. An address counts only with credentials in it."""
+    found: dict[str, None] = {}
+    for value in _secret_values(settings):
+        if "://" not in value:
+            found[value] = None
+            continue
+        credentials = urllib.parse.urlsplit(value).netloc.rpartition("@")[0]
+        if credentials:
+            password = credentials.partition(":")[2]
+            found |= dict.fromkeys((value, credentials, password, urllib.parse.unquote(password)))
+    return tuple(secret for secret in found if secret)
+
+
+def _secret_values(part: Any) -> Iterator[str]:
+    if isinstance(part, SecretStr):
+        yield part.get_secret_value()
+    elif isinstance(part, BaseModel):
+        for name in type(part).model_fields:
+            yield from _secret_values(getattr(part, name))
