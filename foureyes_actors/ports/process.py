@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,14 @@ class ProcessUsage:
 
     cpu: float
     memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessResult:
+    """Of a command that has ended. ``exit_code`` None: it did not end in time and was killed."""
+
+    exit_code: int | None
+    lines: tuple[str, ...]  # the last 100 of its output (stdout and stderr); untrusted text
 
 
 class ChildProcess(Protocol):
@@ -27,6 +35,10 @@ class ChildProcess(Protocol):
     def tail(self) -> tuple[str, ...]:
         """The last lines of its output (stdout and stderr), oldest first; untrusted text."""
 
+    def wait_line(self, accept: Callable[[str], bool], timeout: float) -> str | None:
+        """The first line, of those kept and those to come, that ``accept`` takes; no line is missed. None when it
+        did not come within ``timeout`` seconds or the output ended. ``accept`` must be quick and not raise."""
+
     def stop(self, grace: float) -> None:
         """Ask the whole tree to end, wait ``grace`` seconds, kill what is left. Returns when nothing is left."""
 
@@ -35,6 +47,10 @@ class ProcessPort(Protocol):
     def start(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> ChildProcess:
         """Start ``command`` (no shell) with a pipe as its standard input that closes when FourEyes ends, however
         it ends: a child that watches it leaves no orphan. ``environment`` is added to ours. Raises ProcessError."""
+
+    def run(self, command: Sequence[str], *, timeout: float) -> ProcessResult:
+        """Run ``command`` to its end, at most ``timeout`` seconds. What it started and left behind (a daemon) is not
+        touched and not waited for. Raises ProcessError when it cannot be started."""
 
     def usage(self, pid: int) -> ProcessUsage | None:
         """None when there is no such process."""

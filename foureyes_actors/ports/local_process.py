@@ -1,0 +1,232 @@
+"""The process port: psutil and subprocess."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import psutil
+
+from foureyes_actors.errors import ProcessError
+from foureyes_actors.ports.child_output import ChildOutput
+from foureyes_actors.ports.process import ProcessResult, ProcessUsage
+
+MARK = "FOUREYES_CHILD"  # environment: marks a child and all it starts, so that detached ones are found too
+KILL_WAIT = 5.0  # seconds for the system to end a killed process
+LOOPBACK_OR_ANY = ("127.", "0.0.0.0", "::", "::1", "::ffff:127.")
+
+
+def _own_group() -> dict[str, Any]:
+    """Ctrl-C in the terminal must reach FourEyes alone, which then stops its children in order."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+def _ask_to_end(process: psutil.Process) -> None:
+    """Windows knows no SIGTERM: there Ctrl-Break goes to the process's group."""
+    with contextlib.suppress(psutil.Error, OSError, ValueError):
+        if sys.platform == "win32":
+            process.send_signal(signal.CTRL_BREAK_EVENT)
+        else:
+            process.send_signal(signal.SIGTERM)
+
+
+class LocalChild:
+    """Implements ChildProcess. Any thread may call."""
+
+    def __init__(self, process: subprocess.Popen[bytes], name: str, mark: str) -> None:
+        assert process.stdout is not None
+        self._process, self._mark = process, mark
+        self._output = ChildOutput(os.dup(process.stdout.fileno()), f"output-{name}-{process.pid}")
+        process.stdout.close()
+        self._stopping = threading.Lock()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def exit_code(self) -> int | None:
+        return self._process.poll()
+
+    def tail(self) -> tuple[str, ...]:
+        return self._output.tail()
+
+    def wait_line(self, accept: Callable[[str], bool], timeout: float) -> str | None:
+        return self._output.wait_line(accept, timeout)
+
+    def stop(self, grace: float) -> None:
+        """Any thread, any number of times. Raises ProcessError when something survives even that."""
+        with self._stopping:
+            tree = self._tree()
+            self._close_stdin()
+            for process in tree:
+                _ask_to_end(process)
+            self._wait_gone(time.monotonic() + grace)
+            left = self._kill(time.monotonic() + KILL_WAIT)
+            self._output.join(1.0)
+        if left:
+            raise ProcessError(f"processes {left} cannot be ended")
+
+    def wait(self, timeout: float) -> int | None:
+        """For a command that ends by itself; when it does not, it alone is killed and None is answered."""
+        try:
+            code: int | None = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(KILL_WAIT)
+        self._close_stdin()
+        self._output.join(0.2)  # a daemon that it left behind may hold the pipe open for ever
+        return code
+
+    def _tree(self) -> list[psutil.Process]:
+        """All that is left of the child and what it started, wherever that moved to."""
+        found: set[psutil.Process] = set()
+        with contextlib.suppress(psutil.Error):
+            if self._process.poll() is None:
+                root = psutil.Process(self._process.pid)
+                found |= {root, *root.children(recursive=True)}
+        if self._mark:
+            found |= set(_marked(self._mark))
+        return [p for p in found if _runs(p)]
+
+    def _wait_gone(self, until: float) -> list[psutil.Process]:
+        while (tree := self._tree()) and (left := until - time.monotonic()) > 0:
+            psutil.wait_procs(tree, timeout=min(left, 0.5))
+            self._process.poll()  # reaps
+        return tree
+
+    def _kill(self, until: float) -> list[int]:
+        """Again and again, because what is being killed may start something new meanwhile."""
+        while (tree := self._tree()) and time.monotonic() < until:
+            for process in tree:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            self._wait_gone(min(until, time.monotonic() + 0.5))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(KILL_WAIT)
+        return [p.pid for p in tree]
+
+    def _close_stdin(self) -> None:
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+
+
+class LocalProcesses:
+    """Implements ProcessPort on this machine. Any thread may call."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, psutil.Process] = {}  # psutil measures CPU between two calls on one object
+        self._lock = threading.Lock()
+
+    def start(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> LocalChild:
+        return _spawn(command, environment or {}, uuid.uuid4().hex)
+
+    def run(self, command: Sequence[str], *, timeout: float) -> ProcessResult:
+        child = _spawn(command, {}, "")
+        code = child.wait(timeout)
+        return ProcessResult(code, child.tail())
+
+    def usage(self, pid: int) -> ProcessUsage | None:
+        with self._lock:
+            try:
+                root = self._known(pid)
+                tree = [root, *(self._known(p.pid) for p in root.children(recursive=True))]
+            except psutil.Error:
+                self._seen.pop(pid, None)
+                return None
+            cpu, memory = 0.0, 0
+            for process in tree:
+                with contextlib.suppress(psutil.Error):
+                    cpu += process.cpu_percent(None)
+                    memory += process.memory_info().rss
+            self._seen = {p: known for p, known in self._seen.items() if known.is_running()}
+            return ProcessUsage(cpu, memory)
+
+    def machine(self) -> tuple[float, int]:
+        return psutil.cpu_percent(None), psutil.virtual_memory().available
+
+    def listener(self, port: int) -> str | None:
+        try:
+            sockets = psutil.net_connections("tcp")
+        except psutil.Error:  # macOS: only for root
+            return "somebody" if _answers(port) else None
+        for found in sockets:
+            here = found.laddr and found.laddr.port == port and found.laddr.ip.startswith(LOOPBACK_OR_ANY)
+            if found.status == psutil.CONN_LISTEN and here:
+                return _described(found.pid)
+        return None
+
+    def find_program(self, name: str) -> str | None:
+        found = shutil.which(name)
+        return None if found is None else os.path.abspath(found)  # noqa: PTH100 - links stay as they are
+
+    def _known(self, pid: int) -> psutil.Process:
+        known = self._seen.get(pid)
+        if known is None or not known.is_running():
+            known = self._seen[pid] = psutil.Process(pid)
+        return known
+
+
+def _spawn(command: Sequence[str], environment: Mapping[str, str], mark: str) -> LocalChild:
+    variables = {**os.environ, **environment}
+    variables.pop(MARK, None)
+    if mark:
+        variables[MARK] = mark
+    try:
+        process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=variables,
+            **_own_group(),
+        )
+    except (OSError, ValueError, IndexError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ProcessError(f"cannot start {command[0] if command else 'an empty command'!r}: {reason}") from error
+    return LocalChild(process, os.path.basename(command[0]), mark)  # noqa: PTH119
+
+
+def _marked(mark: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == mark:
+                found.append(process)
+    return found
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _described(pid: int | None) -> str:
+    if pid is None:
+        return "somebody"
+    try:
+        return f"{psutil.Process(pid).name()} (pid {pid})"
+    except psutil.Error:
+        return f"pid {pid}"
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+        return True
+    return False
