@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
+from foureyes_actors.errors import ConnectionBroken
 from foureyes_actors.inference.reply import check_reply
 from foureyes_actors.inference.request import RequestTemplate, chat_request, template
 from foureyes_actors.inference.server_faults import is_retryable
@@ -61,6 +62,8 @@ def analyse(
     last: list[tuple[int, BaseException]] = []
 
     def attempt() -> Analysis:
+        if cancelled.is_set():
+            raise ConnectionBroken("cancelled before anything was sent")
         began = clock.monotonic()
         reply = http.exchange(chat_request(shape, frame, base_url=base_url, token=token, settings=settings))
         checked = check_reply(reply, model=model, tasks=[task for task, _ in tasks])

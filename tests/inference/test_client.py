@@ -136,6 +136,14 @@ def test_cancelling_ends_the_wait_and_keeps_the_error() -> None:
     assert len(http.requests) == 1
 
 
+def test_a_call_that_was_cancelled_before_it_began_sends_nothing() -> None:
+    http, cancelled = ScriptedHttp(good()), threading.Event()
+    cancelled.set()
+    with pytest.raises(ConnectionBroken, match="before anything was sent"):
+        run(http, cancelled=cancelled)
+    assert http.requests == []
+
+
 def test_cancelling_interrupts_a_real_wait() -> None:
     """With the machine's clock: the wait of an hour ends when the event is set from another thread."""
     from foureyes_actors.ports.clock import SystemClock

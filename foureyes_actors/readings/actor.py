@@ -1,0 +1,176 @@
+"""ReadingsActor: joins the models' answers about a frame and tells readings and events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from foureyes_actors.messages import (
+    Analysis,
+    AnalysisFailed,
+    Collection,
+    Event,
+    FrameRef,
+    GetStatus,
+    Reading,
+    ReadingSet,
+    ServerState,
+    SourceExhausted,
+    StoreDocuments,
+    StreamHealthChanged,
+    TaskFailure,
+    Tick,
+)
+from foureyes_actors.ports.clock import Clock
+from foureyes_actors.readings import fusion
+from foureyes_actors.readings.documents import event_document, reading_document, reading_set_id
+from foureyes_actors.readings.events import Change, server_change, stream_change
+from foureyes_actors.readings.fusion import Join, Joined, Part
+from foureyes_actors.readings.screen import Screen, read, stale
+from foureyes_actors.settings import ReadingsSettings
+from foureyes_actors.telling import Teller
+from supervisors.actor import ActorContext, SupervisedActor
+
+JOIN = "join"  # the tick that looks for frames that have waited long enough
+MAX_SCREENS = 16  # sources whose fields are remembered; the one unseen for longest goes first
+
+
+class ReadingsActor(SupervisedActor):
+    """``models``: whose answers a frame waits for. ``audience`` gets ReadingSet, Event and SourceExhausted; the
+    recorder gets the documents."""
+
+    def __init__(
+        self,
+        context: ActorContext,
+        *,
+        run_id: str,
+        settings: ReadingsSettings,
+        models: tuple[str, ...],
+        clock: Clock,
+        audience: tuple[str, ...] = ("console",),
+        recorder: str = "recorder",
+    ) -> None:
+        super().__init__(context)
+        self._run_id, self._settings, self._clock = run_id, settings, clock
+        self._audience, self._recorder = audience, recorder
+        self._teller = Teller(context, clock)
+        self._join = Join(models, settings.join_timeout)
+        self._screens: dict[str, Screen] = {}
+        self._server: ServerState | None = None
+        self._last: FrameRef | None = None  # the newest frame that came out; None while its silence has been told
+        self._last_out = 0.0
+        self._counts: Counter[str] = Counter()
+        self._values: Counter[str] = Counter()  # by status
+        self._kinds: Counter[str] = Counter()  # of events
+        self._event_number = 0
+
+    def on_start(self) -> None:
+        self.context.every(max(0.05, min(0.5, self._settings.join_timeout / 2)), JOIN)
+
+    def on_stop(self) -> None:
+        self._join, joined = fusion.flush(self._join)
+        self._come_out(joined)
+
+    def on_receive(self, message: Any) -> Any:
+        match message:
+            case Analysis():
+                part = Part(message.model, message.answers, message.failures, message.degraded)
+                self._add(message.frame, part)
+            case AnalysisFailed():
+                self._counts["failed_analyses"] += 1
+                failures = tuple(TaskFailure(task, message.error_type, message.reason) for task in message.tasks)
+                self._add(message.frame, Part(message.model, failures=failures))
+            case Tick(name=name) if name == JOIN:
+                self._tick()
+            case StreamHealthChanged():
+                self._event(stream_change(message), None)
+            case ServerState():
+                change, self._server = server_change(self._server, message), message
+                if change:
+                    self._event(change, None)
+            case SourceExhausted():
+                self._last = None  # its silence is no news
+                self._teller.tell(self._audience, message)
+            case GetStatus():
+                return self._status()
+            case _:
+                raise TypeError(f"{self.context.name} does not know {type(message).__name__}")
+        return None
+
+    def _add(self, frame: FrameRef, part: Part) -> None:
+        self._join, joined = fusion.add(self._join, frame, part, self._clock.monotonic())
+        self._come_out(joined)
+
+    def _tick(self) -> None:
+        now = self._clock.monotonic()
+        self._join, joined = fusion.expire(self._join, now)
+        self._come_out(joined)
+        if self._last is not None and not self._join.waiting and now - self._last_out >= self._settings.join_timeout:
+            self._tell_silence(self._last)
+
+    def _come_out(self, joined: tuple[Joined, ...]) -> None:
+        for one in joined:
+            screen, readings, found = read(self._screen(one.frame.source), one, self._settings)
+            self._screens[one.frame.source] = screen
+            degraded = any(part.degraded for part in one.parts)
+            models = tuple(part.model for part in one.parts if part.answers)
+            identity = reading_set_id(self._run_id, one.frame, one.supplement)
+            self._tell_readings(self._reading_set(identity, one.frame, models, readings, degraded))
+            self._counts.update(readings=1, late=one.late, supplements=one.supplement > 0)
+            self._last_out = self._clock.monotonic()
+            self._last = self._last if one.late else one.frame
+            for change in found:
+                self._event(change, one.frame)
+
+    def _screen(self, source: str) -> Screen:
+        screen = self._screens.pop(source, None) or Screen()
+        while len(self._screens) >= MAX_SCREENS:
+            self._screens.pop(next(iter(self._screens)))
+        return screen
+
+    def _tell_silence(self, frame: FrameRef) -> None:
+        """Once, when no frame has been answered for the join's timeout: everything is stale now."""
+        self._last = None
+        readings = stale(self._screens[frame.source], f"no answer for {self._settings.join_timeout:g} s")
+        identity = f"{reading_set_id(self._run_id, frame)}-stale"
+        self._tell_readings(self._reading_set(identity, frame, (), readings, False))
+        self._counts["silences"] += 1
+
+    def _reading_set(
+        self, identity: str, frame: FrameRef, models: tuple[str, ...], readings: tuple[Reading, ...], degraded: bool
+    ) -> ReadingSet:
+        age = max(0.0, self._clock.monotonic() - frame.captured_monotonic)
+        return ReadingSet(identity, frame, models, readings, self._clock.utc_now(), age, degraded)
+
+    def _tell_readings(self, readings: ReadingSet) -> None:
+        document = reading_document(readings, self._run_id)
+        self._teller.tell((self._recorder,), StoreDocuments(Collection.READINGS, (document,)))
+        self._teller.tell(self._audience, readings)
+        self._values.update(reading.status.value for reading in readings.readings)
+
+    def _event(self, change: Change, frame: FrameRef | None) -> None:
+        self._event_number += 1
+        event = Event(
+            id=f"{self._run_id}-{self.context.name}-{self.context.incarnation}-{self._event_number:06d}",
+            kind=change.kind,
+            at=self._clock.utc_now(),
+            subject=change.subject,
+            before=change.before,
+            after=change.after,
+            reason=change.reason,
+            frame=frame,
+        )
+        self._teller.tell((self._recorder,), StoreDocuments(Collection.EVENTS, (event_document(event, self._run_id),)))
+        self._teller.tell(self._audience, event)
+        self._kinds[change.kind.value] += 1
+
+    def _status(self) -> dict[str, Any]:
+        names = ("readings", "late", "supplements", "failed_analyses", "silences")
+        return {
+            **{name: self._counts[name] for name in names},
+            "pending": len(self._join.waiting),
+            "screens": len(self._screens),
+            "values": dict(self._values),
+            "events": dict(self._kinds),
+            "undelivered": dict(self._teller.undelivered),
+        }
