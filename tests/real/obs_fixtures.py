@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
 from collections.abc import Iterator, Mapping
@@ -48,6 +49,7 @@ def likest(picture: bytes, candidates: Mapping[str, bytes]) -> str:
     return best
 
 
+@functools.lru_cache(maxsize=16)  # the candidates come again and again
 def _thumbnail(picture: bytes) -> Image.Image:
     with Image.open(io.BytesIO(picture)) as image:
         return image.convert("RGB").resize((320, 180), Image.Resampling.BOX)
