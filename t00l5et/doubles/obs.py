@@ -9,6 +9,7 @@ import json
 import secrets
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -264,7 +265,8 @@ def _proof(password: str, salt: str, challenge: str) -> str:
 
 def _reset(sock: socket.socket) -> None:
     """Close with RST instead of FIN."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    linger = "hh" if sys.platform == "win32" else "ii"  # struct linger has shorts there
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(linger, 1, 0))
     sock.close()
 
 
