@@ -34,7 +34,7 @@ def truth_line(digest: str, truth: Truth) -> bytes:
 
 def read_truths(data: bytes) -> dict[str, Truth]:
     """By digest; of two moments with the same picture the first. A last line without its end is left out (the writer
-    may be at work). Raises ValueError or KeyError when the file is not one of ours."""
+    may be at work). Raises ValueError, KeyError or TypeError when the file is not one of ours."""
     lines = data.split(b"\n")[:-1]
     truths: dict[str, Truth] = {}
     for line in lines:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from foureyes_actors.capture.cabinet import encode_jpeg
 from foureyes_actors.errors import BadPicture, SourceEnded
 from foureyes_actors.ports.clock import Clock
@@ -10,13 +12,14 @@ from foureyes_actors.settings import PictureLimits, VideoSettings
 
 DEADLINE = 1.0  # seconds of decoding in one grab; what is due after that is given by a later one
 SEEK_BEYOND = 5.0  # seconds behind the clock from which seeking is cheaper than decoding
+MOST_BROKEN = 1000  # broken places that one grab passes over
 
 
 class VideoSource:
     """A ``FrameSource``: the frame that is due now, counted from the first grab; those in between are skipped.
 
-    A broken place raises BadPicture with the file's name, and the next grab goes on after it. A file that cannot be
-    opened as a video ends the source, after one BadPicture, unless it loops.
+    A broken stretch raises one BadPicture with the file's name, and the next grab goes on after it. A file that
+    cannot be opened as a video ends the source, after one BadPicture, unless it loops.
     """
 
     def __init__(self, settings: VideoSettings, limits: PictureLimits, port: VideoPort, clock: Clock) -> None:
@@ -87,15 +90,34 @@ class VideoSource:
         return frame.time <= due or self._current is None  # the first one is due whatever its time says
 
     def _read(self) -> None:
-        """Look one frame ahead. After a broken place (BadPicture) the next call goes on."""
+        """Look one frame ahead. Raises BadPicture, once for a broken stretch; the next call goes on after it."""
         if self._coming is not None or self._exhausted:
             return
-        assert self._stream is not None
-        self._coming = self._stream.next()
-        if self._coming is None:
-            self._exhausted = True
-        else:
+        error = None
+        try:
+            self._coming = self._next()
+        except BadPicture as caught:
+            error = caught
+            self._skip_broken()
+        if self._coming is not None:
             self._end = max(self._end, self._coming.time + self._coming.duration)
+        if error is not None:
+            raise error
+
+    def _next(self) -> VideoFrame | None:
+        assert self._stream is not None
+        frame = self._stream.next()
+        self._exhausted = frame is None
+        return frame
+
+    def _skip_broken(self) -> None:
+        deadline = self._clock.monotonic() + DEADLINE
+        for _ in range(MOST_BROKEN):
+            with suppress(BadPicture):
+                self._coming = self._next()
+                return
+            if self._clock.monotonic() > deadline:
+                return
 
     def _again(self, due: float) -> float:
         """After the last frame: open the next round and tell the time within it. Raises SourceEnded without one."""
