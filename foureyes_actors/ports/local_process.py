@@ -102,11 +102,13 @@ class LocalChild:
             found |= set(_marked(self._mark))
         return [p for p in found if _runs(p)]
 
-    def _wait_gone(self, until: float) -> list[psutil.Process]:
+    def _wait_gone(self, until: float) -> None:
         while (tree := self._tree()) and (left := until - time.monotonic()) > 0:
-            psutil.wait_procs(tree, timeout=min(left, 0.5))
-            self._process.poll()  # reaps
-        return tree
+            if self._process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(min(left, 0.5))
+            else:  # psutil must not wait for our own child: it would take its exit code
+                psutil.wait_procs([p for p in tree if p.pid != self.pid], timeout=min(left, 0.5))
 
     def _kill(self, until: float) -> list[int]:
         """Again and again, because what is being killed may start something new meanwhile."""

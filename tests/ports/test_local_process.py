@@ -23,7 +23,8 @@ PATIENCE = 30.0  # for a loaded machine
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a signal of POSIX")
 Run = Callable[..., LocalChild]
 
-SLEEP = "import time\nprint('up', flush=True)\nwhile True: time.sleep(0.05)"
+# One write a line: print() makes two where PYTHONUNBUFFERED is set, and lines of several processes would mix.
+SLEEP = "import os, time\nos.write(1, b'up\\n')\nwhile True: time.sleep(0.05)"
 DEAF = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{SLEEP}"
 
 
@@ -107,9 +108,10 @@ def test_the_whole_tree_ends(run: Run, program: str) -> None:
     tree = """
 import subprocess, sys
 middle = 'import subprocess, sys; p = subprocess.Popen([sys.executable, "-c", sys.argv[1]]); '
-middle += 'print(p.pid, flush=True); p.wait()'
+middle += 'sys.stdout.write(str(p.pid) + chr(10)); sys.stdout.flush(); p.wait()'
 p = subprocess.Popen([sys.executable, '-c', middle, sys.argv[1]])
-print(p.pid, flush=True)
+sys.stdout.write(str(p.pid) + chr(10))
+sys.stdout.flush()
 p.wait()
 """
     child = run(tree, program)
@@ -128,7 +130,7 @@ import os, subprocess, sys
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        print(os.getpid(), flush=True)
+        os.write(1, b'%d\\n' % os.getpid())
         exec(sys.argv[1])
     os._exit(0)
 os.wait()
@@ -151,7 +153,8 @@ def test_the_tree_of_a_dead_child_ends_too(run: Run) -> None:
     program = """
 import subprocess, sys
 p = subprocess.Popen([sys.executable, '-c', sys.argv[1]])
-print(p.pid, flush=True)
+sys.stdout.write(str(p.pid) + chr(10))
+sys.stdout.flush()
 p.wait()
 """
     child = up(run(program, SLEEP))
@@ -258,12 +261,13 @@ def test_run_ends_a_command_that_takes_too_long() -> None:
 
 @posix
 def test_run_leaves_a_daemon_alone() -> None:
-    program = f"""
+    program = """
 import subprocess, sys
-p = subprocess.Popen([sys.executable, '-c', '''{SLEEP}'''], start_new_session=True)
-print(p.pid, flush=True)
+p = subprocess.Popen([sys.executable, '-c', sys.argv[1]], start_new_session=True)
+sys.stdout.write(str(p.pid) + chr(10))
+sys.stdout.flush()
 """
-    result = LocalProcesses().run([sys.executable, "-c", program], timeout=PATIENCE)
+    result = LocalProcesses().run([sys.executable, "-c", program, SLEEP], timeout=PATIENCE)
     assert result.exit_code == 0
     daemon = psutil.Process(int(result.lines[0]))
     assert daemon.is_running()
