@@ -47,20 +47,26 @@ class MongoPlace:
         return MongoStore(self.uri, self.database, timeout=TIMEOUT, retention=RetentionSettings())
 
     def drop(self) -> None:
-        with pymongo.MongoClient(self.uri, serverSelectionTimeoutMS=5000) as client:
+        client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(self.uri, serverSelectionTimeoutMS=5000)
+        with client:
             client.drop_database(self.database)
 
 
 Place = SqlitePlace | MongoPlace
 
 
+def need_secantus() -> None:
+    """Skip where it cannot be installed at all, also under CI."""
+    if sys.version_info >= (3, 14) or (sys.platform == "darwin" and platform.machine() != "arm64"):
+        pytest.skip("secantusdb has no wheel for this Python or platform; set MONGODB_URI to test against a mongod")
+    need(modules=("secantus",), install="pip install 'foureyes[test]'")
+
+
 class Secantus:
     """secantusdb's server as a process of its own, on a data folder that outlives it."""
 
     def __init__(self, folder: Path) -> None:
-        if sys.version_info >= (3, 14) or (sys.platform == "darwin" and platform.machine() != "arm64"):
-            pytest.skip("secantusdb has no wheel for this Python or platform; set MONGODB_URI to test against a mongod")
-        need(modules=("secantus",), install="pip install 'foureyes[test]'")
+        need_secantus()
         self._folder, self._log, self.port = folder, folder / "log", 0
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -23,7 +23,7 @@ def at(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)
 
 
-def doc(name: str, seconds: float = 0, **fields: Any) -> dict[str, Any]:
+def doc(name: str, seconds: float = 0, /, **fields: Any) -> dict[str, Any]:
     return {"_id": name, "at": at(seconds), **fields}
 
 
@@ -69,7 +69,7 @@ def test_an_id_twice_in_one_call_counts_once(store: StorePort) -> None:
     assert store.get(READINGS, "a") == doc("a", value=1)
 
 
-VALUES = {
+VALUES: dict[str, Any] = {
     "none": None,
     "true": True,
     "false": False,
@@ -130,8 +130,8 @@ KEYS = ("$where", "a.b", ".", "$", "%", "%24", "%2E", "", "a\0b", "ключ", "a
 
 def test_any_text_is_a_key(store: StorePort) -> None:
     value = {key: number for number, key in enumerate(KEYS)}
-    store.append(READINGS, [doc("a", value=value, **{key: key for key in KEYS})])
-    assert store.get(READINGS, "a") == doc("a", value=value, **{key: key for key in KEYS})
+    store.append(READINGS, [doc("a", value=value, **dict(zip(KEYS, KEYS, strict=True)))])
+    assert store.get(READINGS, "a") == doc("a", value=value, **dict(zip(KEYS, KEYS, strict=True)))
 
 
 def test_lone_surrogates_are_replaced(store: StorePort) -> None:
@@ -149,7 +149,7 @@ def nested(depth: int) -> Any:
     return {} if depth == 0 else {"k": nested(depth - 1)}
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Any, str]] = {
     "no id": ({"at": T0}, "_id"),
     "id not text": ({"_id": 7, "at": T0}, "_id"),
     "empty id": ({"_id": "", "at": T0}, "_id"),

@@ -1,0 +1,116 @@
+"""``kill -9`` in the middle of writing, twenty times each: no acknowledged document is lost, none is doubled."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from foureyes_actors.errors import StoreUnavailable
+from foureyes_actors.messages import Collection
+from foureyes_actors.ports.store import StorePort
+from tests.recorder.places import MongoPlace, Place, Secantus
+from tests.recorder.writing_child import step, write
+
+KILLS = 20
+Acked = dict[str, int]  # run -> the steps that were acknowledged
+
+
+def child_killed_after(place: Place, run: str, steps: int) -> int:
+    """How many steps a child had acknowledged when it was killed, ``steps`` or a few more."""
+    command = [sys.executable, "-m", "tests.recorder.writing_child", *place.arguments, run]
+    child = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    assert child.stdout is not None
+    with child, child.stdout:
+        acked = 0
+        for _ in child.stdout:
+            acked += 1
+            if acked == steps:
+                child.kill()  # it is writing its next step now; what it had said before is still in the pipe
+        child.wait(30)
+    assert child.returncode not in (0, 1), "the child ended by itself"
+    return acked
+
+
+def check(store: StorePort, acked: Acked) -> None:
+    """Every acknowledged step is there; sending all again, the unacknowledged last ones too, doubles nothing."""
+    for run, steps in acked.items():
+        for number in range(steps):
+            for document in step(run, number):
+                if "fingerprint" not in document:
+                    assert store.get(Collection.READINGS, document["_id"]) is not None, document["_id"]
+    counted = occurrences(acked)
+    found = sum(group["occurrences"] for group in store.latest(Collection.ERRORS))
+    assert counted <= found <= counted + len(acked)  # at most the step that was cut short, once a run
+    again = {run: steps + 1 for run, steps in acked.items()}
+    for run, steps in again.items():
+        for number in range(steps):
+            write(store, run, number)
+    assert sum(group["occurrences"] for group in store.latest(Collection.ERRORS)) == occurrences(again)
+    assert store.count(Collection.READINGS) == sum(
+        len(step(run, number)) for run, steps in again.items() for number in range(steps) if number % 3 != 2
+    )
+
+
+def occurrences(acked: Acked) -> int:
+    return sum(number % 3 == 2 for steps in acked.values() for number in range(steps))
+
+
+@pytest.mark.timeout(300)
+def test_the_writer_is_killed(place: Place) -> None:
+    moments = random.Random(1)
+    acked: Acked = {}
+    for run in range(KILLS):
+        acked[f"r{run}"] = child_killed_after(place, f"r{run}", moments.randint(1, 25))
+    with closing(place.open()) as store:
+        check(store, acked)
+
+
+def steps_until_away(store: StorePort, run: str, enough: threading.Event, after: int) -> int:
+    """Write until the store goes away; set ``enough`` after so many steps. How many were acknowledged."""
+    number = 0
+    try:
+        while number < 100_000:
+            write(store, run, number)
+            number += 1
+            if number == after:
+                enough.set()
+    except StoreUnavailable:
+        return number
+    pytest.fail("the server was not killed")
+
+
+def kill_when(enough: threading.Event, server: Secantus, store: StorePort) -> None:
+    enough.wait(60)
+    server.kill()
+    store.close()  # the writer need not wait for a server that will not come
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Secantus]:
+    server = Secantus(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.mark.timeout(300)
+def test_the_database_server_is_killed(own_server: Secantus) -> None:
+    place, moments, acked = MongoPlace(own_server.uri), random.Random(2), Acked()
+    for run in range(KILLS):
+        enough = threading.Event()
+        with closing(place.open()) as store:
+            killer = threading.Thread(target=kill_when, args=(enough, own_server, store), name=f"killer-{run}")
+            killer.start()
+            acked[f"r{run}"] = steps_until_away(store, f"r{run}", enough, moments.randint(1, 25))
+            enough.set()
+            killer.join(60)
+        own_server.start()
+    with closing(place.open()) as store:
+        check(store, acked)
