@@ -89,6 +89,13 @@ class InferenceActor(SupervisedActor):
             self._worker.stop(STOP_WITHIN)
 
     def on_receive(self, message: Any) -> Any:
+        try:
+            return self._receive(message)
+        except BaseException:
+            self.on_stop()  # a crash has no on_stop, and the worker must not outlive its actor
+            raise
+
+    def _receive(self, message: Any) -> Any:
         match message:
             case FrameCaptured(frame=frame):
                 self._take(frame)
@@ -176,7 +183,8 @@ class InferenceActor(SupervisedActor):
     # --- what came back ---
 
     def _finished(self, call: Call, outcome: Analysis | Exception) -> None:
-        self._call = None
+        if call is self._call:  # else it is a dead incarnation's: as good an answer as any
+            self._call = None
         if isinstance(outcome, Exception):
             self._failed(call.frame, outcome)
             return

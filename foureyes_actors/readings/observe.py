@@ -47,63 +47,77 @@ class Observation:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """An amount's text by the grammar alone. ``mark``: the decimal mark that it proves."""
+
+    text: str
+    money: Money | None = None
+    problem: str = ""
+    mark: DecimalMark | None = None
+
+
 def observe(answers: Iterable[TaskAnswer], failures: Mapping[Task, str], at: float) -> tuple[Observation, ...]:
     """One observation per field, in the order of Field. ``failures``: why a task has no answer."""
     by_task = {answer.task: answer for answer in answers}
-    mark = _frame_mark(by_task.get(Task.OCR))
-    return tuple(_observe(field, by_task.get(TASK_OF[field]), failures, at, mark) for field in Field)
+    amounts = _amounts(by_task[Task.OCR]) if Task.OCR in by_task else {}
+    found = []
+    for field, task in TASK_OF.items():
+        answer = by_task.get(task)
+        if answer is None:
+            reason = failures.get(task) or f"no answer about {task.value}"
+            found.append(Observation(field, at, Seen.NO_ANSWER, reason=reason))
+        elif task is Task.OCR:
+            found.append(_amount(field, amounts.get(field), answer.confidence, at))
+        else:
+            found.append(_word(field, answer, at))
+    return tuple(found)
 
 
-def _observe(
-    field: Field, answer: TaskAnswer | None, failures: Mapping[Task, str], at: float, mark: DecimalMark | None
-) -> Observation:
-    task = TASK_OF[field]
-    if answer is None:
-        return Observation(field, at, Seen.NO_ANSWER, reason=failures.get(task) or f"no answer about {task.value}")
-    if field in MONEY_FIELDS:
-        return _amount(field, answer, at, mark)
-    word = str(answer.values[field.value])
-    raw = word
+def _word(field: Field, answer: TaskAnswer, at: float) -> Observation:
+    raw = word = str(answer.values[field.value])
     if field is Field.POPUP and answer.values["text"]:
         raw = f"{word}: {clean_text(answer.values['text'], MAX_POPUP)}"
     return Observation(field, at, Seen.VALUE, raw, word, confidence=answer.confidence)
 
 
-def _amount(field: Field, answer: TaskAnswer, at: float, mark: DecimalMark | None) -> Observation:
-    text = answer.values[field.value]
-    if text is None:
-        return Observation(field, at, Seen.NOTHING, confidence=answer.confidence, reason="not visible")
-    raw = clean_text(text, MAX_RAW)
+def _amount(field: Field, parsed: _Parsed | None, confidence: float | None, at: float) -> Observation:
+    if parsed is None:
+        return Observation(field, at, Seen.NOTHING, confidence=confidence, reason="not visible")
+    raw = clean_text(parsed.text, MAX_RAW)
+    if parsed.money is None:
+        return Observation(field, at, Seen.ILLEGAL, raw, confidence=confidence, reason=parsed.problem)
+    return Observation(field, at, Seen.VALUE, raw, parsed.money.amount, parsed.money.currency, confidence)
+
+
+def _amounts(answer: TaskAnswer) -> dict[Field, _Parsed]:
+    """The visible amounts of a frame, the open ones read with the mark that the others prove; marks that contradict
+    each other prove nothing."""
+    texts = {field: answer.values[field.value] for field in MONEY_FIELDS}
+    parsed = {field: _parse(text) for field, text in texts.items() if text is not None}
+    marks = {each.mark for each in parsed.values()} - {None}
+    if len(marks) != 1:
+        return parsed
+    return {field: each if each.mark else _parse(each.text, *marks) for field, each in parsed.items()}
+
+
+def _parse(text: str, mark: DecimalMark | None = None) -> _Parsed:
     try:
-        money = parse_money(text, decimal_mark=None if mark is None or proven_mark(text) else mark)
+        money = parse_money(text, decimal_mark=mark)
     except MoneyError as error:
-        return Observation(field, at, Seen.ILLEGAL, raw, confidence=answer.confidence, reason=str(error))
-    return Observation(field, at, Seen.VALUE, raw, money.amount, money.currency, answer.confidence)
-
-
-def _frame_mark(answer: TaskAnswer | None) -> DecimalMark | None:
-    """The mark that the frame's amounts prove; None when they prove none, or contradict each other."""
-    if answer is None:
-        return None
-    texts = (answer.values[field.value] for field in MONEY_FIELDS)
-    marks = {proven_mark(text) for text in texts if text is not None} - {None}
-    return marks.pop() if len(marks) == 1 else None
+        return _Parsed(text, problem=str(error))
+    return _Parsed(text, money, mark=_mark_of(text, money))
 
 
 def proven_mark(text: str) -> DecimalMark | None:
     """The decimal mark that a legal amount shows by itself: in front of its decimals, or as the other one of the mark
     that groups its digits twice. None: it proves nothing."""
-    points = {c for c in text if c in ".,"}
-    if not points:
-        return None
-    try:
-        amount = parse_money(text)
-    except MoneyError:
-        return None
-    return _mark_of(text, amount)
+    return _parse(text).mark
 
 
 def _mark_of(text: str, money: Money) -> DecimalMark | None:
+    if "," not in text and "." not in text:
+        return None
     digits = [at for at, character in enumerate(text) if "0" <= character <= "9"]
     number = text[digits[0] : digits[-1] + 1]
     decimals = -int(money.amount.as_tuple().exponent)

@@ -10,7 +10,7 @@ import pytest
 
 from foureyes_actors.errors import ConnectFailed
 from foureyes_actors.inference.actor import InferenceActor
-from foureyes_actors.inference.call import Resume
+from foureyes_actors.inference.call import Call, Finished, Resume
 from foureyes_actors.messages import (
     Analysis,
     AnalysisFailed,
@@ -218,7 +218,9 @@ def test_a_newer_frame_ends_the_attempts_for_an_old_one(on: Any) -> None:
 def test_a_server_that_went_away_ends_the_wait_for_it(on: Any) -> None:
     gate = Gate(ConnectFailed("refused"))
     stage = on(gate, InferenceSettings(backoff=(3600.0,)))
-    stage.give(READY, frame(1), ServerState(ServerPhase.STARTING), frame(2))
+    stage.give(READY, frame(1))
+    assert gate.entered.wait(10)
+    stage.give(ServerState(ServerPhase.STARTING), frame(2))
     gate.open.set()
     stage.settle()
     assert "the call was cancelled" in stage.failed[0].reason
@@ -320,6 +322,24 @@ def test_stopping_cuts_the_exchange_in_flight_and_ends_the_worker() -> None:
     eventually(lambda: not any(t.name == "inference:vl#1 worker" for t in threading.enumerate()), 5, "the worker ended")
 
 
-def test_an_unknown_message_is_an_error(on: Any) -> None:
+def test_a_crash_cuts_the_exchange_and_ends_the_worker_too() -> None:
+    gate = Gate(good())
+    stage = Stage(gate)
+    stage.give(READY, frame())
+    assert gate.entered.wait(10)
     with pytest.raises(TypeError, match="does not know str"):
-        on(ScriptedHttp(good())).give("hello")
+        stage.give("hello")
+    assert gate.closed.is_set()
+    eventually(lambda: not any(t.name == "inference:vl#1 worker" for t in threading.enumerate()), 5, "the worker ended")
+
+
+def test_the_result_of_a_dead_incarnations_call_is_told_and_ends_no_other_call(on: Any) -> None:
+    gate = Gate(good())
+    stage = on(gate)
+    stage.give(READY, frame(2))
+    old = Analysis(frame(1).ref, MODEL, (), 0.1)
+    stage.give(Finished(Call(frame(1), ("key",)), old))
+    assert stage.analyses == [old] and stage.status["busy"]
+    gate.open.set()
+    stage.settle()
+    assert [a.frame.sequence for a in stage.analyses] == [1, 2]
