@@ -15,6 +15,7 @@ from foureyes_actors.settings_yaml import BadForm, Problem, Tree, compose, read
 
 PREFIX = "FOUREYES_"
 CONFIG = "FOUREYES_CONFIG"
+NOT_SETTINGS = (CONFIG, "FOUREYES_CHILD")  # the second one marks the processes that FourEyes started
 SHORT: Mapping[str, Key] = {
     "FOUREYES_OBS_PASSWORD": ("source", "obs", "password"),
     "FOUREYES_API_TOKEN": ("model_server", "api_token"),
@@ -36,7 +37,7 @@ def overrides(environ: Mapping[str, str], root: Shape) -> tuple[list[Override], 
     found: list[Override] = []
     problems: list[Problem] = []
     for variable in sorted(environ):
-        if variable.startswith(PREFIX) and variable != CONFIG:
+        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:
             result = _override(variable, environ[variable], root)
             if isinstance(result, Override):
                 found.append(result)

@@ -10,7 +10,8 @@ import re
 import urllib.parse
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any
+
+from foureyes_actors.bug.text import CUT, MIDDLE
 
 MASK = "[redacted]"
 _SHORTEST = 4  # characters: a shorter secret would be found in every other word
@@ -24,7 +25,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # user:password@ in any address, to the last @ before a blank: passwords may hold an unescaped @ or /
     (re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]{0,30}://)[^\s'\"<>]{1,500}@", re.IGNORECASE), rf"\g<keep>{MASK}@"),
     (re.compile(r"\bsk-lm-[A-Za-z0-9:_*-]+"), MASK),  # LM Studio's tokens, also cut ones as its errors repeat them
-    (re.compile(r"\bsk-[A-Za-z0-9_-]{16,}"), MASK),
+    (re.compile(r"\bsk-[A-Za-z0-9_*-]{6,}"), MASK),
     (re.compile(r"\bhf_[A-Za-z0-9]{16,}"), MASK),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), MASK),  # a JSON web token
     (re.compile(r"(?P<keep>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/:=-]{6,}", re.IGNORECASE), rf"\g<keep>{MASK}"),
@@ -48,12 +49,13 @@ def mask_patterns(text: str) -> str:
 
 
 class Redactor:
-    """Immutable; any thread. ``secrets``: the configured ones, as they are."""
+    """Immutable; any thread. ``secrets``: the configured ones, as they are. Shorter than 4 characters they are not
+    looked for: they would be found everywhere."""
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
         forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
-        longest_first = sorted(forms, key=len, reverse=True)
-        self._exact = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        self._forms = tuple(sorted(forms, key=len, reverse=True))
+        self._exact = re.compile("|".join(map(re.escape, self._forms))) if forms else None
 
     def __repr__(self) -> str:
         return "Redactor()"  # never its secrets
@@ -61,24 +63,33 @@ class Redactor:
     def text(self, text: str) -> str:
         if self._exact is not None:
             text = self._exact.sub(MASK, text)
+            text = self._edges(text)
         return mask_patterns(text)
+
+    def _edges(self, text: str) -> str:
+        """Where a text was cut, half a secret may be left."""
+        if text.endswith(CUT):
+            return self._end(text.removesuffix(CUT)) + CUT
+        head, middle, tail = text.partition(MIDDLE)
+        return self._end(head) + MIDDLE + self._start(tail) if middle else text
+
+    def _end(self, text: str) -> str:
+        for form in self._forms:
+            for size in range(len(form) - 1, _SHORTEST - 1, -1):
+                if text.endswith(form[:size]):
+                    return text[:-size] + MASK
+        return text
+
+    def _start(self, text: str) -> str:
+        for form in self._forms:
+            for size in range(len(form) - 1, _SHORTEST - 1, -1):
+                if text.startswith(form[-size:]):
+                    return MASK + text[size:]
+        return text
 
     def mapping(self, values: Mapping[str, str]) -> dict[str, str]:
         """Keys and values; the value of a key that is named like a secret goes as a whole."""
         return {self.text(k): MASK if is_secret_key(k) else self.text(v) for k, v in values.items()}
-
-    def document(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Every text in a flat or nested document; other values stay."""
-        return {key: self._value(key, value) for key, value in values.items()}
-
-    def _value(self, key: str, value: Any) -> Any:
-        if isinstance(value, str):
-            return MASK if is_secret_key(key) and value else self.text(value)
-        if isinstance(value, Mapping):
-            return self.document(value)
-        if isinstance(value, list | tuple):
-            return [self._value(key, each) for each in value]
-        return value
 
 
 def is_secret_key(key: str) -> bool:
@@ -90,6 +101,7 @@ def _forms(secret: str) -> set[str]:
     return {
         secret,
         urllib.parse.quote(secret, safe=""),
+        re.sub("%..", lambda found: found[0].lower(), urllib.parse.quote(secret, safe="")),
         urllib.parse.quote_plus(secret),
         repr(secret)[1:-1],
         json.dumps(secret)[1:-1],

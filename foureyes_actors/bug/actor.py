@@ -1,0 +1,136 @@
+"""BugActor: every fault becomes a redacted, fingerprinted document for the recorder and a word to Forgewright."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from foureyes_actors.bug.document import error_document
+from foureyes_actors.bug.fingerprint import fingerprint
+from foureyes_actors.bug.redact import Redactor
+from foureyes_actors.bug.severity import severity_of
+from foureyes_actors.bug.storm import SECOND, Storm
+from foureyes_actors.bug.text import bounded
+from foureyes_actors.messages import CountError, Fault, FaultRecorded, GetStatus, Tick
+from foureyes_actors.ports.clock import Clock
+from supervisors.actor import ActorContext, SupervisedActor
+from supervisors.inbox import InboxFull
+
+logger = logging.getLogger("foureyes.bug")
+FLUSH = "flush"
+
+
+class BugActor(SupervisedActor):
+    """Takes Fault and GetStatus. It never raises for a fault: what goes wrong in its own handling is counted and
+    logged, and not told to itself. ``secrets``: the configured ones, taken out of every text by their exact value.
+
+    Of each group a few documents a second are recorded (see ``storm``); each says in its context how many faults of
+    its group were ``suppressed`` so far, so that the store's ``occurrences`` plus that number is the truth.
+    """
+
+    def __init__(
+        self,
+        context: ActorContext,
+        *,
+        clock: Clock,
+        secrets: tuple[str, ...] = (),
+        recorder: str = "recorder",
+        forgewright: str = "forgewright",
+    ) -> None:
+        super().__init__(context)
+        self._clock, self._redactor = clock, Redactor(secrets)
+        self._recorder, self._forgewright = recorder, forgewright
+        self._storm = Storm()
+        self._received = self._recorded = self._undelivered = self._own_failures = 0
+        self._severities: Counter[str] = Counter()
+        self._last: dict[str, str] | None = None
+
+    def on_start(self) -> None:
+        self.context.every(SECOND, FLUSH)
+
+    def on_receive(self, message: Any) -> Any:
+        match message:
+            case Fault():
+                self._guarded(message)
+            case Tick():
+                self._guarded(None)
+            case GetStatus():
+                return self._status()
+        return None
+
+    def on_stop(self) -> None:
+        self._guarded(None)
+
+    def _guarded(self, fault: Fault | None) -> None:
+        """The last resort: an error in the handling of errors must not make another one."""
+        try:
+            if fault is None:
+                self._flush()
+            else:
+                self._received += 1
+                self._take(fault)
+        except Exception as error:
+            self._own_failures += 1
+            logger.error("a fault could not be handled: %s", type(error).__name__)  # its text may hold a secret
+
+    def _take(self, fault: Fault) -> None:
+        group = fingerprint(fault)
+        if self._storm.admit(group, fault, self._clock.monotonic()):
+            self._record(group, fault)
+
+    def _flush(self) -> None:
+        for group, fault in self._storm.flush(self._clock.monotonic()):
+            self._record(group, fault)
+
+    def _record(self, group: str, fault: Fault) -> None:
+        clean = replace(
+            fault,
+            message=self._redactor.text(fault.message),
+            stack_trace=self._redactor.text(fault.stack_trace),
+            context=self._redactor.mapping(fault.context),
+        )
+        counted = self._storm.group(group)
+        extra = {"suppressed": str(counted.suppressed)} if counted.suppressed else {}
+        if not self._told(self._recorder, CountError(error_document(clean, group, extra))):
+            self._undelivered += 1
+            self._storm.give_back(group, fault)
+            return
+        self._note(clean, group, first=counted.recorded == 1)
+        self._told(self._forgewright, FaultRecorded(clean, group, counted.seen))
+
+    def _told(self, name: str, message: object) -> bool:
+        try:
+            return self.context.tell(name, message)
+        except InboxFull:
+            return False
+
+    def _note(self, fault: Fault, group: str, *, first: bool) -> None:
+        severity = severity_of(fault)
+        self._recorded += 1
+        self._severities[severity] += 1
+        self._last = {
+            "at": fault.at.isoformat(),
+            "source": fault.source,
+            "exception_type": fault.exception_type,
+            "message": fault.message,
+            "fingerprint": group,
+        }
+        level = logging.WARNING if first else logging.DEBUG
+        words = bounded(fault.message.partition("\n")[0], 300)
+        logger.log(level, "%s: %s: %s (%s, %s)", fault.source, fault.exception_type, words, severity, group)
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "received": self._received,
+            "recorded": self._recorded,
+            "suppressed": self._storm.suppressed,
+            "waiting": self._storm.waiting,
+            "undelivered": self._undelivered,
+            "own_failures": self._own_failures,
+            "groups": self._storm.groups,
+            "groups_forgotten": self._storm.forgotten,
+            "by_severity": dict(self._severities),
+            "last": self._last,
+        }
