@@ -1,0 +1,112 @@
+"""What a headless run prints: one line per change, hostile text made harmless, and when the run has enough."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from foureyes_actors.console import lines
+from foureyes_actors.console.actor import ConsoleActor
+from foureyes_actors.messages import (
+    Event,
+    EventKind,
+    Field,
+    FieldValue,
+    FrameRef,
+    GetStatus,
+    Reading,
+    ReadingSet,
+    ReadingStatus,
+    ServerPhase,
+    ServerState,
+    SourceExhausted,
+)
+from foureyes_actors.ports.clock import ManualClock
+from tests.support import FakeContext
+
+AT = datetime(2026, 3, 4, 5, 6, 7, 800_000, UTC)
+
+
+def readings(
+    number: int, *values: tuple[Field, FieldValue], status: ReadingStatus = ReadingStatus.ACCEPTED
+) -> ReadingSet:
+    frame = FrameRef("cabinet:test", number, AT, 0.0, "d", "image/jpeg", 8, 8)
+    some = tuple(Reading(name, None, value, None, status, "") for name, value in values)
+    return ReadingSet(f"r-{number}", frame, ("m",), some, AT, 0.25)
+
+
+class Desk:
+    def __init__(self, frames: int | None = None) -> None:
+        self.written: list[str] = []
+        self.finished: list[str] = []
+        self.exhausted: list[bool] = []
+        self.actor = ConsoleActor(
+            FakeContext("console"),
+            clock=ManualClock(AT),
+            write=self.written.append,
+            finish=self.finished.append,
+            exhausted=lambda: self.exhausted.append(True),
+            frames=frames,
+        )
+
+
+def test_a_line_per_change_names_what_changed_and_by_how_much() -> None:
+    desk = Desk()
+    desk.actor.on_receive(readings(1, (Field.GRAND, Decimal("1234.50")), (Field.STATE, "idle")))
+    desk.actor.on_receive(readings(2, (Field.GRAND, Decimal("1234.50")), (Field.STATE, "idle")))
+    desk.actor.on_receive(readings(3, (Field.GRAND, Decimal("1234.75")), (Field.STATE, "idle")))
+    assert [line.split("  ", 1)[1] for line in desk.written] == [
+        "#1     grand 1,234.50  state idle  (0.25 s old)",
+        "#3     grand 1,234.75 (+0.25)  (0.25 s old)",
+    ]
+
+
+@pytest.mark.parametrize("status", [s for s in ReadingStatus if s is not ReadingStatus.ACCEPTED])
+def test_what_is_not_accepted_is_no_change(status: ReadingStatus) -> None:
+    desk = Desk()
+    desk.actor.on_receive(readings(1, (Field.MINI, Decimal(5)), status=status))
+    assert desk.written == []
+    assert desk.actor.on_receive(GetStatus())["read"] == 1
+
+
+def test_the_run_ends_after_the_wanted_number_of_frames_and_once() -> None:
+    desk = Desk(frames=2)
+    for number in (1, 2, 3):
+        desk.actor.on_receive(readings(number, (Field.MINI, Decimal(number))))
+    assert desk.finished == ["2 frames read"]
+
+
+def test_events_and_the_servers_phases_are_told_once() -> None:
+    desk = Desk()
+    state = ServerState(ServerPhase.LOADING, detail="loading x (1 of 1)")
+    desk.actor.on_receive(state)
+    desk.actor.on_receive(state)
+    desk.actor.on_receive(Event("e", EventKind.POPUP_SEEN, AT, "popup", "none", "error", "Reel tilt"))
+    desk.actor.on_receive(SourceExhausted("video:x", 12))
+    assert [line.split("  ", 1)[-1] for line in desk.written] == [
+        "model server loading: loading x (1 of 1)",
+        "* popup_seen: popup  none -> error  (Reel tilt)",
+        "the source video:x has no more frames (12 in all)",
+    ]
+    assert desk.exhausted == [True]
+
+
+@pytest.mark.parametrize("hostile", ["\x1b[2Jgone", "a\r\nb", "x" * 500, "\u202egnp.exe", "tab\tand\x00nul"])
+def test_text_from_a_screen_cannot_steer_the_terminal(hostile: str) -> None:
+    shown = lines.clean(hostile)
+    assert shown.isprintable() and len(shown) <= lines.MAX_TEXT
+
+
+def test_values_for_people() -> None:
+    assert lines.show_value(None) == "-"
+    assert lines.show_value(Decimal("1234567.8")) == "1,234,567.8"
+    assert lines.show_value(Decimal("0.05"), "EUR") == "0.05 EUR"
+    assert lines.show_value(True) == "yes"
+
+
+def test_the_summary_leaves_out_what_is_empty() -> None:
+    assert lines.summary_lines({"capture": {"frames": 3, "rate": 2.987654, "failures": {}, "last": None}}) == [
+        "  capture                                    frames 3  rate 2.99"
+    ]

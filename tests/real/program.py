@@ -1,0 +1,109 @@
+"""``python run.py`` as a user has it: a process of its own, with a data folder of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from foureyes_actors.messages import Collection
+from foureyes_actors.ports.stores import open_store
+from foureyes_actors.settings import StoreSettings
+from tests.support import eventually
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Program:
+    """A running FourEyes. Its output is read by a named thread; ``lines`` has all of it so far."""
+
+    def __init__(self, data: Path, environment: Mapping[str, str], arguments: tuple[str, ...] = ()) -> None:
+        self.data = data
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("FOUREYES_")}
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "run.py"), *arguments],
+            env=clean | {"FOUREYES_DATA_DIR": str(data), "PYTHONUNBUFFERED": "1", **environment},
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, name="output of run.py")
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def says(self, text: str, timeout: float) -> None:
+        """Wait until ``text`` is in its output; fail at once when it has ended without."""
+        eventually(lambda: text in self.output or self.ended(), timeout, f"{text!r} in:\n{self.output}")
+        assert text in self.output, self.output
+
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def interrupt(self, number: int = signal.SIGINT, within: float = 20.0) -> int:
+        self.process.send_signal(number)
+        return self.wait(within)
+
+    def wait(self, within: float) -> int:
+        try:
+            code = self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"run.py did not end within {within} s:\n{self.output}") from None
+        self._reader.join(5)
+        return code
+
+    def readings(self) -> list[dict[str, Any]]:
+        """Oldest first; only after it has ended."""
+        return self._stored(Collection.READINGS)
+
+    def events(self) -> list[dict[str, Any]]:
+        return self._stored(Collection.EVENTS)
+
+    def errors(self) -> list[dict[str, Any]]:
+        return self._stored(Collection.ERRORS)
+
+    def _stored(self, collection: Collection) -> list[dict[str, Any]]:
+        store = open_store(StoreSettings(), self.data)
+        try:
+            return store.latest(collection, limit=100_000)[::-1]
+        finally:
+            store.close()
+
+    def close(self) -> None:
+        if not self.ended():
+            self.process.kill()
+            self.process.wait(10)
+        self._reader.join(5)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@contextmanager
+def program(data: Path, environment: Mapping[str, str] | None = None, *arguments: str) -> Iterator[Program]:
+    running = Program(data, environment or {}, arguments)
+    try:
+        yield running
+    finally:
+        running.close()

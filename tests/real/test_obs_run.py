@@ -1,0 +1,190 @@
+"""The whole program against a real OBS: scenes with known truth are shown, readings in the store compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson.decimal128 import Decimal128
+
+from foureyes_actors.capture.cabinet import THEMES, Cabinet, Truth
+from foureyes_actors.messages import MONEY_FIELDS, PopupKind
+from foureyes_actors.ports.clock import SystemClock
+from t00l5et.real_obs import RealObs
+from t00l5et.scene_drive import SceneDrive
+from tests.real.obs_fixtures import encoded, real_obs
+from tests.real.program import Program, program
+from tests.support import eventually
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+SIZE = (1280, 720)
+HOLD = 2.5  # seconds that each scene is shown
+MARGIN = 0.7  # seconds around a switch in which a picture may be the one or the other
+WANTED = 0.97
+
+
+def settled(theme: str, wanted_popup: bool) -> tuple[float, Truth, Cabinet]:
+    """The first settled moment of the theme, on a seed that nothing was tuned on, with or without a popup."""
+    cabinet = Cabinet(theme, 4711, SIZE)
+    for tenth in range(10, 3000, 7):
+        truth = cabinet.truth(tenth / 10)
+        if truth.settled and (truth.popup is not PopupKind.NONE) == wanted_popup:
+            return tenth / 10, truth, cabinet
+    raise AssertionError(f"{theme} has no settled moment with popup {wanted_popup}")
+
+
+@pytest.fixture(scope="module")
+def scenes() -> dict[str, tuple[bytes, Truth]]:
+    chosen = {}
+    for number, theme in enumerate(THEMES):
+        time, truth, cabinet = settled(theme, wanted_popup=number % 5 == 4)
+        chosen[f"{theme} at {time:g}"] = (encoded(cabinet.draw(time)), truth)
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def obs(scenes: Mapping[str, tuple[bytes, Truth]]) -> Iterator[RealObs]:
+    with real_obs(
+        {name: picture for name, (picture, _) in scenes.items()}, width=SIZE[0], height=SIZE[1], fps=5
+    ) as obs:
+        yield obs
+
+
+def environment(obs: RealObs, **more: str) -> dict[str, str]:
+    return {
+        "FOUREYES_SOURCE__KIND": "obs",
+        "FOUREYES_SOURCE__OBS__PORT": str(obs.port),
+        "FOUREYES_OBS_PASSWORD": obs.password,
+        **more,
+    }
+
+
+def value_of(document: Mapping[str, Any], name: str) -> Any:
+    field = document["fields"][name]
+    value = field["value"] if field["status"] == "accepted" else None
+    return value.to_decimal() if isinstance(value, Decimal128) else value
+
+
+def compare(documents: list[dict[str, Any]], drive: SceneDrive[Truth]) -> tuple[int, int, int, list[str]]:
+    """Settled frames, values right, values shown, and what was wrong."""
+    frames = right = shown_values = 0
+    wrong: list[str] = []
+    for document in documents:
+        shown = drive.visible(document["captured_at"], margin_seconds=MARGIN)
+        if shown is None:
+            continue
+        frames += 1
+        for field in MONEY_FIELDS:
+            truth, read = shown.truth.amounts.get(field), value_of(document, field.value)
+            shown_values += truth is not None
+            right += truth is not None and read == truth
+            if read != truth:
+                wrong.append(f"{shown.scene}: {field} is {truth}, read {read}")
+    return frames, right, shown_values, wrong
+
+
+def rate(documents: list[dict[str, Any]]) -> float:
+    """Frames a second that were captured (read or replaced), by their sequence numbers."""
+    first, last = documents[0], documents[-1]
+    return float((last["sequence"] - first["sequence"]) / (last["captured_at"] - first["captured_at"]).total_seconds())
+
+
+def test_readings_agree_with_what_obs_showed(
+    obs: RealObs, scenes: Mapping[str, tuple[bytes, Truth]], tmp_path: Path
+) -> None:
+    with program(tmp_path, environment(obs)) as running:
+        running.says("#", 90)
+        with SceneDrive(obs.show, [(name, truth) for name, (_, truth) in scenes.items()], HOLD) as drive:
+            eventually(lambda: drive.finished() or running.ended(), 60 + HOLD * len(scenes), "all scenes were shown")
+        assert running.interrupt() == 130, running.output
+        documents = running.readings()
+        stale = {e["kind"] for e in running.errors()}
+    frames, right, shown, wrong = compare(documents, drive)
+    share = f"{right} of {shown} values right ({right / shown:.2%})"
+    print(f"\n{frames} settled frames, {share}, {rate(documents):.2f} frames a second")
+    print("\n".join(sorted(set(wrong))))
+    assert frames >= 2 * len(scenes)
+    assert right >= WANTED * shown
+    assert rate(documents) >= 2.9
+    assert not stale
+
+
+def frame_count(running: Program) -> int:
+    return sum("#" in line for line in running.lines)
+
+
+def goes_on(running: Program, timeout: float = 60.0) -> None:
+    before = frame_count(running)
+    eventually(lambda: frame_count(running) > before or running.ended(), timeout, "readings go on")
+    assert not running.ended(), running.output
+
+
+def test_obs_frozen_killed_and_started_again_is_survived_without_a_stale_reading(
+    obs: RealObs, scenes: Mapping[str, tuple[bytes, Truth]], tmp_path: Path
+) -> None:
+    """While OBS is frozen or gone nothing is read; afterwards only what it shows then."""
+    names = [name for name, (_, truth) in scenes.items() if truth.popup is PopupKind.NONE][:4]
+    log: list[tuple[Any, str]] = []
+
+    def show(name: str) -> None:
+        obs.show(name)
+        log.append((clock.utc_now(), name))
+
+    clock = SystemClock()
+    with program(tmp_path, environment(obs)) as running:
+        show(names[0])
+        running.says("#", 90)
+        obs.freeze()
+        running.says("stream_changed", 30)
+        obs.thaw()
+        show(names[1])
+        goes_on(running)
+        obs.kill()
+        eventually(lambda: running.output.count("down") >= 2 or running.ended(), 30, "the loss is told")
+        obs.start()
+        show(names[2])
+        goes_on(running)
+        show(names[3])
+        goes_on(running)
+        assert running.interrupt() == 130, running.output
+        documents = running.readings()
+    assert_no_stale_reading(documents, log, scenes)
+
+
+def assert_no_stale_reading(
+    documents: list[dict[str, Any]], log: list[tuple[Any, str]], scenes: Mapping[str, tuple[bytes, Truth]]
+) -> None:
+    """Each reading agrees with the scene on program at its capture, never with one before it."""
+    checked = 0
+    for document in documents:
+        earlier = [(at, name) for at, name in log if (document["captured_at"] - at).total_seconds() > MARGIN]
+        following = [at for at, _ in log if abs((at - document["captured_at"]).total_seconds()) <= MARGIN]
+        if not earlier or following:
+            continue
+        wrong_scenes = {name for _, name in earlier[:-1]}
+        for field in MONEY_FIELDS:
+            read = value_of(document, field.value)
+            foreign = {scenes[name][1].amounts.get(field) for name in wrong_scenes} - {None}
+            assert read is None or read not in foreign, f"{field} {read} is of an earlier scene: {document}"
+        checked += 1
+    assert checked > 10
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"FOUREYES_OBS_PASSWORD": "wrong"}, "password"),
+        ({"FOUREYES_SOURCE__OBS__SOURCE": "No Such Scene"}, "No Such Scene"),
+    ],
+    ids=["wrong password", "missing source"],
+)
+def test_a_refusal_at_the_start_ends_the_run_with_78_and_says_why(
+    obs: RealObs, tmp_path: Path, change: dict[str, str], words: str
+) -> None:
+    with program(tmp_path, environment(obs) | change) as running:
+        assert running.wait(60) == 78, running.output
+        assert words in running.output
+        assert obs.password not in running.output

@@ -1,0 +1,118 @@
+"""The program itself, as a user runs it on a machine with none of the real parts: the embedded default."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from foureyes_actors.capture.cabinet import Cabinet, encode_jpeg
+from tests.real.program import program
+from tests.support import eventually
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+
+READS = 90.0  # seconds that a loaded machine may need to the first reading
+
+
+def no_process_left(children: list[psutil.Process]) -> None:
+    eventually(lambda: not any(c.is_running() and c.status() != "zombie" for c in children), 10, "children ended")
+
+
+def test_frames_are_read_stored_and_counted(tmp_path: Path) -> None:
+    with program(tmp_path, None, "--frames", "9") as running:
+        assert running.wait(READS) == 0, running.output
+        documents = running.readings()
+    assert len(documents) >= 9
+    assert [d["sequence"] for d in documents] == sorted(d["sequence"] for d in documents)
+    assert "9 frames read" in running.output
+    accepted = {name for d in documents for name, f in d["fields"].items() if f["status"] == "accepted"}
+    assert {"grand", "balance", "state", "motion"} <= accepted
+    assert running.errors() == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)], ids=["Ctrl-C", "SIGTERM"])
+def test_it_stops_in_order_and_leaves_no_process(tmp_path: Path, number: int, code: int) -> None:
+    if sys.platform == "win32":
+        pytest.skip("Windows has no signals to send to another process")
+    with program(tmp_path) as running:
+        running.says("#", READS)
+        children = running.children()
+        assert children, "the embedded model server is a child process"
+        assert running.interrupt(number, within=10) == code, running.output
+        no_process_left(children)
+        assert [e["kind"] for e in running.events()][-1] == "run_ended"
+
+
+def test_the_model_server_outlives_nobody(tmp_path: Path) -> None:
+    """kill -9 of FourEyes: nothing can be stopped in order, and still no orphan stays."""
+    with program(tmp_path) as running:
+        running.says("#", READS)
+        children = running.children()
+        running.process.kill()
+        running.process.wait(10)
+        no_process_left(children)
+
+
+def test_a_killed_model_server_comes_back_and_readings_go_on(tmp_path: Path) -> None:
+    with program(tmp_path) as running:
+        running.says("#", READS)
+        running.children()[0].kill()
+        running.says("model server starting", 30)
+        before = len(running.lines)
+        eventually(
+            lambda: any("#" in line for line in running.lines[before:]) or running.ended(), READS, "readings go on"
+        )
+        assert not running.ended(), running.output
+        assert running.interrupt() == 130
+        errors = running.errors()
+    assert errors, "the loss is in ERR0R"
+
+
+def test_two_at_once_are_refused_with_the_reason(tmp_path: Path) -> None:
+    with program(tmp_path) as first:
+        first.says("#", READS)
+        with program(tmp_path, None, "--frames", "3") as second:
+            assert second.wait(READS) == 69, second.output
+            assert str(first.process.pid) in second.output
+        assert not first.ended()
+
+
+def test_a_wrong_configuration_ends_with_78_and_the_line(tmp_path: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text("source:\n  kind: cabinet\n  rate: fast\n", encoding="utf-8")
+    with program(tmp_path / "data", None, "--config", str(config)) as running:
+        assert running.wait(60) == 78
+    assert "mine.yaml:3: source.rate" in running.output
+
+
+def test_an_unknown_option_ends_with_2(tmp_path: Path) -> None:
+    with program(tmp_path, None, "--no-such-option") as running:
+        assert running.wait(60) == 2
+
+
+def test_pictures_end_by_themselves(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    cabinet = Cabinet("alpine", 3)
+    for number in range(5):
+        (folder / f"{number}.jpg").write_bytes(encode_jpeg(cabinet.draw(2 + number / 3), 90))
+    environment = {"FOUREYES_SOURCE__KIND": "pictures", "FOUREYES_SOURCE__PICTURES__PATH": str(folder)}
+    with program(tmp_path / "data", environment) as running:
+        assert running.wait(READS) == 0, running.output
+        documents = running.readings()
+    assert "has no more frames (5 in all)" in running.output
+    assert documents[-1]["sequence"] == 5
+
+
+def test_nothing_to_attach_to_is_said_and_ends_with_69(tmp_path: Path) -> None:
+    environment = {
+        "FOUREYES_MODEL_SERVER__KIND": "openai",
+        "FOUREYES_MODEL_SERVER__BASE_URL": "http://127.0.0.1:9",
+    }
+    with program(tmp_path, environment, "--seconds", "6") as running:
+        assert running.wait(60) == 69, running.output
+    assert "nothing was read" in running.output and "127.0.0.1:9" in running.output
