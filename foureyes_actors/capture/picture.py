@@ -23,6 +23,7 @@ _JPEG_END = b"\xff\xd9"
 _BARE_MARKERS = {0x01, *range(0xD0, 0xD9)}  # without a length (ITU-T T.81, table B.1)
 _START_OF_SCAN = 0xDA
 _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0-SOF15; DHT, JPG and DAC lie between them
+_PROGRESSIVE = 0xC2
 _COMMON_SIZES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive
 _MAX_MARKERS = 2000  # before the first scan; colour profiles of some MB need 255
 _MAX_SCANS = 100  # a picture has about ten; each further one costs a decoder a walk over all pixels
@@ -108,21 +109,24 @@ def _jpeg(data: bytes) -> PictureInfo:
     """ITU-T T.81, annex B. In the coded data 0xFF is always stuffed, so an end mark after the first scan's start can
     only be a real one; an embedded thumbnail's lies before."""
     size: PictureInfo | None = None
+    several, components = False, b""
     for marker, start, end in _segments(data):
+        content = data[start:end]
         if marker == _START_OF_SCAN:
             if size is None:
                 break
-            _check_scans(data, end)
+            _check_scans(data, end, several or content[:1] != components)
             return size
         if marker in _SIZES:
-            size = _jpeg_size(marker, data[start:end])
+            size, several, components = _jpeg_size(marker, content), marker == _PROGRESSIVE, content[5:6]
     raise BadPicture("the JPEG's header is broken: no size before the picture's data")
 
 
-def _check_scans(data: bytes, start: int) -> None:
+def _check_scans(data: bytes, start: int, several: bool) -> None:
+    """``several``: progressive, or not all of the components are in the first scan; else a decoder reads that one."""
     if data.rfind(_JPEG_END, start) < 0:
         raise BadPicture("the JPEG is cut off: it has no end mark")
-    scans = 1 + data.count(b"\xff\xda", start)
+    scans = 1 + data.count(b"\xff\xda", start) if several else 1
     if scans > _MAX_SCANS:
         raise BadPicture(f"the JPEG has {scans} scans; no more than {_MAX_SCANS} are decoded")
 

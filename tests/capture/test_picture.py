@@ -25,6 +25,7 @@ GOOD = {
     "jpeg with a large profile": (jpeg(icc_profile=bytes(200_000)), "image/jpeg"),
     "jpeg with restart markers": (jpeg(restart_marker_blocks=4), "image/jpeg"),
     "jpeg with a comment that looks like an end": (jpeg(comment=b"\xff\xd9"), "image/jpeg"),
+    "baseline jpeg with what looks like scans after its end": (jpeg() + b"\xff\xda" * 200, "image/jpeg"),
     "jpeg with bytes after its end": (jpeg() + bytes(5000), "image/jpeg"),
     "png": (png(), "image/png"),
     "png with alpha": (png(mode="RGBA"), "image/png"),
@@ -41,7 +42,8 @@ def test_a_good_picture_is_described_by_its_header(data: bytes, media_type: str)
     assert is_black(data, 8) is False
 
 
-JPEG, PNG = jpeg(), png()
+JPEG, PNG, PROGRESSIVE = jpeg(), png(), jpeg(progressive=True)
+SCANS = b"\xff\xda\x00\x02" * 1000
 HOSTILE = {
     "nothing": (b"", "empty"),
     "text": (b"<html>404 not found</html>", "neither JPEG nor PNG: it begins with 3c 68 74 6d 6c"),
@@ -68,7 +70,11 @@ HOSTILE = {
     "a jpeg whose scan comes before its size": (b"\xff\xd8\xff\xda\x00\x02" + bytes(100), "no size before"),
     "a lossless jpeg": (JPEG.replace(b"\xff\xc0", b"\xff\xc3", 1), "SOF3"),
     "a jpeg with 12 bits": (JPEG.replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc0\x00\x11\x0c", 1), "12 bits"),
-    "a jpeg of 1000 scans": (JPEG[:-2] + b"\xff\xda\x00\x02" * 1000 + JPEG[-2:], "1001 scans"),
+    "a progressive jpeg of 1000 scans more": (PROGRESSIVE[:-2] + SCANS + PROGRESSIVE[-2:], "10[0-9][0-9] scans"),
+    "a baseline jpeg of 1001 scans": (
+        JPEG.replace(b"\xff\xda\x00\x0c\x03", b"\xff\xda\x00\x0c\x01")[:-2] + SCANS + JPEG[-2:],
+        "1001 scans",
+    ),
 }
 
 
