@@ -189,6 +189,15 @@ def test_silence_makes_everything_stale_once() -> None:
     assert stage.status["silences"] == 2
 
 
+def test_silence_is_told_of_the_newest_frame() -> None:
+    stage = Stage("a", "b")
+    stage.give(analysis(5, *WHOLE, model="a"))
+    stage.tick(10)
+    stage.give(analysis(4, *WHOLE, model="b"))
+    stage.tick(10)
+    assert [s.id[-8:] for s in stage.sets] == ["00000005", "00000004", "05-stale"]
+
+
 def test_the_sources_end_is_passed_on_and_its_silence_is_no_news() -> None:
     stage = Stage()
     stage.give(analysis(1, *WHOLE), SourceExhausted("pictures", 1))
