@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import psutil
@@ -142,11 +142,13 @@ class LocalProcesses:
         code = child.wait(timeout)
         return ProcessResult(code, child.tail())
 
-    def usage(self, pid: int) -> ProcessUsage | None:
+    def usage(self, pid: int, *, without: Collection[int] = ()) -> ProcessUsage | None:
+        left_out = _with_descendants(without)
         with self._lock:
             try:
                 root = self._known(pid)
-                tree = [root, *(self._known(p.pid) for p in root.children(recursive=True))]
+                below = (p.pid for p in root.children(recursive=True) if p.pid not in left_out)
+                tree = [root, *map(self._known, below)]
             except psutil.Error:
                 self._seen.pop(pid, None)
                 return None
@@ -201,6 +203,14 @@ def _spawn(command: Sequence[str], environment: Mapping[str, str], mark: str) ->
         reason = getattr(error, "strerror", None) or str(error)
         raise ProcessError(f"cannot start {command[0] if command else 'an empty command'!r}: {reason}") from error
     return LocalChild(process, os.path.basename(command[0]), mark)  # noqa: PTH119
+
+
+def _with_descendants(pids: Collection[int]) -> set[int]:
+    found = set(pids)
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            found |= {child.pid for child in psutil.Process(pid).children(recursive=True)}
+    return found
 
 
 def _marked(mark: str) -> list[psutil.Process]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,8 +52,9 @@ class ProcessPort(Protocol):
         """Run ``command`` to its end, at most ``timeout`` seconds. What it started and left behind (a daemon) is not
         touched and not waited for. Raises ProcessError when it cannot be started."""
 
-    def usage(self, pid: int) -> ProcessUsage | None:
-        """None when there is no such process."""
+    def usage(self, pid: int, *, without: Collection[int] = ()) -> ProcessUsage | None:
+        """None when there is no such process. ``without``: descendants that are left out, with all below them.
+        A process whose CPU is asked for twice within a moment gives noise: leave it out of one of the two."""
 
     def machine(self) -> tuple[float, int]:
         """CPU percent of the whole machine since the last call, and available memory in bytes."""

@@ -13,6 +13,7 @@ from foureyes_actors import settings_file, settings_yaml
 from foureyes_actors.errors import SettingsError
 from foureyes_actors.messages import Field
 from foureyes_actors.ports.files import LocalFiles
+from foureyes_actors.ports.local_process import MARK
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings_file import describe, find_settings, load_settings, secrets_of
 
@@ -369,3 +370,7 @@ def test_every_secret_is_known_for_redaction(here: Path) -> None:
     )
     assert secrets_of(settings) == ("p1", "t1", "mongodb://u:p%40ss@h/db", "u:p%40ss", "p%40ss", "p@ss")
     assert secrets_of(Settings()) == (), "an address without credentials is no secret"
+
+
+def test_the_mark_of_our_own_children_is_no_setting(here: Path) -> None:
+    assert load("", {MARK: "1"}) == Settings()
