@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import socketserver
 import struct
@@ -11,6 +12,8 @@ from collections import deque
 from typing import Any
 
 from tests.inference.support import good
+
+_NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # close with a reset
 
 
 class LoopbackServer:
@@ -73,7 +76,7 @@ class LoopbackServer:
                 self.release.wait(20)
                 return False
             case "reset":
-                handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
                 handler.connection.close()
                 return False
             case "cut":

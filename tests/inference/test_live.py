@@ -128,7 +128,7 @@ class House:
         assert self.tree.directory.tell(NAME, message)
 
     def status(self, name: str = NAME) -> dict[str, Any]:
-        answer: dict[str, Any] = self.tree.directory.ask(name, GetStatus(), 5)
+        answer: dict[str, Any] = self.tree.directory.ask(name, GetStatus(), PATIENCE)
         return answer
 
     def seen(self, name: str, kind: type) -> list[Any]:
@@ -192,7 +192,8 @@ def test_frames_become_readings(house_of: Any, server: LoopbackServer) -> None:
 )
 def test_faults_on_the_wire(server: LoopbackServer, behaviour: str, kind: type[FourEyesError], attempts: int) -> None:
     server.plan.extend([behaviour] * attempts)
-    http, settings = RequestsHttp(), InferenceSettings(attempts=2, backoff=(0.01,), jitter=0, deadline=1.0)
+    deadline = 1.0 if behaviour == "hang" else PATIENCE
+    http, settings = RequestsHttp(), InferenceSettings(attempts=2, backoff=(0.01,), jitter=0, deadline=deadline)
     arguments: dict[str, Any] = {
         "model": MODEL, "tasks": ENTRIES, "http": http, "clock": CLOCK, "random": lambda: 0.0, "settings": settings,
         "base_url": server.url, "cancelled": threading.Event(),
