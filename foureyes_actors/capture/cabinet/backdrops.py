@@ -83,14 +83,14 @@ def _night(image: Image.Image, colours: Ramp, rng: Random) -> Image.Image:
     for _ in range(160):
         x, y, size = rng.randrange(image.width), rng.randrange(image.height * 2 // 3), rng.random() * 2 * unit
         pen.ellipse((x - size, y - size, x + size, y + size), fill=mix(colours[0], (255, 255, 255), rng.random()))
-    x = -10.0
-    while x < image.width:
+    edge = -10.0
+    while edge < image.width:
         wide, high = rng.uniform(40, 110) * unit, rng.uniform(120, 420) * unit
-        pen.rectangle((x, image.height - high, x + wide, image.height), fill=mix(colours[1], (0, 0, 0), 0.6))
+        pen.rectangle((edge, image.height - high, edge + wide, image.height), fill=mix(colours[1], (0, 0, 0), 0.6))
         for _ in range(14):
-            wx, wy = x + rng.random() * wide * 0.85, image.height - high * rng.random() * 0.95
+            wx, wy = edge + rng.random() * wide * 0.85, image.height - high * rng.random() * 0.95
             pen.rectangle((wx, wy, wx + 4 * unit, wy + 6 * unit), fill=mix(colours[-1], (0, 0, 0), rng.random() * 0.6))
-        x += wide * rng.uniform(0.8, 1.1)
+        edge += wide * rng.uniform(0.8, 1.1)
     return image
 
 
@@ -99,11 +99,11 @@ def _sea(image: Image.Image, colours: Ramp, rng: Random) -> Image.Image:
     image.paste(colours[-1], (0, 0), light.point([max(0, level - 120) // 2 for level in range(256)]))
     pen, unit = ImageDraw.Draw(image), image.height / 720
     for _ in range(26):
-        x, y = rng.randrange(image.width), image.height + 10 * unit
+        x, y = float(rng.randrange(image.width)), image.height + 10 * unit
         for _ in range(rng.randrange(5, 12)):
             after = x + rng.uniform(-16, 16) * unit, y - rng.uniform(10, 24) * unit
             pen.line((x, y, *after), mix(colours[1], (10, 60, 40), 0.7), max(2, int(7 * unit)))
-            x, y = int(after[0]), after[1]
+            x, y = after
     return image
 
 

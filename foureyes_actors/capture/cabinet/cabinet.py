@@ -34,7 +34,8 @@ class Cabinet:
     """One machine, or all of them in turn. Pure in (theme, seed, size, fonts). One thread at a time.
 
     ``fonts`` "system" lets themes use well-known fonts where the machine has them: then pictures differ between
-    machines, truths do not. Raises SettingsError for an unknown theme, fonts, or a size outside 320 x 180 to 4096 x 4096.
+    machines, truths do not. Raises SettingsError for an unknown theme, fonts, or a size outside
+    320 x 180 to 4096 x 4096.
     """
 
     def __init__(self, theme: str, seed: int, size: tuple[int, int] = (1280, 720), fonts: Fonts = "built-in") -> None:

@@ -15,7 +15,7 @@ from cachetools import LRUCache
 from PIL import Image, ImageDraw, ImageFont
 
 from foureyes_actors.capture.cabinet.ink import fattened
-from foureyes_actors.capture.cabinet.vector_glyphs import draw_line, dot_glyph, segment_glyph, smooth, stroke_glyph
+from foureyes_actors.capture.cabinet.vector_glyphs import dot_glyph, draw_line, segment_glyph, smooth, stroke_glyph
 
 Family = Literal["plain", "segment", "dots", "octagon", "round"]
 Fonts = Literal["built-in", "system"]

@@ -273,15 +273,17 @@ def contains(outer: Box, inner: Box) -> bool:
     return outer[0] <= inner[0] and outer[1] <= inner[1] and outer[2] >= inner[2] and outer[3] >= inner[3]
 
 
-def snapped(wanted: Box, cells: Mapping[Field, Cell], margin: int = 4) -> Box:
-    """The nearest box to ``wanted`` that covers each cell wholly or not at all, so that coverage is never half true."""
+def snapped(wanted: Box, cells: Mapping[Field, Cell], margin: int = 4) -> Box | None:
+    """A box near ``wanted`` that covers each cell wholly or not at all, so that coverage is never half true.
+
+    None when mending one cell cuts another again and again."""
     box = wanted
     for _ in range(len(cells) * 2):
         cut = next((c.plate for c in cells.values() if overlaps(box, c.plate) and not contains(box, c.plate)), None)
         if cut is None:
             return box
         box = _mended(box, cut, margin)
-    return box
+    return None
 
 
 def _mended(box: Box, cell: Box, margin: int) -> Box:

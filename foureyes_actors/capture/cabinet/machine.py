@@ -15,6 +15,7 @@ from foureyes_actors.messages import Field
 SETTLE = 0.4  # seconds without a transition after which a frame counts as settled
 FADE = 0.25  # seconds in which a popup comes and goes
 FULL_BONUS: Box = (0, 0, 1280, 606)
+LEAST = (400, 100)  # a popup
 BLENDED = (Field.MINOR, Field.MINI)  # the slow ones: the others would never be settled
 
 
@@ -65,7 +66,18 @@ class Machine:
             wanted = _popup_box(segment, self.layout.reels)
         else:
             return None
-        return snapped(wanted, self.layout.cells)
+        return self._clean(wanted)
+
+    def _clean(self, wanted: Box) -> Box:
+        """``wanted`` or another place like it that covers each cell wholly or not at all and has room for words."""
+        left, top, right, bottom = self.layout.reels
+        middle, level = (left + right) // 2, (top + bottom) // 2
+        centre = middle - LEAST[0] // 2, level - LEAST[1] // 2, middle + LEAST[0] // 2, level + LEAST[1] // 2
+        for candidate in (wanted, centre):
+            box = snapped(candidate, self.layout.cells)
+            if box and box[2] - box[0] >= LEAST[0] and box[3] - box[1] >= LEAST[1]:
+                return box
+        return self.layout.reels
 
     def change(self, segment: Segment, name: Field, time: float) -> Change | None:
         """The last change of this jackpot within the segment, where the theme blends values."""

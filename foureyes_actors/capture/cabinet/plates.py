@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw
 from foureyes_actors.capture.cabinet.ink import Colour, Ramp, faded, lay, vertical_ramp
 
 Shape = Literal["round", "cut", "pill", "plain", "none"]
-SMOOTH = 2  # plates are drawn at twice their size
+SMOOTH = 2  # small plates are drawn at twice their size
+LARGE = 200_000  # pixels from which on a plate's edges are not smoothed
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,9 @@ class Plate:
 
 def plate_image(plate: Plate, size: tuple[int, int], scale: float) -> Image.Image:
     """The plate alone, RGBA."""
-    width, height = size[0] * SMOOTH, size[1] * SMOOTH
-    edge, radius = plate.edge * scale * SMOOTH, plate.radius * scale * SMOOTH
+    times = SMOOTH if size[0] * size[1] < LARGE else 1
+    width, height = size[0] * times, size[1] * times
+    edge, radius = plate.edge * scale * times, plate.radius * scale * times
     image = Image.new("RGBA", (width, height), (*plate.border[0], 0))
     outer, inner = (
         _mask(plate.shape, (width, height), 0, radius),
@@ -42,7 +44,7 @@ def plate_image(plate: Plate, size: tuple[int, int], scale: float) -> Image.Imag
         shine = inner.copy()
         shine.paste(0, (0, height * 45 // 100, width, height))
         lay(image, (255, 255, 255), faded(shine, 0.16))
-    return image.reduce(SMOOTH)
+    return image.reduce(times)
 
 
 def _ramp(colours: tuple[Colour, ...], size: tuple[int, int]) -> Image.Image:

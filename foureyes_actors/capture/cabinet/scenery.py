@@ -19,7 +19,7 @@ from foureyes_actors.messages import Field
 
 BUTTON = Plate("pill", RAMPS["green"], RAMPS["gold"], edge=5, gloss=True)
 PAYS = Plate("round", ((20, 20, 28), (8, 8, 12)), ((130, 120, 100),), radius=8, edge=2, opacity=0.8)
-SMALL = TextStyle(fill=((225, 225, 225),), shadow=(0, 0, 0))
+PAYS_TEXT = TextStyle(fill=((225, 225, 225),))
 
 
 def scenery(machine: Machine, canvas: Canvas) -> Image.Image:
@@ -54,14 +54,14 @@ def _meter_labels(image: Image.Image, canvas: Canvas, theme: Theme, meters: tupl
 def _furniture(image: Image.Image, machine: Machine, canvas: Canvas) -> None:
     theme, layout = machine.theme, machine.layout
     canvas.write(image, layout.title, theme.heading, theme.title)
-    canvas.write(image, layout.lines, SMALL, theme.lines)
+    canvas.write(image, layout.lines, theme.small, theme.lines)
     if layout.button:
         canvas.plate(image, BUTTON, layout.button)
-        style = replace(SMALL, face=theme.label.face, fill=((255, 255, 255),), outline=(20, 50, 10))
+        style = replace(theme.small, face=theme.label.face, fill=((255, 255, 255),), outline=(20, 50, 10))
         canvas.write(image, Slot(_grown(layout.button, -10), 18), style, theme.button)
     if layout.note and theme.note:
         limit = machine.format.text(machine.stakes.seeds[1] * 3)
-        canvas.write(image, layout.note, SMALL, f"MAJOR MUST HIT BY {limit}")
+        canvas.write(image, layout.note, theme.small, f"MAJOR MUST HIT BY {limit}")
     if layout.pays:
         _pay_table(image, machine, canvas, layout.pays)
 
@@ -76,7 +76,7 @@ def _pay_table(image: Image.Image, machine: Machine, canvas: Canvas, box: Box) -
         canvas.symbol(image, machine.theme.symbols[row], (box[0] + 8, top, box[0] + 8 + high, top + high - 6))
         pay = rng.choice((1000, 500, 250, 200, 150, 100)) // (row + 1)
         text = f"5x {pay}   4x {max(2, pay // 5)}   3x {max(1, pay // 20)}"
-        canvas.write(image, Slot((box[0] + high + 14, top, box[2] - 8, top + high - 6), 11, "left"), SMALL, text)
+        canvas.write(image, Slot((box[0] + high + 14, top, box[2] - 8, top + high - 6), 11, "left"), PAYS_TEXT, text)
 
 
 def _grown(box: Box, by: int) -> Box:

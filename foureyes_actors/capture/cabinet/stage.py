@@ -6,7 +6,7 @@ from dataclasses import replace
 from io import BytesIO
 from random import Random
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from foureyes_actors.capture.cabinet.bonus import BonusScreen
 from foureyes_actors.capture.cabinet.canvas import Canvas
@@ -14,15 +14,17 @@ from foureyes_actors.capture.cabinet.faces import Fonts, GlyphBook
 from foureyes_actors.capture.cabinet.layouts import Slot
 from foureyes_actors.capture.cabinet.machine import Machine, popup_opacity
 from foureyes_actors.capture.cabinet.particles import Drift
+from foureyes_actors.capture.cabinet.plates import Plate
 from foureyes_actors.capture.cabinet.popups import Popups
 from foureyes_actors.capture.cabinet.reels import Reels
-from foureyes_actors.capture.cabinet.scenery import SMALL, scenery
+from foureyes_actors.capture.cabinet.scenery import scenery
 from foureyes_actors.capture.cabinet.text import Typesetter
 from foureyes_actors.capture.cabinet.timeline import Scene, Segment
 from foureyes_actors.messages import Field
 
 GRADES = ((30, "SUPER WIN"), (12, "MEGA WIN"), (4, "BIG WIN"), (0, "WIN"))  # from so many bets on
 DASHES = "----"
+BAND = Plate("plain", ((0, 0, 0),), ((0, 0, 0),), edge=0, opacity=0.55, shadow=False)
 
 
 class Stage:
@@ -31,11 +33,13 @@ class Stage:
     def __init__(self, machine: Machine, size: tuple[int, int], fonts: Fonts) -> None:
         theme, layout = machine.theme, machine.layout
         self._machine, self._theme, self._layout = machine, theme, layout
-        self._canvas = canvas = Canvas(size, Typesetter(GlyphBook(fonts)))
+        # A theme whose picture went through another size on its way is drawn in that size.
+        self._size, drawn = size, (max(8, round(size[0] * theme.soft)), max(8, round(size[1] * theme.soft)))
+        self._canvas = canvas = Canvas(drawn, Typesetter(GlyphBook(fonts)))
         reels = canvas.box(layout.reels)
         self._reels = Reels(theme, machine.key, reels, layout.columns, layout.rows, canvas.setter)
         self._popups, self._bonus = Popups(theme, canvas), BonusScreen(theme, canvas, machine.format)
-        self._drift = Drift(theme.particles, size, machine.key) if theme.particles else None
+        self._drift = Drift(theme.particles, drawn, machine.key) if theme.particles else None
         self._gamma = [round(255 * (level / 255) ** theme.gamma) for level in range(256)] * 3
         self._ground = scenery(machine, canvas)
         self._clock = Random(f"{machine.key}|clock").randrange(86400)
@@ -77,18 +81,21 @@ class Stage:
         self._canvas.write(image, self._layout.win.amount, self._theme.meter, money.text(win))
         now = int(self._clock + time) % 86400
         clock = f"{now // 3600:02d}:{now // 60 % 60:02d}" + (f":{now % 60:02d}" if self._theme.seconds else "")
-        self._canvas.write(image, self._layout.clock, SMALL, clock)
+        self._canvas.write(image, self._layout.clock, self._theme.small, clock)
 
     def _banner(self, image: Image.Image, segment: Segment, time: float) -> None:
         """What was won, in large letters over the reels."""
         left, top, right, bottom = self._layout.reels
-        middle, high = (top + bottom) // 2 + (bottom - top) // 4, (bottom - top) // 8
+        high = (bottom - top) // 5
+        middle = top + (bottom - top) * 7 // 10
+        self._canvas.plate(image, BAND, (left, middle - high, right, middle + high))
         word = next(word for bets, word in GRADES if segment.win >= bets * segment.bet)
         if segment.won:
             word = f"{segment.won.value.upper()} JACKPOT"
-        style = replace(self._theme.heading, outline=self._theme.heading.outline or (0, 0, 0), outline_width=0.12)
-        self._canvas.write(image, Slot((left, middle - high, right, middle), high // 2), style, word)
-        text = self._machine.format.text(segment.win_at(time))
+        units = segment.jackpot or segment.win_at(time)
+        style = replace(self._theme.heading, outline=self._theme.heading.outline or (0, 0, 0), outline_width=0.1)
+        self._canvas.write(image, Slot((left, middle - high, right, middle), high * 5 // 10), style, word)
+        text = self._machine.format.text(units)
         self._canvas.write(image, Slot((left, middle, right, middle + high), high * 6 // 10), style, text)
 
     def _worn(self, image: Image.Image) -> Image.Image:
@@ -96,9 +103,10 @@ class Stage:
         theme = self._theme
         if theme.gamma != 1:
             image = image.point(self._gamma)
-        if theme.soft < 1:
-            small = max(8, round(image.width * theme.soft)), max(8, round(image.height * theme.soft))
-            image = image.resize(small, Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BILINEAR)
+        if image.size != self._size:
+            image = image.resize(self._size, Image.Resampling.BILINEAR)
+        for step in ((1, 0), (0, 1)) if theme.smear else ():
+            image = Image.blend(image, ImageChops.offset(image, *step), 0.5)
         if theme.jpeg is not None:
             image = Image.open(BytesIO(encode_jpeg(image, theme.jpeg)))
             image.load()

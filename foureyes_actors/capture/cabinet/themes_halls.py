@@ -8,15 +8,21 @@ from foureyes_actors.capture.cabinet.text import TextStyle
 from foureyes_actors.capture.cabinet.theme import (
     CHROME,
     FIRE,
+    FLAT,
+    GILDED,
     GOLD,
+    NAVY,
+    NEON,
     PALE_GOLD,
+    PAPER,
+    SLATE,
     SYSTEM_HEAVY,
     SYSTEM_NARROW,
     SYSTEM_SANS,
     SYSTEM_SERIF,
     WHITE,
+    WOODEN,
     Particles,
-    PopupLook,
     Theme,
     labels,
 )
@@ -43,6 +49,7 @@ LUCKY_GOLD = Theme(
     frame=Plate(fill=((20, 4, 4),), border=((255, 240, 160), (150, 90, 10)), radius=16, edge=9),
     particles=Particles("spark", 16, (255, 240, 180), 0.0, 0.8),
     note=True,
+    popup=GILDED,
     spin_blur=0.35,
 )
 NEON_CITY = Theme(
@@ -67,6 +74,7 @@ NEON_CITY = Theme(
     reel=((30, 14, 66), (18, 8, 44)),
     bonus="cards",
     particles=Particles("ember", 22, (255, 120, 230), 0.03, 0.6),
+    popup=NEON,
     spin_blur=0.6,
     spin_speed=18,
     dim=0.5,
@@ -97,10 +105,10 @@ LED_CLASSIC = Theme(
     plate=Plate("plain", ((10, 8, 8),), ((150, 150, 160), (60, 60, 70)), edge=4),
     meter_plate=Plate("plain", ((8, 10, 8),), ((150, 150, 160), (60, 60, 70)), edge=4),
     frame=Plate("plain", ((10, 10, 12),), ((230, 232, 240), (110, 114, 124)), edge=10),
-    popup=PopupLook(Plate("plain", ((20, 20, 90), (10, 10, 60)), ((240, 240, 255),), edge=2), dim=0.55),
     bonus="ladder",
     note=True,
     spin_speed=12,
+    popup=NAVY,
     spin_blur=0.45,
     gamma=0.9,
 )
@@ -127,8 +135,9 @@ DOT_PALACE = Theme(
     frame=Plate("round", ((14, 10, 30),), GOLD, radius=10, edge=5),
     reel=((64, 54, 110), (40, 32, 80)),
     seconds=True,
+    popup=FLAT,
     spin_blur=0.2,
-    soft=0.85,
+    smear=True,
 )
 VEGAS_NIGHT = Theme(
     name="vegas_night",
@@ -151,6 +160,7 @@ VEGAS_NIGHT = Theme(
     reel=((240, 240, 255), (255, 255, 255), (215, 215, 240)),
     bonus="coins",
     note=True,
+    popup=SLATE,
     spin_blur=0.8,
     spin_speed=20,
     ghost=True,
@@ -177,12 +187,8 @@ CIRCUS = Theme(
     meter_plate=Plate(fill=((90, 10, 90), (50, 0, 60)), border=((255, 220, 90),), radius=12, edge=3),
     frame=Plate(fill=((60, 0, 20),), border=((255, 245, 170), (230, 150, 0)), radius=20, edge=10),
     reel=((255, 246, 220), (255, 255, 250), (255, 236, 200)),
-    popup=PopupLook(
-        Plate(fill=((255, 250, 235), (245, 225, 190)), border=((190, 20, 40),), radius=20, edge=6),
-        text=TextStyle(fill=((60, 20, 20),)),
-        heading=TextStyle(Face(weight=0.07), ((180, 10, 40),)),
-    ),
     bonus="cards",
+    popup=PAPER,
     spin_blur=0.0,
     jpeg=64,
 )
@@ -209,9 +215,10 @@ PRAGUE = Theme(
     reel=((236, 224, 200), (250, 242, 224), (224, 208, 176)),
     bonus="ladder",
     particles=Particles("ember", 14, (255, 190, 90), 0.025, 0.5),
+    popup=WOODEN,
     spin_blur=0.3,
     blend=0.15,
-    soft=0.8,
+    smear=True,
     jpeg=78,
 )
 HALLS = (LUCKY_GOLD, NEON_CITY, LED_CLASSIC, DOT_PALACE, VEGAS_NIGHT, CIRCUS, PRAGUE)

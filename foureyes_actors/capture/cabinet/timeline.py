@@ -99,6 +99,7 @@ class Segment:
     counted: float = 0.0
     last_win: int = 0
     won: Field | None = None
+    jackpot: int = 0  # what the won jackpot stood at; the large ones are paid by hand, not in ``win``
     text: str | None = None
     variant: int = 0
     round: int = 0
@@ -227,13 +228,13 @@ class Timeline:
 
     def _segment(self, rng: Random, now: Carry, scene: Scene, special: Scene) -> Segment:
         lasts = rng.uniform(*LASTS[scene])
-        bet, outcome, won, win = self.stakes.bet, now.outcome, None, 0
+        bet, outcome, won, win, jackpot = self.stakes.bet, now.outcome, None, 0, 0
         balance, last_win, meters = now.balance, now.last_win, now.meters
         if scene is Scene.SPIN:
             balance, last_win = balance - bet, 0
             outcome = Outcome(rng.getrandbits(32), special is Scene.WIN)
         elif scene is Scene.WIN:
-            win, won, meters = self._win(rng, now, special)
+            win, won, jackpot, meters = self._win(rng, now, special)
         return Segment(
             scene=scene,
             start=now.time,
@@ -246,25 +247,26 @@ class Timeline:
             counted=now.time + lasts * 0.6,
             last_win=last_win,
             won=won,
+            jackpot=jackpot,
             text=rng.choice(WORDS[scene]) if scene in WORDS else None,
             variant=rng.getrandbits(32),
             round=now.number,
         )
 
-    def _win(self, rng: Random, now: Carry, special: Scene) -> tuple[int, Field | None, tuple[Meter, ...]]:
+    def _win(self, rng: Random, now: Carry, special: Scene) -> tuple[int, Field | None, int, tuple[Meter, ...]]:
         rich = now.balance > 500 * self.stakes.bet
         bets = rng.choice((0.4, 0.5, 0.8, 1.2) if rich else (0.5, 0.8, 1.5, 2.5, 4, 8, 15, 31))
         win = max(1, int(self.stakes.bet * bets))
         if special is not Scene.BONUS:
-            return win, None, now.meters
+            return win, None, 0, now.meters
         place = self._jackpot_won(rng, now)
         if place is None:
-            return win * 3, None, now.meters
+            return win * 3, None, 0, now.meters
         value = self._value(now.meters[place], place, now.time)
         reset = Meter(self.stakes.seeds[place], _tick(place, now.time))
         meters = (*now.meters[:place], reset, *now.meters[place + 1 :])
-        paid = value if JACKPOTS[place] in (Field.MINOR, Field.MINI) else 0  # the large ones are paid by hand
-        return win * 3 + paid, JACKPOTS[place], meters
+        paid = value if JACKPOTS[place] in (Field.MINOR, Field.MINI) else 0
+        return win * 3 + paid, JACKPOTS[place], value, meters
 
     def _jackpot_won(self, rng: Random, now: Carry) -> int | None:
         lots = [rng.random() for _ in JACKPOTS]
