@@ -198,7 +198,8 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise StoreUnavailable(f"the store {path}: {error} ({error.sqlite_errorname})") from error
+        code = getattr(error, "sqlite_errorname", "without a code")
+        raise StoreUnavailable(f"the store {path}: {error} ({code})") from error
     except (sqlite3.DatabaseError, BSONError) as error:
         if isinstance(error, sqlite3.DatabaseError) and type(error) is not sqlite3.DatabaseError:
             raise

@@ -1,0 +1,153 @@
+"""RecorderActor: the one writer to the store. What it was told is durable when the next message is handled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from foureyes_actors.bug.faults import fault_from_exception
+from foureyes_actors.errors import StoreError
+from foureyes_actors.messages import CountError, Flush, GetStatus, StoreDocuments, Tick
+from foureyes_actors.ports.clock import Clock
+from foureyes_actors.ports.store import StorePort
+from foureyes_actors.recorder.journal import Journal
+from foureyes_actors.recorder.writer import Writer
+from foureyes_actors.settings import RetentionSettings
+from supervisors.actor import ActorContext, SupervisedActor
+from supervisors.worker import Worker
+
+PROBE, PURGE = "probe", "purge"
+SLICE = 0.5  # seconds of replay before other messages have their turn
+LAST_SLICE = 1.0  # seconds of replay at the end
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOpened:
+    """From the worker to the actor: the opened store, or why it could not be opened."""
+
+    result: StorePort | Exception
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOn:
+    """To itself: go on with the replay."""
+
+    conflation_key: ClassVar[str] = "replay"
+
+
+class RecorderActor(SupervisedActor):
+    """Takes StoreDocuments, CountError (no reply), Flush (True: all that came before is in the store or the journal),
+    GetStatus. Writes in its own thread; a store that is away is opened again by a worker, with growing pauses, while
+    the journal takes what comes. A store or journal in use, or wrong settings, end ``on_start`` with StoreInUse or
+    ConfigurationError. Tells a Fault when the store goes away and when it is back, and when anything was lost."""
+
+    def __init__(
+        self,
+        context: ActorContext,
+        *,
+        open_store: Callable[[], StorePort],
+        journal: Journal,
+        clock: Clock,
+        retention: RetentionSettings,
+        faults_to: str = "bug",
+        probe_every: float = 1.0,
+        purge_every: float = 3600.0,
+    ) -> None:
+        super().__init__(context)
+        self._open_store, self._clock, self._faults_to = open_store, clock, faults_to
+        self._probe_every, self._purge_every = probe_every, purge_every
+        self._writer = Writer(journal, clock, retention)
+        self._worker: Worker | None = None
+        self._opening = False  # the worker opens the store, or its result is on the way
+
+    def on_start(self) -> None:
+        self._guarded(self._start)
+
+    def on_receive(self, message: Any) -> Any:
+        return self._guarded(lambda: self._handled(message))
+
+    def on_stop(self) -> None:
+        try:
+            self._writer.replay(LAST_SLICE)
+            self._tell_reports()
+        finally:
+            self._close()
+
+    def _start(self) -> None:
+        self._writer.start(self._open_store)
+        self._worker = Worker(f"{self.context.name}-open")
+        self.context.every(self._probe_every, PROBE)
+        self.context.every(self._purge_every, PURGE)
+        self.context.after(self._probe_every, Tick(PURGE, 0))  # a run may be shorter than the rhythm
+        self._go_on()
+
+    def _handled(self, message: object) -> Any:
+        match message:
+            case StoreDocuments() | CountError():
+                self._writer.accept(message)
+            case Flush():
+                return True
+            case GetStatus():
+                return self._writer.status()
+            case StoreOpened():
+                self._take(message)
+            case ReplayOn() | Tick(name="probe"):
+                self._writer.replay(SLICE)
+            case Tick(name="purge"):
+                self._writer.purge()
+        self._go_on()
+        return None
+
+    def _go_on(self) -> None:
+        """Whatever was handled: probe if it is time, replay if there is something, tell what happened."""
+        if self._writer.wants_store and self._worker is not None and not self._opening:
+            self._opening = self._worker.submit(self._open_store, self._deliver)
+        if self._writer.replaying:
+            self.context.tell_self(ReplayOn())
+        self._tell_reports()
+
+    def _deliver(self, result: StorePort | Exception) -> None:
+        """In the worker's thread."""
+        if not self.context.tell_self(StoreOpened(result, self.context.incarnation)):
+            _close_unwanted(result)  # this incarnation has ended: nobody else would
+
+    def _take(self, opened: StoreOpened) -> None:
+        if opened.incarnation != self.context.incarnation:  # left in the inbox by one that has ended
+            _close_unwanted(opened.result)
+            return
+        self._opening = False
+        if isinstance(opened.result, Exception):
+            self._writer.open_failed(opened.result)
+        else:
+            self._writer.opened(opened.result)
+
+    def _tell_reports(self) -> None:
+        reports, self._writer.reports = self._writer.reports, []
+        status: Mapping[str, Any] = self._writer.status() if reports else {}
+        told = {key: str(status[key]) for key in ("store", "condition", "pending", "dropped", "refused") if status}
+        for error in reports:
+            fault = fault_from_exception(error, source=self.context.name, clock=self._clock, context=told)
+            self.context.tell(self._faults_to, fault)
+
+    def _guarded(self, job: Callable[[], Any]) -> Any:
+        """A defect ends this incarnation; the store and the journal must be free for the next one."""
+        try:
+            return job()
+        except BaseException:
+            with suppress(StoreError):
+                self._close()
+            raise
+
+    def _close(self) -> None:
+        if self._worker is not None:
+            self._worker.stop(0.2)
+        self._writer.close()
+
+
+def _close_unwanted(result: StorePort | Exception) -> None:
+    if not isinstance(result, Exception):
+        with suppress(StoreError):
+            result.close()

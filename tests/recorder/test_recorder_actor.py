@@ -1,0 +1,312 @@
+"""The recorder as an actor: by hand with a fake context, and for real under Cerberus with a server that is killed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foureyes_actors.errors import ConfigurationError, StoreInUse
+from foureyes_actors.messages import Collection, CountError, Fault, Flush, GetStatus, StoreDocuments, Tick
+from foureyes_actors.ports.clock import ManualClock, SystemClock
+from foureyes_actors.ports.store import StorePort
+from foureyes_actors.ports.store_mongo import MongoStore
+from foureyes_actors.ports.store_sqlite import SqliteStore
+from foureyes_actors.ports.stores import StoreOpener
+from foureyes_actors.recorder.actor import RecorderActor, ReplayOn, StoreOpened
+from foureyes_actors.recorder.journal import Journal
+from foureyes_actors.settings import RetentionSettings, StoreSettings
+from supervisors.actor import ActorContext, SupervisedActor
+from supervisors.cerberus import Cerberus, ChildSpec, StartTree, StopTree, Tree, start_cerberus, stop_cerberus
+from supervisors.directory import Directory
+from supervisors.policy import Backoff
+from supervisors.schedule import Schedule
+from tests.recorder.places import MongoPlace, Secantus
+from tests.recorder.switched import Switch
+from tests.support import FakeContext, eventually
+
+T0 = datetime(2026, 3, 1, tzinfo=UTC)
+READINGS = Collection.READINGS
+FOR_EVER = RetentionSettings(readings=36500, errors=36500)
+
+
+def readings(*names: str) -> StoreDocuments:
+    return StoreDocuments(READINGS, tuple({"_id": name, "at": T0} for name in names))
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.clock, self.context = ManualClock(), FakeContext("recorder")
+        self.switch = Switch(folder / "store.sqlite3")
+        self.journal = Journal(folder / "journal")
+        self.actor = self.make(self.context)
+
+    def make(self, context: ActorContext, open_store: Callable[[], StorePort] | None = None) -> RecorderActor:
+        return RecorderActor(
+            context,
+            open_store=open_store or self.switch.open,
+            journal=self.journal,
+            clock=self.clock,
+            retention=RetentionSettings(),
+        )
+
+    def status(self) -> dict[str, Any]:
+        found = self.actor.on_receive(GetStatus())
+        assert isinstance(found, dict)
+        return found
+
+    def faults(self) -> list[Fault]:
+        return [message for message in self.context.sent_to("bug") if isinstance(message, Fault)]
+
+    def opened(self) -> StoreOpened:
+        """What the worker told the actor; handed on by the test."""
+        eventually(lambda: any(isinstance(m, StoreOpened) for m in self.context.to_self), 30, "the worker tells")
+        found = next(m for m in self.context.to_self if isinstance(m, StoreOpened))
+        self.context.to_self.clear()
+        return found
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.actor.on_stop()
+
+
+def test_documents_are_in_the_store_when_the_next_message_is_handled(bench: Bench) -> None:
+    bench.actor.on_start()
+    assert bench.actor.on_receive(readings("a", "b")) is None
+    assert bench.actor.on_receive(CountError({"_id": "e", "at": T0, "fingerprint": "f"})) is None
+    assert bench.actor.on_receive(Flush()) is True
+    assert bench.status()["stored"] == 3
+    bench.actor.on_stop()
+    with closing(SqliteStore(bench.switch.path)) as store:
+        assert (store.count(READINGS), store.count(Collection.ERRORS)) == (2, 1)
+
+
+def test_its_rhythms(bench: Bench) -> None:
+    bench.actor.on_start()
+    assert bench.context.ticks == [(1.0, "probe"), (3600.0, "purge")]
+    assert bench.context.later == [(1.0, Tick("purge", 0))]
+
+
+def test_away_and_back(bench: Bench) -> None:
+    bench.actor.on_start()
+    bench.switch.away = True
+    for number in range(10):
+        bench.actor.on_receive(readings(f"r{number}"))
+    assert bench.status()["condition"] == "away"
+    assert bench.status()["pending"] == 10
+    assert bench.actor.on_receive(Flush()) is True  # durable, in the journal
+    (fault,) = bench.faults()
+    assert (fault.source, fault.exception_type) == ("recorder", "foureyes_actors.errors.StoreUnavailable")
+    assert fault.context["condition"] == "away"
+
+    bench.clock.advance(2)
+    bench.actor.on_receive(Tick("probe", 1))
+    bench.actor.on_receive(bench.opened())  # still away
+    assert bench.status()["condition"] == "away"
+
+    bench.switch.away = False
+    bench.clock.advance(60)
+    bench.actor.on_receive(Tick("probe", 2))
+    bench.actor.on_receive(bench.opened())
+    assert ReplayOn() in bench.context.to_self
+    bench.actor.on_receive(ReplayOn())
+    status = bench.status()
+    assert (status["condition"], status["pending"], status["replayed"]) == ("stored", 0, 10)
+    assert "is back after 62.0 s: 10 documents were replayed" in bench.faults()[1].message
+    assert len(bench.faults()) == 2
+
+
+def test_only_one_opening_at_a_time(bench: Bench) -> None:
+    bench.switch.away = True
+    bench.actor.on_start()
+    calls = bench.switch.calls
+    bench.clock.advance(60)
+    for number in range(5):
+        bench.actor.on_receive(Tick("probe", number))
+    bench.actor.on_receive(bench.opened())
+    for number in range(5):
+        bench.actor.on_receive(Tick("probe", number))
+    assert bench.switch.calls == calls + 1  # the pause is not over
+    assert bench.status()["condition"] == "away"
+
+
+def test_a_store_that_an_earlier_incarnation_has_opened_is_closed(bench: Bench) -> None:
+    bench.actor.on_start()
+    stale = SqliteStore(bench.switch.path.with_name("other"))
+    bench.actor.on_receive(StoreOpened(stale, incarnation=0))
+    bench.actor.on_receive(readings("a"))
+    assert bench.status()["stored"] == 1
+    SqliteStore(bench.switch.path.with_name("other")).close()  # it is free
+
+
+@pytest.mark.parametrize("error", [StoreInUse("in use by process 7"), ConfigurationError("newer schema")])
+def test_what_the_user_must_change_ends_on_start_and_frees_the_journal(bench: Bench, error: Exception) -> None:
+    def refuse() -> StorePort:
+        raise error
+
+    with pytest.raises(type(error)):
+        bench.make(FakeContext("recorder"), refuse).on_start()
+    bench.actor.on_start()
+
+
+def test_a_defect_frees_store_and_journal_for_the_next_incarnation(bench: Bench) -> None:
+    bench.actor.on_start()
+    bench.switch.defect = ZeroDivisionError("oh")
+    with pytest.raises(ZeroDivisionError):
+        bench.actor.on_receive(readings("a"))
+    bench.actor = bench.make(FakeContext("recorder", incarnation=2))
+    bench.actor.on_start()
+    bench.actor.on_receive(readings("b"))
+    assert bench.status()["stored"] == 1
+
+
+def test_the_purge_tick(bench: Bench) -> None:
+    bench.actor.on_start()
+    old = {"_id": "old", "at": datetime(2000, 1, 1, tzinfo=UTC)}
+    bench.actor.on_receive(StoreDocuments(READINGS, (old, {"_id": "new", "at": bench.clock.utc_now()})))
+    bench.actor.on_receive(Tick("purge", 1))
+    assert bench.status()["purged"] == 1
+
+
+def test_the_end_finishes_a_replay_that_has_begun(bench: Bench) -> None:
+    bench.switch.away = True
+    bench.actor.on_start()
+    bench.actor.on_receive(readings("a"))
+    bench.switch.away = False
+    bench.clock.advance(60)
+    bench.actor.on_receive(Tick("probe", 1))
+    bench.actor.on_receive(bench.opened())
+    bench.actor.on_stop()
+    with closing(SqliteStore(bench.switch.path)) as store:
+        assert store.count(READINGS) == 1
+
+
+def test_no_thread_is_left(bench: Bench) -> None:
+    before = set(threading.enumerate())
+    bench.actor.on_start()
+    bench.actor.on_stop()
+    eventually(lambda: not set(threading.enumerate()) - before, 30, "the worker ends")
+
+
+# --- for real
+
+
+class Listener(SupervisedActor):
+    """Takes the faults."""
+
+    def __init__(self, context: ActorContext, faults: list[Fault]) -> None:
+        super().__init__(context)
+        self.faults = faults
+
+    def on_receive(self, message: Any) -> Any:
+        if isinstance(message, Fault):
+            self.faults.append(message)
+
+
+class Live:
+    """A tree of two: the recorder and somebody called bug."""
+
+    def __init__(self, folder: Path, open_store: Callable[[], StorePort]) -> None:
+        self.tree, self.faults = Tree(Directory(), Schedule()), list[Fault]()
+        self.journal, self.open_store = Journal(folder / "journal"), open_store
+        quick = Backoff(first=0.01, longest=0.05)
+        children = (
+            ChildSpec("bug", lambda context: Listener(context, self.faults)),
+            ChildSpec("recorder", self.recorder, start_timeout=30, stop_timeout=10, backoff=quick),
+        )
+        self.context = start_cerberus(
+            lambda context, tree: Cerberus(
+                context,
+                tree=tree,
+                children=children,
+                on_exit=lambda notice, delay: None,
+                fatal=(),
+                on_fatal=lambda notice: None,
+                watch_every=0.05,
+            ),
+            self.tree,
+        )
+        assert self.tree.directory.ask("cerberus", StartTree(), 60) is None
+
+    def recorder(self, context: ActorContext) -> RecorderActor:
+        return RecorderActor(
+            context,
+            open_store=self.open_store,
+            journal=self.journal,
+            clock=SystemClock(),
+            retention=FOR_EVER,
+            probe_every=0.1,
+        )
+
+    def tell(self, message: object) -> None:
+        assert self.tree.directory.tell("recorder", message)
+
+    def ask(self, message: object) -> Any:
+        return self.tree.directory.ask("recorder", message, 60)
+
+    def stop(self) -> None:
+        self.tree.directory.ask("cerberus", StopTree(20), 30)
+        stop_cerberus(self.context, self.tree)
+
+
+def test_a_server_that_is_killed_and_comes_back_costs_nothing(tmp_path: Path) -> None:
+    server = Secantus(tmp_path)
+    server.start()
+    place = MongoPlace(server.uri)
+    live = Live(tmp_path, lambda: MongoStore(place.uri, place.database, timeout=2.0, retention=FOR_EVER))
+    try:
+        for number in range(10):
+            live.tell(readings(f"before{number}"))
+        assert live.ask(Flush()) is True
+        server.kill()
+        for number in range(10):
+            live.tell(readings(f"away{number}"))
+            live.tell(CountError({"_id": f"e{number}", "at": T0, "fingerprint": "f"}))
+        assert live.ask(Flush()) is True
+        assert live.ask(GetStatus())["condition"] == "away"
+        server.start()
+        eventually(lambda: live.ask(GetStatus())["condition"] == "stored", 60, "the journal is replayed")
+        live.tell(readings("after"))
+        assert live.ask(Flush()) is True
+        with closing(place.open()) as store:
+            assert store.count(READINGS) == 21
+            (group,) = store.latest(Collection.ERRORS)
+            assert group["occurrences"] == 10
+        assert len(live.faults) == 2
+    finally:
+        live.stop()
+        server.kill()
+
+
+def test_a_replaced_recorder_goes_on_with_the_same_inbox(tmp_path: Path) -> None:
+    switch = Switch(tmp_path / "store.sqlite3")
+    live = Live(tmp_path, switch.open)
+    live.tell(readings("a"))
+    assert live.ask(Flush()) is True
+    switch.defect = ZeroDivisionError("oh")
+    for name in ("lost-to-refused", "b", "c"):
+        live.tell(readings(name))
+    eventually(lambda: switch.opened == 2, 30, "the recorder is replaced")
+    assert live.ask(Flush()) is True
+    live.stop()
+    with closing(SqliteStore(switch.path)) as store:
+        assert [found["_id"] for found in reversed(store.latest(READINGS))] == ["a", "b", "c"]
+    assert "lost-to-refused" in (tmp_path / "journal" / "refused.jsonl").read_text()
+
+
+def test_the_whole_inbox_is_durable_after_a_flush(tmp_path: Path) -> None:
+    live = Live(tmp_path, StoreOpener(StoreSettings(), tmp_path))
+    for number in range(500):
+        live.tell(readings(f"r{number}"))
+    assert live.ask(Flush()) is True
+    live.stop()
+    with closing(SqliteStore(tmp_path / "foureyes.sqlite3")) as store:
+        assert store.count(READINGS) == 500
