@@ -140,6 +140,7 @@ def test_a_refusal_later_is_a_fault_and_tried_again_slowly(make: Make, steps: li
     for _ in range(4):
         capture.tick(REFUSED_PAUSE / 5)
     assert capture.source.grabs == before
+    assert capture.status()["late"] == 0  # nothing is in work
     capture.step(REFUSED_PAUSE / 5)
     capture.step(REFUSED_PAUSE)
     assert capture.frames()[-1].digest == hashlib.sha256(B).hexdigest()
