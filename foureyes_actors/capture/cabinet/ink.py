@@ -12,19 +12,21 @@ Ramp = tuple[Colour, ...]  # from top to bottom
 
 def vertical_ramp(colours: Sequence[Colour], height: int) -> Image.Image:
     """One pixel wide, from the first colour on top to the last one at the bottom."""
-    ramp = Image.new("RGB", (1, height))
     pieces = len(colours) - 1
+    if not pieces:
+        return Image.new("RGB", (1, height), colours[0])
+    levels = bytearray()
     for y in range(height):
         place = y / max(1, height - 1) * pieces
         number = min(pieces - 1, int(place))
-        ramp.putpixel((0, y), mix(colours[number], colours[number + 1], place - number))
-    return ramp
+        levels += bytes(mix(colours[number], colours[number + 1], place - number))
+    return Image.frombytes("RGB", (1, height), bytes(levels))
 
 
 def mix(first: Colour, second: Colour, part: float) -> Colour:
     """``part`` 0 is the first, 1 the second."""
-    a, b, c = (round(x + (y - x) * part) for x, y in zip(first, second, strict=True))
-    return a, b, c
+    (a, b, c), (x, y, z) = first, second
+    return round(a + (x - a) * part), round(b + (y - b) * part), round(c + (z - c) * part)
 
 
 def lay(canvas: Image.Image, ink: Colour | Image.Image, mask: Image.Image) -> None:

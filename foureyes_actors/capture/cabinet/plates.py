@@ -48,8 +48,6 @@ def plate_image(plate: Plate, size: tuple[int, int], scale: float) -> Image.Imag
 
 
 def _ramp(colours: tuple[Colour, ...], size: tuple[int, int]) -> Image.Image:
-    if len(colours) == 1:
-        return Image.new("RGB", size, colours[0])
     return vertical_ramp(colours, size[1]).resize(size)
 
 

@@ -99,7 +99,7 @@ WOODEN = PopupLook(
     cap=20,
 )
 AQUA = PopupLook(
-    Plate("pill", ((0, 80, 130), (0, 40, 84)), ((190, 245, 255), (40, 140, 190)), edge=4),
+    Plate(fill=((0, 80, 130), (0, 40, 84)), border=((190, 245, 255), (40, 140, 190)), radius=36, edge=4),
     text=TextStyle(Face(weight=0.04), ((235, 252, 255),)),
     heading=TextStyle(Face(weight=0.07, width=1.1), ((255, 255, 255),), (0, 50, 90)),
     cap=18,
