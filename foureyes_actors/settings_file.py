@@ -23,6 +23,7 @@ from foureyes_actors.settings_yaml import MAX_BYTES, BadForm, Problem, Tree, com
 DEFAULT_FILES = (Path("foureyes.yaml"), Path("foureyes.yml"))
 MAX_PROBLEMS = 50
 _ROOT = section(Settings)
+_SECRET_OPTIONS = ("password", "tlscertificatekeyfilepassword", "authmechanismproperties")  # of a MongoDB address
 
 
 def find_settings(path: Path | None, environ: Mapping[str, str], files: FilesPort) -> Path | None:
@@ -147,16 +148,21 @@ def _masked(value: Any) -> Any:
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
     """Every configured secret, for exact redaction. An address counts only with credentials in it."""
-    found: dict[str, None] = {}
-    for value in _secret_values(settings):
-        if "://" not in value:
-            found[value] = None
-            continue
-        credentials = urllib.parse.urlsplit(value).netloc.rpartition("@")[0]
-        if credentials:
-            password = credentials.partition(":")[2]
-            found |= dict.fromkeys((value, credentials, password, urllib.parse.unquote(password)))
-    return tuple(secret for secret in found if secret)
+    found = [
+        secret
+        for value in _secret_values(settings)
+        for secret in (_secrets_of_address(value) if "://" in value else (value,))
+    ]
+    return tuple(dict.fromkeys(secret for secret in found if secret))
+
+
+def _secrets_of_address(address: str) -> tuple[str, ...]:
+    head, _, query = address.partition("?")
+    credentials = head.partition("://")[2].rpartition("@")[0]
+    password = credentials.partition(":")[2]
+    options = [value for key, value in urllib.parse.parse_qsl(query) if key.lower() in _SECRET_OPTIONS]
+    whole = (address,) if credentials or options else ()
+    return (*whole, credentials, password, urllib.parse.unquote(password), *options)
 
 
 def _secret_values(part: Any) -> Iterator[str]:

@@ -20,6 +20,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from foureyes_actors.settings_schema import Key, Kind, Shape, meant
 
 MAX_BYTES = 128 * 1024
+MAX_DEPTH = 100  # of brackets
 
 _SKIP = object()  # a value with a problem: left out, so that no second problem is told about it
 _QUOTED = re.compile(r"'([^']*)'")
@@ -73,6 +74,7 @@ def decode(data: bytes) -> str:
 
 def compose(text: str) -> Node | None:
     """The YAML nodes of one document; None when it is empty. Raises BadForm."""
+    _check_depth(text)
     yaml = YAML(typ="safe", pure=True)
     yaml.composer.warn_double_anchors = False
     try:
@@ -86,6 +88,18 @@ def compose(text: str) -> Node | None:
     except RecursionError:
         raise BadForm(1, 1, "is nested too deeply") from None
     return node
+
+
+def _check_depth(text: str) -> None:
+    """The reader's time grows with the square of the depth. Brackets in quotes are counted too: nobody has so many."""
+    depth = 0
+    for at, character in enumerate(text):
+        if character in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise BadForm(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at), "is nested too deeply")
+        elif character in "]}":
+            depth = max(0, depth - 1)
 
 
 def check_json(text: str) -> None:

@@ -183,6 +183,19 @@ class MongoStore:
                 raise _translated(error, self._uri, self._timeout) from None
 
 
+def ping(uri: str, *, timeout: float) -> str:
+    """The server's version. Writes nothing. Raises as ``MongoStore`` does."""
+    client = _client(uri, timeout)
+    try:
+        with pymongo.timeout(timeout):
+            client.admin.command("ping")
+            return str(client.admin.command("buildInfo").get("version", ""))
+    except PyMongoError as error:
+        raise _translated(error, uri, timeout) from None
+    finally:
+        client.close()
+
+
 def _client(uri: str, timeout: float) -> pymongo.MongoClient[Fields]:
     limit = int(timeout * 1000)
     try:

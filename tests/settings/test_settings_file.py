@@ -208,7 +208,8 @@ FORMS = {
     "log: *x": "foureyes.yaml:1:6: is not YAML: a value that begins with * is an alias; put it in quotes",
     "log: {}\n---\nlog: {}": "foureyes.yaml:2:1: holds more than one document (---); one is read",
     "log:\n  level: \x01": "foureyes.yaml:2:1: has a character that YAML does not allow",
-    "[" * 3000: "foureyes.yaml:1:1: is nested too deeply",
+    "a: 1\n" + "[" * 100_000: "foureyes.yaml:2:101: is nested too deeply",
+    "- " * 60_000: "foureyes.yaml:1:1: is nested too deeply",
 }
 
 
@@ -369,6 +370,10 @@ def test_every_secret_is_known_for_redaction(here: Path) -> None:
         "source: {obs: {password: p1}}\nmodel_server: {api_token: t1}\nstore: {uri: 'mongodb://u:p%40ss@h/db'}"
     )
     assert secrets_of(settings) == ("p1", "t1", "mongodb://u:p%40ss@h/db", "u:p%40ss", "p%40ss", "p@ss")
+    tls = "mongodb://h/?tlsCertificateKeyFilePassword=k%2Fey&w=1"
+    assert secrets_of(load(f"store: {{uri: '{tls}'}}")) == (tls, "k/ey")
+    awkward = "mongodb://u:p@ss/w?rd@h/db"  # not legal, but then it must not be shown either
+    assert awkward in secrets_of(load(f"store: {{uri: '{awkward}'}}"))
     assert secrets_of(Settings()) == (), "an address without credentials is no secret"
 
 

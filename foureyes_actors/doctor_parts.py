@@ -1,0 +1,169 @@
+"""The doctor's probes of this machine, the sources and the store. Each tells what is there, or raises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from foureyes_actors.errors import ConfigurationError, MissingExtraError, StoreUnavailable
+from foureyes_actors.model_table import group_by_model, load_models
+from foureyes_actors.ports.files import FilesPort
+from foureyes_actors.ports.http import HttpPort
+from foureyes_actors.ports.inspection import InspectionPort
+from foureyes_actors.ports.obs import ObsAddress, ObsConnection, ObsFactory, ScreenshotRequest
+from foureyes_actors.ports.process import ProcessPort
+from foureyes_actors.settings import ObsSettings, Settings
+
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
+ENOUGH_DISK = 500 * 1024 * 1024  # bytes
+PATIENCE = 3.0  # seconds for a server's answer
+START_OBS = "start OBS (28 or newer), then Tools > WebSocket Server Settings > Enable WebSocket server"
+START_MONGODB = "start MongoDB, or set store.kind to sqlite"
+
+
+class HttpFactory(Protocol):
+    def __call__(self) -> HttpPort: ...
+
+
+class World(Protocol):
+    """The ports that the doctor needs of those that a run has."""
+
+    @property
+    def files(self) -> FilesPort: ...
+
+    @property
+    def processes(self) -> ProcessPort: ...
+
+    @property
+    def http(self) -> HttpFactory: ...
+
+    @property
+    def obs(self) -> ObsFactory: ...
+
+
+@dataclass(frozen=True)
+class Patient:
+    settings: Settings
+    world: World
+    inspection: InspectionPort
+
+
+class Unfit(Exception):
+    """The part is there and cannot be used as it is."""
+
+    def __init__(self, detail: str, advice: str = "") -> None:
+        super().__init__(detail)
+        self.advice = advice
+
+
+def python(patient: Patient) -> str:
+    version = patient.inspection.python()
+    name = ".".join(map(str, version))
+    if version[:2] < OLDEST_PYTHON:
+        raise Unfit(f"{name} is too old", "install Python 3.11 or newer")
+    return name if version[:2] <= NEWEST_PYTHON else f"{name} (newer than those FourEyes was tested with)"
+
+
+def models(patient: Patient) -> str:
+    grouped = group_by_model(load_models(patient.settings, patient.world.files))
+    return "; ".join(f"{model}: {', '.join(task for task, _ in tasks)}" for model, tasks in grouped.items())
+
+
+def cabinet(patient: Patient) -> str:
+    from foureyes_actors.capture.cabinet import THEMES
+
+    theme = patient.settings.source.cabinet.theme
+    if theme not in (*THEMES, "all"):
+        raise ConfigurationError(f"source.cabinet.theme: {theme!r} is not one of: all, {', '.join(THEMES)}")
+    return f"themes: {', '.join(THEMES)}"
+
+
+def obs(patient: Patient) -> str:
+    settings = patient.settings.source.obs
+    address = ObsAddress(
+        settings.host, settings.port, settings.password.get_secret_value(), min(settings.deadline, PATIENCE)
+    )
+    connection = patient.world.obs().connect(address)
+    try:
+        found = f"{connection.version()} at {settings.host}:{settings.port}"
+        return f"{found}, {_shown(connection, settings)}" if patient.settings.source.kind == "obs" else found
+    finally:
+        connection.close()
+
+
+def _shown(connection: ObsConnection, settings: ObsSettings) -> str:
+    """A real picture of what the configuration asks for."""
+    source = settings.source or connection.program_scene()
+    request = ScreenshotRequest(source, settings.media, settings.width, settings.height, settings.quality)
+    return f"a picture of {source!r} has {len(connection.screenshot(request))} bytes"
+
+
+def screen(patient: Patient) -> str:
+    found = patient.inspection.monitors()
+    if patient.settings.source.screen.monitor > len(found):
+        raise ConfigurationError(
+            f"source.screen.monitor: there is no monitor {patient.settings.source.screen.monitor}; "
+            f"there are {len(found)}: {', '.join(found)}"
+        )
+    return f"{len(found)}: {', '.join(found)}"
+
+
+def video(patient: Patient) -> str:
+    try:
+        patient.inspection.import_module("av")
+    except ImportError:
+        raise MissingExtraError("av", "video", "source.kind video") from None
+    path = patient.settings.source.video.path
+    if patient.settings.source.kind == "video" and not patient.world.files.exists(path):
+        raise ConfigurationError(f"source.video.path: {path}: there is no such file")
+    return str(path) if patient.settings.source.kind == "video" else "videos can be read"
+
+
+def pictures(patient: Patient) -> str:
+    folder = patient.settings.source.pictures.path
+    try:
+        found = patient.world.files.listing(folder, (".png", ".jpg", ".jpeg"))
+    except OSError as error:
+        raise ConfigurationError(f"source.pictures.path: {folder}: {error.strerror}") from None
+    if not found:
+        raise ConfigurationError(f"source.pictures.path: {folder} has no PNG or JPEG file")
+    return f"{len(found)} in {folder}"
+
+
+def sqlite(patient: Patient) -> str:
+    path = patient.settings.data_dir / patient.settings.store.path
+    _writable(patient, path.parent)
+    return f"{path} can be written"
+
+
+def mongodb(patient: Patient) -> str:
+    """When it is not asked for, only a short look."""
+    store = patient.settings.store
+    timeout = min(store.timeout, PATIENCE) if store.kind == "mongodb" else 0.5
+    try:
+        version = patient.inspection.mongo_version(store.uri.get_secret_value(), timeout)
+    except StoreUnavailable as error:
+        raise StoreUnavailable(str(error).partition(" (configured timeouts")[0]) from None
+    return f"MongoDB {version}, database {store.database}"
+
+
+def disk(patient: Patient) -> str:
+    """Of the folder where the store, or its journal, goes."""
+    folder = patient.settings.data_dir
+    _writable(patient, folder)
+    free = patient.inspection.free_bytes(folder)
+    words = f"{free / 1e9:.1f} GB free for {folder}"
+    if free < ENOUGH_DISK:
+        raise Unfit(words, "make room: at least 0.5 GB should be free")
+    return words
+
+
+def _writable(patient: Patient, folder: Path) -> None:
+    try:
+        patient.inspection.writable(folder)
+    except OSError as error:
+        raise Unfit(
+            f"{folder} cannot be written: {error.strerror or type(error).__name__}",
+            "change its permissions, or set data_dir (FOUREYES_DATA_DIR)",
+        ) from None

@@ -1,0 +1,150 @@
+"""The doctor's probes of model servers. Each tells what is there, or raises."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from foureyes_actors.doctor_parts import PATIENCE, Patient, Unfit
+from foureyes_actors.errors import ConfigurationError, ConnectFailed, MissingExtraError, ServerRefused
+from foureyes_actors.model_table import group_by_model, load_models
+from foureyes_actors.ports.http import HttpReply, HttpRequest
+from foureyes_actors.settings import Settings
+
+LM_STUDIO = "http://127.0.0.1:1234"
+START_LM_STUDIO = "start LM Studio's server: Developer > Start server, or: lms server start"
+GET_LMS = "install LM Studio (lmstudio.ai) and start it once: it brings the lms command"
+ENGINE = ("numpy", "cv2", "onnxruntime", "starlette", "uvicorn")
+_LMS_FOLDERS = (".lmstudio/bin/lms", ".cache/lm-studio/bin/lms")  # below the home folder; the second one is older
+_REFUSED = (401, 403)
+
+
+def lms_wanted(settings: Settings) -> bool:
+    server = settings.model_server
+    return server.kind == "lm_studio" and server.manage and not server.command
+
+
+def command_wanted(settings: Settings) -> bool:
+    return settings.model_server.manage and bool(settings.model_server.command)
+
+
+def embedded(patient: Patient) -> str:
+    """Imports what its process will import, and looks for its models and its port."""
+    from foureyes_actors.model_server.engine.models import model_files
+
+    for package in ENGINE:
+        try:
+            patient.inspection.import_module(package)
+        except ModuleNotFoundError:
+            raise MissingExtraError(package, "embedded", "the embedded model server") from None
+        except (ImportError, OSError) as error:
+            raise Unfit(f"{package} is installed and cannot be imported: {error}", "install it again") from None
+    files = model_files("tiny")
+    url = patient.settings.model_server.base_url
+    if patient.settings.model_server.kind == "embedded" and url != "auto":
+        _free(patient, url)
+    return f"its packages can be imported, its models are in {files.detector.parent.parent}"
+
+
+def _free(patient: Patient, url: str) -> None:
+    port = urlsplit(url).port or 80
+    holder = patient.world.processes.listener(port)
+    if holder is not None:
+        raise Unfit(f"port {port} is in use by {holder}", "end it, or set model_server.base_url to auto")
+
+
+def lm_studio(patient: Patient) -> str:
+    settings = patient.settings.model_server
+    wanted = settings.kind == "lm_studio"
+    url = settings.base_url if wanted and settings.base_url != "auto" else LM_STUDIO
+    try:
+        greeting = _get(patient, f"{url}/lmstudio-greeting")
+    except ConnectFailed:
+        starter = _lms(patient)
+        if lms_wanted(patient.settings) and starter:
+            return f"not running at {url}; FourEyes starts it with {starter}"
+        raise ConnectFailed(f"not running at {url}") from None
+    if _json(greeting) != {"lmstudio": True}:
+        holder = patient.world.processes.listener(urlsplit(url).port or 80) or "somebody"
+        raise Unfit(f"what answers at {url} is not LM Studio but {holder}", "end it, or set model_server.base_url")
+    return f"running at {url}, {_models(patient, url) if wanted else _model_count(patient, url)}"
+
+
+def _models(patient: Patient, url: str) -> str:
+    """Whether it has what the configuration asks for."""
+    rows = _downloaded(_json(_get(patient, f"{url}/api/v1/models", token=True)))
+    if rows is None:
+        return "its list of models cannot be read (LM Studio 0.4 or newer has one)"
+    wanted = group_by_model(load_models(patient.settings, patient.world.files))
+    lacking = [model for model in wanted if model.lower() not in rows]
+    if lacking:
+        gets = " && ".join(f"lms get {model}" for model in lacking)
+        raise Unfit(f"running at {url}, without the model {', '.join(lacking)}", f"download it: {gets}")
+    return f"has {', '.join(wanted)}"
+
+
+def _model_count(patient: Patient, url: str) -> str:
+    """A stranger's token is not ours to send: this LM Studio is not configured."""
+    rows = _downloaded(_json(_get(patient, f"{url}/api/v1/models")))
+    return "models not listed" if rows is None else f"{len(rows)} models downloaded"
+
+
+def _downloaded(body: Any) -> set[str] | None:
+    rows = body.get("models") if isinstance(body, dict) else None
+    if not isinstance(rows, list):
+        return None
+    return {str(row["key"]).lower() for row in rows if isinstance(row, dict) and "key" in row}
+
+
+def lms(patient: Patient) -> str:
+    found = _lms(patient)
+    if found is None:
+        raise ConnectFailed("not found on PATH or in ~/.lmstudio/bin")
+    return found
+
+
+def _lms(patient: Patient) -> str | None:
+    places = ["lms", *(str(patient.inspection.home() / folder) for folder in _LMS_FOLDERS)]
+    return next((found for place in places if (found := patient.world.processes.find_program(place))), None)
+
+
+def openai(patient: Patient) -> str:
+    base = patient.settings.model_server.base_url
+    url = f"{base}/models" if base.endswith("/v1") else f"{base}/v1/models"
+    reply = _get(patient, url, token=True)
+    body = _json(reply)
+    if reply.status != 200 or not isinstance(body, dict) or not isinstance(body.get("data"), list):
+        raise Unfit(f"{url} answers with status {reply.status} and no list of models", "check model_server.base_url")
+    return f"running at {base}, lists {len(body['data'])} models"
+
+
+def command(patient: Patient) -> str:
+    program = patient.settings.model_server.command[0]
+    found = patient.world.processes.find_program(program)
+    if found is None:
+        raise ConfigurationError(f"model_server.command: {program!r} is not found")
+    return found
+
+
+def _get(patient: Patient, url: str, *, token: bool = False) -> HttpReply:
+    """Raises the TransportError branch, and ServerRefused when a token is missing or wrong."""
+    secret = patient.settings.model_server.api_token.get_secret_value() if token else ""
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    http = patient.world.http()
+    try:
+        reply = http.exchange(HttpRequest("GET", url, headers, connect_timeout=PATIENCE, deadline=PATIENCE))
+    finally:
+        http.close()
+    if reply.status in _REFUSED and token:
+        state = "refuses the token" if secret else "asks for a token"
+        raise ServerRefused(f"{url} {state} (status {reply.status}): set FOUREYES_API_TOKEN")
+    return reply
+
+
+def _json(reply: HttpReply) -> Any:
+    """None for what is no JSON."""
+    try:
+        return json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return None

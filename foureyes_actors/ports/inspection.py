@@ -1,0 +1,69 @@
+"""A look around on this machine, as a port: for the doctor. Nothing is changed by looking."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+from foureyes_actors.ports.screen import MssScreen
+from foureyes_actors.ports.store_mongo import ping
+
+
+class InspectionPort(Protocol):
+    def python(self) -> tuple[int, int, int]: ...
+
+    def import_module(self, name: str) -> None:
+        """Really imported: a package can be there and not work. Raises whatever the import raises."""
+
+    def writable(self, folder: Path) -> None:
+        """A file can be made in ``folder``, or in what is there of its parents. Raises OSError."""
+
+    def free_bytes(self, folder: Path) -> int:
+        """On the disk where ``folder`` is or would be. Raises OSError."""
+
+    def home(self) -> Path: ...
+
+    def monitors(self) -> tuple[str, ...]:
+        """The screens that can be seen, for people. Raises SourceUnavailable, MissingExtraError."""
+
+    def mongo_version(self, uri: str, timeout: float) -> str:
+        """Raises StoreUnavailable, ConfigurationError."""
+
+
+class LocalInspection:
+    """Implements InspectionPort on this machine."""
+
+    def python(self) -> tuple[int, int, int]:
+        return sys.version_info[:3]
+
+    def import_module(self, name: str) -> None:
+        importlib.import_module(name)
+
+    def writable(self, folder: Path) -> None:
+        with tempfile.TemporaryFile(dir=_existing(folder)):
+            pass
+
+    def free_bytes(self, folder: Path) -> int:
+        return shutil.disk_usage(_existing(folder)).free
+
+    def home(self) -> Path:
+        return Path.home()
+
+    def monitors(self) -> tuple[str, ...]:
+        screen = MssScreen()
+        try:
+            return tuple(map(str, screen.monitors()[1:]))
+        finally:
+            screen.close()
+
+    def mongo_version(self, uri: str, timeout: float) -> str:
+        return ping(uri, timeout=timeout)
+
+
+def _existing(folder: Path) -> Path:
+    folder = folder.absolute()
+    return next(part for part in (folder, *folder.parents) if part.exists())

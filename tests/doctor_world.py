@@ -1,0 +1,111 @@
+"""Worlds for the doctor: scripted where a machine would have to be broken, real servers where one can be started."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from foureyes_actors.doctor_parts import HttpFactory
+from foureyes_actors.errors import SourceUnavailable, StoreUnavailable
+from foureyes_actors.ports.files import FilesPort, LocalFiles
+from foureyes_actors.ports.http_requests import RequestsHttp
+from foureyes_actors.ports.obs import ObsFactory
+from foureyes_actors.ports.obs_websocket import ObsWebsocketPort
+from foureyes_actors.ports.process import ProcessPort
+from tests.resource.scripted import ScriptedProcesses
+
+
+@dataclass
+class TestWorld:
+    """Real network, scripted processes."""
+
+    __test__ = False
+
+    files: FilesPort = field(default_factory=LocalFiles)
+    processes: ProcessPort = field(default_factory=ScriptedProcesses)
+    http: HttpFactory = RequestsHttp
+    obs: ObsFactory = ObsWebsocketPort
+
+
+@dataclass
+class ScriptedInspection:
+    """A machine to order."""
+
+    version: tuple[int, int, int] = (3, 12, 1)
+    broken: dict[str, Exception] = field(default_factory=dict)  # by module
+    refusal: OSError | None = None
+    free: int = 10_000_000_000
+    screens: tuple[str, ...] = ("1920 x 1080 at 0,0",)
+    mongo: str | Exception = field(default_factory=lambda: StoreUnavailable("the store: nobody answers"))
+    asked_mongo: list[tuple[str, float]] = field(default_factory=list)
+
+    def python(self) -> tuple[int, int, int]:
+        return self.version
+
+    def import_module(self, name: str) -> None:
+        if name in self.broken:
+            raise self.broken[name]
+
+    def writable(self, folder: Path) -> None:
+        if self.refusal:
+            raise self.refusal
+
+    def free_bytes(self, folder: Path) -> int:
+        return self.free
+
+    def home(self) -> Path:
+        return Path("/home/somebody")
+
+    def monitors(self) -> tuple[str, ...]:
+        if not self.screens:
+            raise SourceUnavailable("looking for monitors: no display")
+        return self.screens
+
+    def mongo_version(self, uri: str, timeout: float) -> str:
+        self.asked_mongo.append((uri, timeout))
+        if isinstance(self.mongo, Exception):
+            raise self.mongo
+        return self.mongo
+
+
+Answers = Mapping[str, tuple[int, bytes]]
+
+
+@dataclass
+class Web:
+    url: str
+    seen: list[tuple[str, str | None]]  # path and Authorization of each request
+
+
+@contextmanager
+def web(answers: Answers) -> Iterator[Web]:
+    """A loopback HTTP server that gives these answers by path, else LM Studio's 200 for what it does not know."""
+    seen: list[tuple[str, str | None]] = []
+    unknown = (200, b'{"error":"Unexpected endpoint or method."}')
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append((self.path, self.headers.get("Authorization")))
+            status, body = answers.get(self.path, unknown)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="test-web")
+    thread.start()
+    try:
+        yield Web(f"http://127.0.0.1:{server.server_address[1]}", seen)
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
