@@ -71,10 +71,8 @@ def decoded(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def clean_text(text: str) -> str:
     """``text`` as it is stored: pairs of surrogates joined, lone ones replaced by U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if not text.isascii():
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return str.__str__(text)  # an enumeration's member becomes plain text
 
 
@@ -167,6 +165,8 @@ def _mapping(value: Mapping[Any, object], name: str, path: str, depth: int) -> d
 
 
 def _escaped(key: str) -> str:
+    if key.isidentifier():  # nearly always
+        return key
     return _TO_ESCAPE.sub(lambda found: _ESCAPES[found[0]], key) or "%"
 
 

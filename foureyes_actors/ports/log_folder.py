@@ -65,7 +65,10 @@ class LocalLogFolder:
                 os.fsync(file.fileno())
         except OSError:
             with contextlib.suppress(OSError):
-                self.truncate(name, before)
+                if fresh:
+                    path.unlink(missing_ok=True)
+                else:
+                    self.truncate(name, before)
             raise
         if fresh:
             _sync_folder(self._folder)

@@ -23,8 +23,9 @@ class StorePort(Protocol):
 
     def count_occurrence(self, document: Document) -> int:
         """ERR0R: insert under ``document["fingerprint"]``, or, when an unresolved one has it, add one to its
-        ``occurrences``, keep ``first_at``, set ``last_at`` and the newest message and context. The document's
-        ``_id`` counts once however often it is sent. Returns the occurrences so far."""
+        ``occurrences``, keep ``first_at``, set ``last_at`` and the newest message and context. ``at`` follows
+        ``last_at``: a group that still happens is among the latest and is not purged. The document's ``_id`` counts
+        once however often it is sent. Returns the occurrences so far. Raises DocumentRefused as ``append``."""
 
     def latest(
         self,
@@ -45,7 +46,8 @@ class StorePort(Protocol):
     def count(self, collection: Collection, *, since: datetime | None = None) -> int: ...
 
     def purge(self, collection: Collection, before: datetime) -> int:
-        """Delete what is older; the number deleted. Resolved or not."""
+        """Delete what is older, the oldest first, for at most about half a second; the number deleted: 0 when nothing
+        is left. Resolved or not."""
 
     def describe(self) -> str:
         """What it is, for people: kind, place, version. Never a password."""

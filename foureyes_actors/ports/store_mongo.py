@@ -40,6 +40,8 @@ from foureyes_actors.settings import RetentionSettings
 Fields = dict[str, Any]
 NEWEST_FIRST = [("at", pymongo.DESCENDING), (form.ORDER, pymongo.DESCENDING)]
 RING = 100  # ids of occurrences kept in a group: only those whose mark was not written yet matter
+PURGE_SLICE = 500  # documents in one call
+PURGE_SECONDS = 0.5  # after which no further slice is begun
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 _DUPLICATE = 11000
 _REFUSING = {121, 10334, 17419, 17420}  # validation by the database's own rules, document too large
@@ -118,11 +120,12 @@ class MongoStore:
             return self._in(collection).count_documents(_since(since))
 
     def purge(self, collection: Collection, before: datetime) -> int:
+        """The time limits of the indexes do the same within a minute or so; this is for who cannot wait."""
         older = {"at": {"$lt": form.instant(before)}}
         with self._calling():
-            deleted = self._in(collection).delete_many(older).deleted_count
+            deleted = _deleted(self._in(collection), older)
             if collection is Collection.ERRORS:
-                self._database[mongo_indexes.COUNTED].delete_many(older)
+                _deleted(self._database[mongo_indexes.COUNTED], older)
             return deleted
 
     def describe(self) -> str:
@@ -220,6 +223,17 @@ def _client(uri: str, timeout: float) -> pymongo.MongoClient[Fields]:
 
 def _since(since: datetime | None) -> Fields:
     return {"at": {"$gte": _BEGINNING if since is None else form.instant(since)}}
+
+
+def _deleted(place: Place[Fields], older: Fields) -> int:
+    """In slices, so that no call comes near the time limit."""
+    deleted, deadline = 0, time.monotonic() + PURGE_SECONDS
+    while True:
+        ids = [found["_id"] for found in place.find(older, {"_id": 1}).sort("at", 1).limit(PURGE_SLICE)]
+        if ids:
+            deleted += place.delete_many({"_id": {"$in": ids}}).deleted_count
+        if len(ids) < PURGE_SLICE or time.monotonic() >= deadline:
+            return deleted
 
 
 def _inserted(error: BulkWriteError) -> int:

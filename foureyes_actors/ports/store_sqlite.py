@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -28,6 +29,7 @@ from foureyes_actors.ports.sqlite_tables import milliseconds
 BUSY_TIMEOUT = 3.0  # seconds to wait for a tool of the user's that has the file
 CLOSE_TIMEOUT = 3.0  # seconds to wait for a call in work
 PURGE_SLICE = 5000  # rows in one transaction
+PURGE_SECONDS = 0.5  # after which no further slice is begun
 
 
 class SqliteStore:
@@ -118,12 +120,12 @@ class SqliteStore:
 
     def _purge_table(self, table: str, key: str, end: int) -> int:
         query = f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE at < ? ORDER BY at LIMIT ?)"
-        deleted = 0
+        deleted, deadline = 0, time.monotonic() + PURGE_SECONDS
         while True:
             with self._transaction() as connection:
                 found = connection.execute(query, (end, PURGE_SLICE)).rowcount
             deleted += found
-            if found < PURGE_SLICE:
+            if found < PURGE_SLICE or time.monotonic() >= deadline:
                 return deleted
 
     @contextmanager

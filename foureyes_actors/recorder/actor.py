@@ -97,7 +97,8 @@ class RecorderActor(SupervisedActor):
             case ReplayOn() | Tick(name="probe"):
                 self._writer.replay(SLICE)
             case Tick(name="purge"):
-                self._writer.purge()
+                if self._writer.purge():
+                    self.context.after(self._probe_every, Tick(PURGE, 0))
         self._go_on()
         return None
 

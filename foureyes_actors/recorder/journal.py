@@ -102,6 +102,8 @@ class Journal:
                 self._opened().append(segment.name, record)
             except OSError as error:
                 self._writing = None  # after a failed write or sync nothing is put behind it
+                if not segment.entries:
+                    self._segments.pop()
                 raise JournalFull(f"the journal {self._path} cannot be written: {error}") from error
             segment.size += len(record)
             segment.entries += 1

@@ -128,17 +128,21 @@ class Writer:
         if self._store is not None and self._absence is not None and self._absence.replayed:
             self._came_back()
 
-    def purge(self) -> None:
-        """Delete what is older than the settings allow. While the store is away: nothing."""
+    def purge(self) -> bool:
+        """Delete what is older than the settings allow, for a second or two; True: call again, there may be more.
+        While the store is away: nothing."""
+        deleted = 0
         for collection, days in _days(self._retention).items():
             if self._store is None or self._absence is not None:
-                return
+                return False
             with suppress(OverflowError):  # older than the year 1: nothing is
                 before = self._clock.utc_now() - timedelta(days=days)
                 try:
-                    self.counters.purged += self._store.purge(collection, before)
+                    deleted += self._store.purge(collection, before)
                 except AWAY as error:
                     self._gone(error)
+        self.counters.purged += deleted
+        return deleted > 0
 
     def status(self) -> dict[str, Any]:
         absence, counters = self._absence, self.counters

@@ -15,6 +15,7 @@ import pytest
 from foureyes_actors.errors import StoreUnavailable
 from foureyes_actors.messages import Collection
 from foureyes_actors.ports.store import StorePort
+from tests.recorder.journal_child import replay, store_at
 from tests.recorder.places import MongoPlace, Place, Secantus
 from tests.recorder.writing_child import step, write
 
@@ -22,20 +23,20 @@ KILLS = 20
 Acked = dict[str, int]  # run -> the steps that were acknowledged
 
 
-def child_killed_after(place: Place, run: str, steps: int) -> int:
-    """How many steps a child had acknowledged when it was killed, ``steps`` or a few more."""
-    command = [sys.executable, "-m", "tests.recorder.writing_child", *place.arguments, run]
+def killed_after(steps: int, module: str, *arguments: str) -> tuple[int, bool]:
+    """How many lines a child had written when it was killed, ``steps`` or a few more; False: it ended before."""
+    command = [sys.executable, "-m", f"tests.recorder.{module}", *arguments]
     child = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     assert child.stdout is not None
     with child, child.stdout:
-        acked = 0
+        lines = 0
         for _ in child.stdout:
-            acked += 1
-            if acked == steps:
+            lines += 1
+            if lines == steps:
                 child.kill()  # it is writing its next step now; what it had said before is still in the pipe
-        child.wait(30)
-    assert child.returncode not in (0, 1), "the child ended by itself"
-    return acked
+        code = child.wait(30)
+    assert code == 0 or lines >= steps, "the child failed"
+    return lines, code != 0
 
 
 def check(store: StorePort, acked: Acked) -> None:
@@ -67,7 +68,9 @@ def test_the_writer_is_killed(place: Place) -> None:
     moments = random.Random(1)
     acked: Acked = {}
     for run in range(KILLS):
-        acked[f"r{run}"] = child_killed_after(place, f"r{run}", moments.randint(1, 25))
+        name = f"r{run}"
+        acked[name], killed = killed_after(moments.randint(1, 25), "writing_child", *place.arguments, name)
+        assert killed
     with closing(place.open()) as store:
         check(store, acked)
 
@@ -113,4 +116,23 @@ def test_the_database_server_is_killed(own_server: Secantus) -> None:
             killer.join(60)
         own_server.start()
     with closing(place.open()) as store:
+        check(store, acked)
+
+
+@pytest.mark.timeout(300)
+def test_the_recorder_is_killed_while_it_fills_the_journal_and_while_it_replays_it(tmp_path: Path) -> None:
+    moments, acked = random.Random(3), Acked()
+    for run in range(KILLS // 2):
+        name = f"r{run}"
+        acked[name], killed = killed_after(moments.randint(1, 40), "journal_child", "append", str(tmp_path), name)
+        assert killed
+    kills = 0
+    while kills < KILLS // 2:
+        _, killed = killed_after(moments.randint(1, 15), "journal_child", "replay", str(tmp_path))
+        if not killed:
+            break
+        kills += 1
+    assert kills > 2
+    replay(tmp_path)  # what is left
+    with closing(store_at(tmp_path)) as store:
         check(store, acked)

@@ -95,6 +95,17 @@ def test_the_order_of_insertion_is_not_seen_outside_but_is_there(mongo_place: Mo
         }
 
 
+def test_a_large_purge_goes_in_slices(mongo_place: MongoPlace) -> None:
+    with closing(mongo_place.open()) as store:
+        store.append(READINGS, [{"_id": f"o{n}", "at": NOW - timedelta(seconds=n)} for n in range(1, 1201)])
+        store.append(READINGS, [{"_id": "new", "at": NOW}])
+        deleted = []
+        while found := store.purge(READINGS, NOW):
+            deleted.append(found)
+        assert sum(deleted) == 1200
+        assert store.count(READINGS) == 1
+
+
 def test_a_crash_between_counting_and_marking_counts_once(mongo_place: MongoPlace) -> None:
     with closing(mongo_place.open()) as store:
         for number in range(3):

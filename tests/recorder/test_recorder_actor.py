@@ -174,6 +174,9 @@ def test_the_purge_tick(bench: Bench) -> None:
     bench.actor.on_receive(StoreDocuments(READINGS, (old, {"_id": "new", "at": bench.clock.utc_now()})))
     bench.actor.on_receive(Tick("purge", 1))
     assert bench.status()["purged"] == 1
+    assert bench.context.later == [(1.0, Tick("purge", 0)), (1.0, Tick("purge", 0))]  # perhaps there is more
+    bench.actor.on_receive(Tick("purge", 0))
+    assert len(bench.context.later) == 2  # no, there was not
 
 
 def test_the_end_finishes_a_replay_that_has_begun(bench: Bench) -> None:
