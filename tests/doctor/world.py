@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from foureyes_actors.doctor import Finding, examine
 from foureyes_actors.doctor_parts import HttpFactory
 from foureyes_actors.errors import SourceUnavailable, StoreUnavailable
 from foureyes_actors.ports.files import FilesPort, LocalFiles
@@ -17,6 +18,7 @@ from foureyes_actors.ports.http_requests import RequestsHttp
 from foureyes_actors.ports.obs import ObsFactory
 from foureyes_actors.ports.obs_websocket import ObsWebsocketPort
 from foureyes_actors.ports.process import ProcessPort
+from foureyes_actors.settings import Settings
 from tests.resource.scripted import ScriptedProcesses
 
 
@@ -109,3 +111,17 @@ def web(answers: Answers) -> Iterator[Web]:
         server.shutdown()
         thread.join(10)
         server.server_close()
+
+
+def settings(nowhere: int, **parts: dict[str, Any]) -> Settings:
+    """As given; OBS where nobody listens, unless given."""
+    source = {"obs": {"port": nowhere, "deadline": 10.0}, **parts.pop("source", {})}
+    return Settings.model_validate({"source": source, **parts})
+
+
+def look(
+    wanted: Settings, world: TestWorld | None = None, inspection: ScriptedInspection | None = None
+) -> Mapping[str, Finding]:
+    found = examine(wanted, world or TestWorld(), inspection or ScriptedInspection())
+    assert all("\n" not in f.detail + f.advice and f.detail for f in found)
+    return {finding.part: finding for finding in found}
