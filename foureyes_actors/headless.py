@@ -151,8 +151,7 @@ class Headless:
 
     def _idle(self) -> bool:
         """Nothing is on its way through the models any more."""
-        status = self._statuses()
-        return not any(s.get("busy") or s.get("pending") for n, s in status.items() if n.startswith("inference:"))
+        return not any(s.get("busy") or s.get("pending") for s in self._statuses().values())
 
     def _on_exit(self, notice: ExitNotice, delay: float | None) -> None:
         """In Cerberus's thread."""

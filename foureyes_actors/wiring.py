@@ -40,6 +40,7 @@ from foureyes_actors.recorder.actor import RecorderActor
 from foureyes_actors.recorder.journal import Journal
 from foureyes_actors.resource.actor import ResourceActor
 from foureyes_actors.settings import ModelEntry, Settings
+from foureyes_actors.settings_file import secrets_of
 from supervisors.cerberus import ChildSpec
 
 
@@ -117,15 +118,8 @@ def recorder(settings: Settings, world: World) -> ChildSpec:
 
 
 def bug(settings: Settings, world: World) -> ChildSpec:
-    secrets = tuple(s for s in configured_secrets(settings) if s)
+    secrets = secrets_of(settings)
     return ChildSpec("bug", lambda context: BugActor(context, clock=world.clock, secrets=secrets))
-
-
-def configured_secrets(settings: Settings) -> tuple[str, ...]:
-    return (
-        settings.source.obs.password.get_secret_value(),
-        settings.model_server.api_token.get_secret_value(),
-    )
 
 
 def console(world: World, run: Run) -> ChildSpec:
@@ -199,6 +193,7 @@ def inference(settings: Settings, model: str, tasks: tuple[tuple[Task, ModelEntr
             random=random.random,
             token=settings.model_server.api_token.get_secret_value(),
             audience=("readings",),
+            session=settings.model_server.kind == "embedded",
         ),
     )
 

@@ -57,10 +57,13 @@ class Exits(Protocol):
 
 
 class SupervisedActor(pykka.ThreadingActor):
-    """Override ``on_start``, ``on_receive`` and ``on_stop``; all three run in the actor's own thread.
+    """Override ``on_start``, ``on_receive``, ``on_stop`` and ``on_failure``; all run in the actor's own thread.
 
-    An exception that leaves a hook ends this incarnation; an asker gets it too. ``__init__`` runs in the
-    supervisor's thread: only store arguments there. ``on_start`` must be short: the tree waits for it.
+    An exception that leaves a hook ends this incarnation; an asker gets it too. An incarnation ends with exactly one
+    of the last two: ``on_stop`` when it was asked to, ``on_failure`` after an exception of ``on_start`` or
+    ``on_receive`` (a fenced one's too, when its thread comes back). What they raise themselves is reported.
+    ``__init__`` runs in the supervisor's thread: only store arguments there. ``on_start`` must be
+    short: the tree waits for it.
     """
 
     use_daemon_thread = True
@@ -96,8 +99,12 @@ class SupervisedActor(pykka.ThreadingActor):
                 self._handle(envelope)
                 envelope = None  # a frame must not stay alive while we wait for the next one
                 inbox.done(me)
+            if stage is not Stage.STOP:
+                self._clean_up(TimeoutError("fenced: another incarnation has taken over"))
         except BaseException as caught:  # a KeyboardInterrupt or SystemExit here is this actor's end, nobody else's
             error = caught
+            if stage is not Stage.STOP:
+                self._clean_up(caught)
         finally:
             self._end(stage, handling, error)
 
@@ -110,6 +117,12 @@ class SupervisedActor(pykka.ThreadingActor):
             raise
         if envelope.reply_to is not None:
             envelope.reply_to.set(reply)
+
+    def _clean_up(self, error: BaseException) -> None:
+        try:
+            self.on_failure(type(error), error, error.__traceback__)
+        except BaseException as another:  # the first error is the one that is reported
+            error.add_note(f"on_failure then raised {type(another).__name__}: {another}")
 
     def _run_on_stop(self, envelope: Envelope) -> None:
         try:

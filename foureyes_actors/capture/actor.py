@@ -93,16 +93,6 @@ class CaptureActor(SupervisedActor):
         self._grab(now)
 
     def on_receive(self, message: Any) -> Any:
-        try:
-            return self._receive(message)
-        except BaseException:
-            self._grabber.close()  # a crash has no on_stop
-            raise
-
-    def on_stop(self) -> None:
-        self._grabber.close()
-
-    def _receive(self, message: Any) -> Any:
         match message:
             case Tick(name=name, number=number) if name == GRAB:
                 self._tick(number)
@@ -114,6 +104,12 @@ class CaptureActor(SupervisedActor):
             case _:
                 raise TypeError(f"CaptureActor does not know {type(message).__name__}")
         return None
+
+    def on_stop(self) -> None:
+        self._grabber.close()
+
+    def on_failure(self, *_: Any) -> None:
+        self._grabber.close()
 
     # --- pace ---
 
@@ -169,7 +165,7 @@ class CaptureActor(SupervisedActor):
 
     def _ref(self, grab: Grab, picture: Picture) -> FrameRef:
         return FrameRef(
-            source=self._name,
+            source=picture.source,
             sequence=(self.context.incarnation - 1) * NUMBERS + self._pace.frames,
             captured_at=grab.captured_at,
             captured_monotonic=grab.captured_monotonic,

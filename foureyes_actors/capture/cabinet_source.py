@@ -22,16 +22,18 @@ class CabinetSource:
         self._settings, self._clock, self._files = settings, clock, files
         self._cabinet = Cabinet(settings.theme, settings.seed, (settings.width, settings.height))
         self._began: float | None = None
+        self._time = 0.0  # of the last picture
 
     @property
     def name(self) -> str:
-        return f"cabinet:{self._settings.theme}"
+        """Of the theme that is shown now: each is a machine of its own, with jackpots of its own."""
+        return f"cabinet:{self._cabinet.theme(self._time)}"
 
     def grab(self) -> bytes:
         now = self._clock.monotonic()
         if self._began is None:
             self._began = now
-        time = now - self._began
+        self._time = time = now - self._began
         picture = encode_jpeg(self._cabinet.draw(time), self._settings.jpeg_quality)
         self._tell_truth(picture, time)
         return picture

@@ -35,6 +35,7 @@ class Picture:
     data: bytes = field(repr=False)
     info: PictureInfo
     digest: str
+    source: str  # the source's name for this picture
     black: bool | None  # None: nobody looked
 
 
@@ -77,7 +78,7 @@ class Grabber:
         data = self._source.grab()
         info = examine(data, self._settings.limits)
         digest = hashlib.sha256(data).hexdigest()
-        return Picture(data, info, digest, self._look(data, digest, now))
+        return Picture(data, info, digest, self._source.name, self._look(data, digest, now))
 
     def _look(self, data: bytes, digest: str, now: float) -> bool | None:
         if digest == self._judged[0]:

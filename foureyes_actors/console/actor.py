@@ -13,6 +13,7 @@ from foureyes_actors.messages import (
     FieldValue,
     GetStatus,
     ReadingSet,
+    ReadingStatus,
     ServerState,
     SourceExhausted,
 )
@@ -63,6 +64,8 @@ class ConsoleActor(SupervisedActor):
         return None
 
     def _show(self, readings: ReadingSet) -> None:
+        if all(r.status is ReadingStatus.STALE for r in readings.readings):
+            return  # no model said anything about this frame
         self._read += 1
         news = lines.changed(self._last, readings)
         if news:

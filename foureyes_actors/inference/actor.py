@@ -88,14 +88,10 @@ class InferenceActor(SupervisedActor):
         if self._worker is not None:
             self._worker.stop(STOP_WITHIN)
 
-    def on_receive(self, message: Any) -> Any:
-        try:
-            return self._receive(message)
-        except BaseException:
-            self.on_stop()  # a crash has no on_stop, and the worker must not outlive its actor
-            raise
+    def on_failure(self, *_: Any) -> None:
+        self.on_stop()  # the worker must not outlive its actor
 
-    def _receive(self, message: Any) -> Any:
+    def on_receive(self, message: Any) -> Any:
         match message:
             case FrameCaptured(frame=frame):
                 self._take(frame)

@@ -144,6 +144,7 @@ def test_a_source_that_never_comes_back_is_given_up(make: Make) -> None:
     capture.tick(WEDGED_AFTER)
     with pytest.raises(TimeoutError, match="scripted:one: a grab has been in work for 31 s"):
         capture.tick(1.0)
+    capture.actor.on_failure()  # as the actor's loop does after an exception
     gate.open()
     eventually(lambda: capture.source.closed_in == ["capture#1-grab"], 20, "its thread closed the source")
 

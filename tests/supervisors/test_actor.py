@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+import pykka
 import pytest
 from pykka import ActorDeadError
 
@@ -24,6 +25,7 @@ class Vicious(SupervisedActor):
     def __init__(self, context: ActorContext, hook: str, error: BaseException) -> None:
         super().__init__(context)
         self.hook, self.error = hook, error
+        self.cleaned = cast("Counting", context).cleaned
 
     def _maybe(self, hook: str) -> None:
         if hook == self.hook:
@@ -36,13 +38,19 @@ class Vicious(SupervisedActor):
         self._maybe("on_receive")
 
     def on_stop(self) -> None:
+        self.cleaned.append("on_stop")
         self._maybe("on_stop")
+
+    def on_failure(self, *_: Any) -> None:
+        self.cleaned.append("on_failure")
+        raise RuntimeError("and the clean-up fails too")
 
 
 class Counting(ChildContext):
     def __init__(self, tree: Tree) -> None:
         super().__init__("vicious", 1, Inbox("vicious"), tree)
         self.notices: list[ExitNotice] = []
+        self.cleaned: list[str] = []
 
     def exited(self, notice: ExitNotice) -> None:
         self.notices.append(notice)
@@ -65,11 +73,11 @@ def test_one_exit_notice_says_where_and_why(hook: str, error: BaseException) -> 
     if hook == "on_receive":
         directory.tell("vicious", "anything")
     if hook == "on_stop":
-        import pykka
-
         context.inbox.put(Envelope(pykka.messages._ActorStop()))
     assert context.end.wait(5)
     assert [(n.stage, n.error) for n in context.notices] == [(Stage(hook), error)]
+    assert context.cleaned == ["on_stop" if hook == "on_stop" else "on_failure"]
+    assert hook == "on_stop" or "and the clean-up fails too" in context.notices[0].stack_trace
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)

@@ -54,6 +54,9 @@ class Note(SupervisedActor):
     def on_stop(self) -> None:
         self.log.append(f"stop {self.context.name}")
 
+    def on_failure(self, *_: Any) -> None:
+        self.log.append(f"clean up {self.context.name}#{self.context.incarnation}")
+
 
 class World:
     def __init__(self) -> None:
@@ -139,6 +142,7 @@ def test_a_stuck_child_is_fenced_and_replaced_and_what_it_sends_later_is_refused
     assert world.exits[0][0].stage is Stage.STUCK
     world.release.set()
     eventually(lambda: "a#1 got hang" in world.log, 5, "the fenced thread comes back")
+    eventually(lambda: "clean up a#1" in world.log, 5, "the fenced thread cleans up")
     assert world.tree.directory.ask("b", "ping", 5) == "1"
     assert "b#1 got from the fenced one" not in world.log
 
@@ -158,7 +162,7 @@ def test_boot_failure_names_child_and_cause_and_stops_what_was_started(world: Wo
     broken = ChildSpec("b", lambda context: Broken(context, world.log, world.release))
     with pytest.raises(BootFailed, match="b could not be started: OSError: no such disk"):
         world.start(world.spec("a"), broken, world.spec("c"))
-    assert world.log == ["start a", "stop a"]
+    assert world.log == ["start a", "clean up b#1", "stop a"]
 
 
 def test_a_child_that_does_not_stop_is_fenced_at_its_deadline(world: World) -> None:

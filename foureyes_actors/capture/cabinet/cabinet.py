@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from cachetools import LRUCache
 from PIL import Image
 
 from foureyes_actors.capture.cabinet.faces import Fonts
@@ -43,8 +42,7 @@ class Cabinet:
         names = THEMES if theme == "all" else (theme,)
         self.size, self._fonts = size, fonts
         self._machines = [Machine(ALL_THEMES[name], seed) for name in names]
-        # The stage of the last theme is kept as well: two moments around a turn are often drawn one after the other.
-        self._stages: LRUCache[str, Stage] = LRUCache(2)
+        self._stage: Stage | None = None  # of the machine that was drawn last: the others' would only take room
 
     def truth(self, time: float) -> Truth:
         """What the screen says ``time`` seconds (0 or more) after the start."""
@@ -64,10 +62,16 @@ class Cabinet:
             settled=machine.settled(segment, own) and self._long_enough(time),
         )
 
+    def theme(self, time: float) -> str:
+        """Whose turn it is."""
+        return self._turn(time)[0].theme.name
+
     def draw(self, time: float) -> Image.Image:
         """The screen, RGB, of the cabinet's size; the caller owns it."""
         machine, own = self._turn(time)
-        return self._stage(machine).draw(machine.timeline.at(own), own)
+        if self._stage is None or self._stage.machine is not machine:
+            self._stage = Stage(machine, self.size, self._fonts)
+        return self._stage.draw(machine.timeline.at(own), own)
 
     def _turn(self, time: float) -> tuple[Machine, float]:
         """Whose turn it is, and how many seconds that machine has been on so far."""
@@ -82,12 +86,6 @@ class Cabinet:
     def _long_enough(self, time: float) -> bool:
         """Whether the machine has been on for long enough: a turn is a transition, too."""
         return len(self._machines) == 1 or time % TURN >= SETTLE
-
-    def _stage(self, machine: Machine) -> Stage:
-        known = self._stages.get(machine.key)
-        if known is None:
-            known = self._stages[machine.key] = Stage(machine, self.size, self._fonts)
-        return known
 
 
 def _check(theme: str, size: tuple[int, int], fonts: str) -> None:
