@@ -37,12 +37,13 @@ def run(
     context.obj = config
     if context.invoked_subcommand is not None:
         return
-    settings, named = _settings(config)
+    settings, path = _settings(config)
+    beside = path.parent if path else None
     try:
-        models = group_by_model(load_models(settings, LocalFiles()))
+        models = group_by_model(load_models(settings, LocalFiles(), beside=beside))
     except ConfigurationError as error:
         _refuse(error)
-    request = headless.Request(frames, seconds, named)
+    request = headless.Request(frames, seconds, str(path) if path else "built-in defaults")
     program = headless.Headless(settings, models, wiring.real_world(settings), request, _write)
     with headless.signals(program.ending):
         code = program.run()
@@ -58,7 +59,7 @@ def doctor(context: typer.Context, config: ConfigOption = None) -> None:
     raise typer.Exit(doctor_module.verdict(findings))
 
 
-def _settings(config: Path | None) -> tuple[Settings, str]:
+def _settings(config: Path | None) -> tuple[Settings, Path | None]:
     try:
         path = find_settings(config, os.environ, LocalFiles())
         settings = load_settings(path, os.environ, LocalFiles())
@@ -67,7 +68,7 @@ def _settings(config: Path | None) -> tuple[Settings, str]:
     logging.basicConfig(
         level=settings.log.level, stream=sys.stderr, format="[%(asctime)s] %(name)-28s %(levelname)-8s: %(message)s"
     )
-    return settings, str(path) if path else "built-in defaults"
+    return settings, path
 
 
 def _refuse(error: ConfigurationError) -> NoReturn:

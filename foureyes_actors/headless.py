@@ -160,6 +160,7 @@ class Headless:
         fault = fault_from_exit(
             notice.error,
             notice.stack_trace,
+            notice.frames,
             source=notice.child,
             clock=self.world.clock,
             context={"stage": notice.stage, "handling": notice.handling, "incarnation": str(notice.incarnation)},

@@ -15,7 +15,6 @@ import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from foureyes_actors.bug.actor import BugActor
 from foureyes_actors.capture.actor import CaptureActor
@@ -34,7 +33,7 @@ from foureyes_actors.ports.obs import ObsFactory
 from foureyes_actors.ports.obs_websocket import ObsWebsocketPort
 from foureyes_actors.ports.process import ProcessPort
 from foureyes_actors.ports.store import StorePort
-from foureyes_actors.ports.stores import open_store
+from foureyes_actors.ports.stores import StoreOpener
 from foureyes_actors.readings.actor import ReadingsActor
 from foureyes_actors.recorder.actor import RecorderActor
 from foureyes_actors.recorder.journal import Journal
@@ -63,7 +62,7 @@ def real_world(settings: Settings) -> World:
         processes=LocalProcesses(),
         http=RequestsHttp,
         obs=ObsWebsocketPort,
-        store=lambda: open_store(settings.store, settings.data_dir),
+        store=StoreOpener(settings.store, settings.data_dir),
     )
 
 
@@ -102,13 +101,13 @@ def children(settings: Settings, models: ModelTasks, world: World, run: Run) -> 
 
 
 def recorder(settings: Settings, world: World) -> ChildSpec:
-    journal_folder: Path = settings.data_dir / "journal"
+    journal = Journal(settings.data_dir / "journal")  # one for all incarnations: a hung one would keep it locked
     return ChildSpec(
         "recorder",
         lambda context: RecorderActor(
             context,
             open_store=world.store,
-            journal=Journal(journal_folder),
+            journal=journal,
             clock=world.clock,
             retention=settings.store.retention,
         ),

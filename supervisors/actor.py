@@ -134,13 +134,27 @@ class SupervisedActor(pykka.ThreadingActor):
     def _end(self, stage: Stage, handling: str, error: BaseException | None) -> None:
         self.actor_stopped.set()
         pykka.ActorRegistry.unregister(self.actor_ref)
-        trace = ""
-        if error is not None:
-            trace = "".join(traceback.format_exception(error))
-            error.__traceback__ = None  # its frames hold pictures
-        _report_exit(
-            self.context, ExitNotice(self.context.name, self.context.incarnation, stage, error, trace, handling)
-        )
+        trace, frames = _taken_off(error) if error is not None else ("", ())
+        notice = ExitNotice(self.context.name, self.context.incarnation, stage, error, trace, frames, handling)
+        _report_exit(self.context, notice)
+
+
+def _taken_off(error: BaseException) -> tuple[str, tuple[str, ...]]:
+    """The traceback as text and as ``module:qualname``; the error and its chain lose theirs, which hold pictures."""
+    text = "".join(traceback.format_exception(error))
+    frames = tuple(
+        f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}"
+        for frame, _line in traceback.walk_tb(error.__traceback__)
+    )
+    seen: set[int] = set()
+    chain = [error]
+    while chain:
+        link = chain.pop()
+        if id(link) not in seen:
+            seen.add(id(link))
+            link.__traceback__ = None
+            chain += [each for each in (link.__cause__, link.__context__) if each is not None]
+    return text, frames
 
 
 def _report_start(context: ActorContext) -> None:

@@ -262,7 +262,7 @@ class Cerberus(SupervisedActor):
         child.context.fence()
         self.leaked += 1
         error = TimeoutError(why)
-        notice = ExitNotice(child.spec.name, child.incarnation, Stage.STUCK, error, why, child.inbox.handling)
+        notice = ExitNotice(child.spec.name, child.incarnation, Stage.STUCK, error, why, handling=child.inbox.handling)
         child.inbox.own(0)
         child.context.notice = notice
         child.state = ChildState.RUNNING  # so that the notice is treated as the end of a running child

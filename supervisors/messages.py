@@ -32,7 +32,8 @@ class Stage(StrEnum):
 class ExitNotice:
     """Sent exactly once at the end of every incarnation, whatever ended it. ``error`` None: it was asked to stop.
 
-    ``error`` has no traceback (it would keep frames and pictures alive); ``stack_trace`` is its text.
+    ``error`` has no traceback, nor has its chain (they would keep frames and pictures alive); ``stack_trace`` is
+    its text.
     """
 
     child: str
@@ -40,4 +41,5 @@ class ExitNotice:
     stage: Stage
     error: BaseException | None
     stack_trace: str = ""
+    frames: tuple[str, ...] = ()  # module:qualname along the traceback, outermost first
     handling: str = ""  # the type of the message that was being handled

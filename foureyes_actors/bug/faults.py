@@ -6,10 +6,9 @@ fails gets a placeholder. Secrets are still in the texts here: the BugActor take
 
 from __future__ import annotations
 
-import re
 import traceback
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import CodeType, TracebackType
 
 from foureyes_actors.bug.text import bounded, bounded_middle
@@ -26,8 +25,6 @@ MAX_FRAMES = 32
 
 _PACKAGES = ("foureyes_actors", "supervisors")
 _PORTS = "foureyes_actors.ports"
-_FRAME_LINE = re.compile(r'^\s*File "(?P<path>[^"\n]{1,1000})", line \d+, in (?P<name>[^\n]{1,300})$', re.MULTILINE)
-_BLOCK = "Traceback (most recent call last):"
 
 
 def fault_from_exception(
@@ -38,13 +35,18 @@ def fault_from_exception(
 
 
 def fault_from_exit(
-    error: BaseException, stack_trace: str, *, source: str, clock: Clock, context: Mapping[str, str] = EMPTY
+    error: BaseException,
+    stack_trace: str,
+    frames: Sequence[str],
+    *,
+    source: str,
+    clock: Clock,
+    context: Mapping[str, str] = EMPTY,
 ) -> Fault:
-    """An exception whose traceback was dropped already; ``stack_trace`` is its text (``ExitNotice``)."""
-    live = _live_frames(error.__traceback__)
-    return _fault(
-        error, stack_trace or _formatted(error), live or _text_frames(stack_trace, error), source, clock, context
-    )
+    """An exception whose traceback was dropped already (``ExitNotice``): ``stack_trace`` is its text, ``frames`` its
+    ``module:qualname``, outermost first."""
+    own = tuple(bounded(frame, MAX_CONTEXT_VALUE) for frame in frames if _ours(frame.partition(":")[0]))
+    return _fault(error, stack_trace or _formatted(error), own, source, clock, context)
 
 
 def _fault(
@@ -115,25 +117,6 @@ def _live_frames(at: TracebackType | None) -> tuple[str, ...]:
 
 def _qualname(code: CodeType) -> str:
     return bounded(code.co_qualname, MAX_CONTEXT_VALUE)
-
-
-def _text_frames(trace: str, error: BaseException) -> tuple[str, ...]:
-    """The same from a trace's text, which knows plain names only. The messages of the chain are taken out first:
-    they are untrusted and may hold lines that look like frames."""
-    for each in _chain(error):
-        message = _message(each)
-        if message:
-            trace = trace.replace(message, "")
-    last = trace.rpartition(_BLOCK)[2]  # causes come first, the exception itself last
-    found = ((_module_of(match["path"]), match["name"]) for match in _FRAME_LINE.finditer(last))
-    return tuple(bounded(f"{module}:{name}", MAX_CONTEXT_VALUE) for module, name in found if module)
-
-
-def _module_of(path: str) -> str:
-    """``.../foureyes_actors/bug/actor.py`` -> ``foureyes_actors.bug.actor``; empty for strangers."""
-    parts = path.replace("\\", "/").removesuffix(".py").split("/")
-    starts = [i for i, part in enumerate(parts[:-1]) if part in _PACKAGES]
-    return ".".join(parts[starts[-1] :]).removesuffix(".__init__") if starts else ""
 
 
 def _ours(module: str) -> bool:

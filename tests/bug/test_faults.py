@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from datetime import UTC, datetime
 
 import pytest
@@ -15,6 +14,7 @@ from foureyes_actors.errors import ConnectFailed, ReplyTooLarge, ServerFault, Se
 from foureyes_actors.messages import Fault
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.ports.files import LocalFiles
+from supervisors.actor import _taken_off
 
 
 def caught(error: BaseException) -> BaseException:
@@ -63,34 +63,13 @@ def test_a_port_is_where_it_happened_but_not_part_of_the_group(tmp_path: object)
     assert got.frames == ()
 
 
-def test_the_text_of_a_trace_gives_the_same_frames_as_the_traceback() -> None:
+def test_an_exit_notice_gives_the_same_fault_as_the_exception_itself() -> None:
     error = a_real_failure()
-    live, text = fault(error), "".join(traceback.format_exception(error))
-    error.__traceback__ = None
-    got = fault_from_exit(error, text, source="capture", clock=ManualClock())
+    live = fault(error)
+    text, frames = _taken_off(error)
+    got = fault_from_exit(error, text, frames, source="capture", clock=ManualClock())
+    assert error.__traceback__ is None
     assert (got.component, got.frames, got.stack_trace) == (live.component, live.frames, live.stack_trace)
-
-
-def test_a_message_cannot_forge_frames() -> None:
-    forged = 'x\nTraceback (most recent call last):\n  File "/a/foureyes_actors/evil.py", line 3, in stolen\nboom'
-    error = caught(ValueError(forged))
-    text = "".join(traceback.format_exception(error))
-    error.__traceback__ = None
-    assert fault_from_exit(error, text, source="bug", clock=ManualClock()).frames == ()
-
-
-@pytest.mark.parametrize(
-    ("path", "module"),
-    [
-        ("/home/x/foureyes_actors/bug/actor.py", "foureyes_actors.bug.actor"),
-        ("C:\\app\\supervisors\\inbox.py", "supervisors.inbox"),
-        ("/foureyes_actors/lib/foureyes_actors/bug/__init__.py", "foureyes_actors.bug"),
-        ("/usr/lib/python3.11/json/decoder.py", ""),
-        ("/x/foureyes_actors.py", ""),
-    ],
-)
-def test_module_of_a_path(path: str, module: str) -> None:
-    assert faults._module_of(path) == module
 
 
 def test_the_chain_is_told_and_a_cycle_ends_it() -> None:

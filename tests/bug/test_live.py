@@ -65,7 +65,12 @@ class Live:
     def _on_exit(self, notice: ExitNotice, _delay: float | None) -> None:
         assert notice.error is not None
         fault = fault_from_exit(
-            notice.error, notice.stack_trace, source=notice.child, clock=CLOCK, context={"stage": notice.stage}
+            notice.error,
+            notice.stack_trace,
+            notice.frames,
+            source=notice.child,
+            clock=CLOCK,
+            context={"stage": notice.stage},
         )
         self.tree.directory.tell("bug", fault)
 

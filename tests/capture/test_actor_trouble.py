@@ -118,6 +118,7 @@ def test_what_only_the_user_or_a_restart_can_mend_ends_the_actor(make: Make, err
     capture = make([error]).start()
     with pytest.raises(type(error)):
         capture.result()
+    capture.actor.on_failure()  # as the actor's loop does after an exception
     assert capture.source.closed_in
     assert capture.faults() == []  # supervision reports it
 

@@ -42,7 +42,7 @@ def test_it_draws_the_time_since_the_first_grab(clock: ManualClock) -> None:
 
 def test_the_name_is_the_themes(clock: ManualClock) -> None:
     assert CabinetSource(CabinetSettings(theme=THEME), clock, LocalFiles()).name == f"cabinet:{THEME}"
-    assert CabinetSource(CabinetSettings(), clock, LocalFiles()).name == "cabinet:all"
+    assert CabinetSource(CabinetSettings(), clock, LocalFiles()).name == "cabinet:lucky_gold"
 
 
 def test_an_unknown_theme_is_a_settings_error(clock: ManualClock) -> None:

@@ -145,7 +145,7 @@ def test_the_cabinet_is_captured_and_its_truth_written(live: Live, tmp_path: Pat
     live.open(rate=10, cabinet={"width": 320, "height": 180, "truth_file": truth_file})
     eventually(lambda: len(live.frames) >= 5, 30, "five frames")
     status = live.status()
-    assert status["source"] == "cabinet:all" and status["condition"] == "healthy" and status["failures"] == {}
+    assert status["source"] == "cabinet:lucky_gold" and status["condition"] == "healthy" and status["failures"] == {}
     live.stop()
     refs = [message.frame.ref for message in live.frames]
     assert [ref.sequence for ref in refs] == sorted({ref.sequence for ref in refs})

@@ -19,7 +19,7 @@ from foureyes_actors.ports.obs import ObsAddress, ObsConnection
 from foureyes_actors.settings import SourceSettings
 
 KINDS = {
-    "cabinet": (CabinetSource, "cabinet:all"),
+    "cabinet": (CabinetSource, "cabinet:lucky_gold"),
     "obs": (ObsSource, "obs:program"),
     "screen": (ScreenSource, "screen:1"),
     "video": (VideoSource, "video:video.mp4"),

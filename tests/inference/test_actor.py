@@ -329,6 +329,7 @@ def test_a_crash_cuts_the_exchange_and_ends_the_worker_too() -> None:
     assert gate.entered.wait(10)
     with pytest.raises(TypeError, match="does not know str"):
         stage.give("hello")
+    stage.actor.on_failure()  # as the actor's loop does after an exception
     assert gate.closed.is_set()
     eventually(lambda: not any(t.name == "inference:vl#1 worker" for t in threading.enumerate()), 5, "the worker ended")
 
