@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 from random import Random
 
@@ -9,6 +10,7 @@ from cachetools import LRUCache
 from PIL import Image
 
 from foureyes_actors.capture.cabinet.canvas import Canvas
+from foureyes_actors.capture.cabinet.keep import kept
 from foureyes_actors.capture.cabinet.layouts import Box, Slot
 from foureyes_actors.capture.cabinet.money_format import MoneyFormat
 from foureyes_actors.capture.cabinet.plates import Plate
@@ -31,16 +33,13 @@ class BonusScreen:
 
     def __init__(self, theme: Theme, canvas: Canvas, money: MoneyFormat) -> None:
         self._theme, self._canvas, self._money = theme, canvas, money
-        self._pictures: LRUCache[tuple[float, int], Image.Image] = LRUCache(2)
+        self._pictures: LRUCache[Hashable, Image.Image] = LRUCache(2)
 
     def draw(self, image: Image.Image, segment: Segment, box: Box, time: float) -> None:
         """``box`` on the canvas."""
         step = max(0, int((time - segment.start - 0.3) / PACE))
-        place, key = self._canvas.box(box), (segment.start, step)
-        picture = self._pictures.get(key)
-        if picture is None:
-            picture = self._pictures[key] = self._make(segment, box, step).crop(place)
-        image.paste(picture, place[:2])
+        picture = kept(self._pictures, (segment.start, step), lambda: self._make(segment, box, step))
+        image.paste(picture, self._canvas.box(box)[:2])
 
     def _make(self, segment: Segment, box: Box, step: int) -> Image.Image:
         rng, canvas, theme = Random(segment.variant), self._canvas, self._theme
@@ -57,7 +56,7 @@ class BonusScreen:
             won = self._grid(image, rng, area, segment, step)
         total = f"TOTAL {self._money.text(won)}"
         canvas.write(image, Slot((left, bottom - head, right, bottom), head * 2 // 5), theme.meter, total)
-        return image
+        return image.crop(canvas.box(box))
 
     def _prize(self, rng: Random, bet: int) -> tuple[str, int]:
         if rng.random() < 0.35:

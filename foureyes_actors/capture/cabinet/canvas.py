@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from cachetools import LRUCache
 from PIL import Image
 
 from foureyes_actors.capture.cabinet.ink import faded
+from foureyes_actors.capture.cabinet.keep import kept
 from foureyes_actors.capture.cabinet.layouts import CANVAS, Box, Slot
 from foureyes_actors.capture.cabinet.plates import Plate, plate_image
 from foureyes_actors.capture.cabinet.symbols import symbol
@@ -21,8 +24,8 @@ class Canvas:
     def __init__(self, size: tuple[int, int], setter: Typesetter) -> None:
         self.size, self.setter = size, setter
         self.scale = min(size[0] / CANVAS[0], size[1] / CANVAS[1])
-        self._plates: LRUCache[tuple[Plate, tuple[int, int]], Cut] = LRUCache(24)
-        self._symbols: LRUCache[tuple[str, int], Cut] = LRUCache(24)
+        self._plates: LRUCache[Hashable, Cut] = LRUCache(16)
+        self._symbols: LRUCache[Hashable, Cut] = LRUCache(16)
 
     def box(self, box: Box) -> Box:
         x, y = self.size[0] / CANVAS[0], self.size[1] / CANVAS[1]
@@ -47,18 +50,15 @@ class Canvas:
 
     def cut(self, plate: Plate, size: tuple[int, int]) -> Cut:
         """The plate's picture and mask, ``size`` in pixels."""
-        known = self._plates.get((plate, size))
-        if known is None:
-            drawn = plate_image(plate, size, self.scale)
-            known = self._plates[plate, size] = (drawn.convert("RGB"), faded(drawn.getchannel("A"), plate.opacity))
-        return known
+        return kept(self._plates, (plate, size), lambda: _cut(plate_image(plate, size, self.scale), plate.opacity))
 
     def symbol(self, image: Image.Image, spec: str, box: Box) -> None:
         """A reel's symbol, as large as fits into the box."""
         left, top, right, bottom = self.box(box)
         side = max(4, min(right - left, bottom - top))
-        known = self._symbols.get((spec, side))
-        if known is None:
-            drawn = symbol(spec, side, self.setter)
-            known = self._symbols[spec, side] = (drawn.convert("RGB"), drawn.getchannel("A"))
-        image.paste(known[0], ((left + right - side) // 2, (top + bottom - side) // 2), known[1])
+        picture, mask = kept(self._symbols, (spec, side), lambda: _cut(symbol(spec, side, self.setter)))
+        image.paste(picture, ((left + right - side) // 2, (top + bottom - side) // 2), mask)
+
+
+def _cut(drawn: Image.Image, opacity: float = 1.0) -> Cut:
+    return drawn.convert("RGB"), faded(drawn.getchannel("A"), opacity)

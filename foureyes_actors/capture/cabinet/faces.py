@@ -6,7 +6,7 @@ drawn ones of ``vector_glyphs``. Signs that the built-in font lacks are put toge
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
@@ -15,6 +15,7 @@ from cachetools import LRUCache
 from PIL import Image, ImageDraw, ImageFont
 
 from foureyes_actors.capture.cabinet.ink import fattened
+from foureyes_actors.capture.cabinet.keep import kept
 from foureyes_actors.capture.cabinet.vector_glyphs import dot_glyph, draw_line, segment_glyph, smooth, stroke_glyph
 
 Family = Literal["plain", "segment", "dots", "octagon", "round"]
@@ -22,6 +23,7 @@ Fonts = Literal["built-in", "system"]
 Font = ImageFont.FreeTypeFont
 OVERSAMPLE = 2  # glyphs are kept at twice the final size, so that a text can be set between pixels
 ASCENT, DESCENT = 1.5, 0.6  # of the cap height: room for signs, accents and outlines
+GLYPH_BYTES = 8_000_000
 PLAIN_CAP = 0.7  # cap height of the built-in font per size, refined by measuring
 
 
@@ -52,24 +54,14 @@ class GlyphBook:
 
     def __init__(self, fonts: Fonts = "built-in") -> None:
         self._system = fonts == "system"
-        self._glyphs: LRUCache[tuple[Face, str, int, float], Glyph] = LRUCache(1500)
-        self._fonts: LRUCache[tuple[tuple[str, ...], int], Font] = LRUCache(48)
+        self._glyphs: LRUCache[Hashable, Glyph] = LRUCache(
+            GLYPH_BYTES, lambda glyph: glyph.mask.width * glyph.mask.height
+        )
+        self._fonts: LRUCache[Hashable, Font] = LRUCache(48)
 
     def glyph(self, face: Face, char: str, cap: int, grow: float = 0.0) -> Glyph:
         """``cap``: height of capitals in glyph pixels. ``grow``: how much thicker all around, in glyph pixels."""
-        key = (face, char, cap, grow)
-        known = self._glyphs.get(key)
-        if known is None:
-            known = self._glyphs[key] = self._make(face, char, cap, grow)
-        return known
-
-    def font(self, cap: int, system: tuple[str, ...] = ()) -> Font:
-        """The font whose capitals are ``cap`` pixels high."""
-        key = (system if self._system else (), cap)
-        known = self._fonts.get(key)
-        if known is None:
-            known = self._fonts[key] = _sized(key[0], cap)
-        return known
+        return kept(self._glyphs, (face, char, cap, grow), lambda: self._make(face, char, cap, grow))
 
     def _make(self, face: Face, char: str, cap: int, grow: float) -> Glyph:
         pad = ceil(grow) + ceil(cap * 0.25)
@@ -79,6 +71,10 @@ class GlyphBook:
         mask = _shaped(mask, face, pad, base, advance)
         return Glyph(mask, pad, advance * face.width)
 
+    def font(self, cap: int, system: tuple[str, ...] = ()) -> Font:
+        """The font whose capitals are ``cap`` pixels high: the first of ``system`` that is there, else the built-in."""
+        return kept(self._fonts, (system, cap), lambda: _sized(system, cap))
+
     def _ink(self, mask: Image.Image, face: Face, char: str, pad: int, base: int, cap: int, grow: float) -> float:
         pen = ImageDraw.Draw(mask)
         if face.family != "plain":
@@ -87,7 +83,10 @@ class GlyphBook:
                 if grow:
                     mask.paste(fattened(mask, grow))
                 return advance
-        font, stem = self.font(cap, face.system), face.weight if face.family == "plain" else 0.03
+        font, stem = (
+            self.font(cap, face.system if self._system else ()),
+            face.weight if face.family == "plain" else 0.03,
+        )
         stroke = round(stem * cap + grow)
         advance = float(font.getlength("0" if face.tabular and char.isdigit() else char)) if char.isascii() else 0.0
         if char.isascii() or (self._system and face.system and _has(font, char)):

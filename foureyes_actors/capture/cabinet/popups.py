@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from math import cos, pi, sin
 from random import Random
@@ -11,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from foureyes_actors.capture.cabinet.canvas import Canvas
 from foureyes_actors.capture.cabinet.ink import dimmed
+from foureyes_actors.capture.cabinet.keep import kept
 from foureyes_actors.capture.cabinet.layouts import Box, Slot
 from foureyes_actors.capture.cabinet.plates import Plate
 from foureyes_actors.capture.cabinet.theme import Theme
@@ -42,7 +44,7 @@ class Popups:
 
     def __init__(self, theme: Theme, canvas: Canvas) -> None:
         self._theme, self._canvas = theme, canvas
-        self._panels: LRUCache[tuple[float, Box], Panel] = LRUCache(2)
+        self._panels: LRUCache[Hashable, Panel] = LRUCache(2)
 
     def draw(self, image: Image.Image, segment: Segment, box: Box, time: float, opacity: float) -> Image.Image:
         """``box`` on the canvas. Answers the picture with the popup (``image`` itself may be changed)."""
@@ -50,7 +52,7 @@ class Popups:
         if self._modal(segment, box):
             light = self._theme.dim if segment.scene is Scene.LOST else self._theme.popup.dim
             image = dimmed(image, light)
-        panel = self._panel(segment, box)
+        panel = kept(self._panels, (segment.start, box), lambda: self._make(segment, box))
         image.paste(panel.image, panel.corner, panel.alpha)
         if panel.wheel:
             self._wheel(image, panel.wheel, time)
@@ -60,13 +62,6 @@ class Popups:
         """Toasts at the edge leave the light on; half of the other info popups do, too."""
         toast = box[1] < 20 or box[3] > 580
         return segment.scene is not Scene.INFO or not (toast or segment.variant % 2)
-
-    def _panel(self, segment: Segment, box: Box) -> Panel:
-        key = (segment.start, box)
-        known = self._panels.get(key)
-        if known is None:
-            known = self._panels[key] = self._make(segment, box)
-        return known
 
     def _plate(self, segment: Segment, box: Box) -> Plate:
         plate = self._theme.popup.panel

@@ -32,7 +32,7 @@ class Stage:
 
     def __init__(self, machine: Machine, size: tuple[int, int], fonts: Fonts) -> None:
         theme, layout = machine.theme, machine.layout
-        self._machine, self._theme, self._layout = machine, theme, layout
+        self.machine, self._theme, self._layout = machine, theme, layout
         # A theme whose picture went through another size on its way is drawn in that size.
         self._size, drawn = size, (max(8, round(size[0] * theme.soft)), max(8, round(size[1] * theme.soft)))
         self._canvas = canvas = Canvas(drawn, Typesetter(GlyphBook(fonts)))
@@ -47,7 +47,7 @@ class Stage:
     def draw(self, segment: Segment, time: float) -> Image.Image:
         """The screen at ``time`` (the machine's own seconds) within ``segment``."""
         image = self._ground.copy()
-        overlay = self._machine.overlay(segment)
+        overlay = self.machine.overlay(segment)
         if segment.scene is not Scene.BONUS:
             self._reels.draw(image, segment, time)
         self._amounts(image, segment, time)
@@ -63,7 +63,7 @@ class Stage:
         return self._worn(image)
 
     def _amounts(self, image: Image.Image, segment: Segment, time: float) -> None:
-        machine, blank = self._machine, self._machine.blank(segment)
+        machine, blank = self.machine, self.machine.blank(segment)
         for name, units in machine.units(segment, time).items():
             slot, text = self._layout.cells[name].amount, DASHES if blank else machine.format.text(units)
             theme = self._theme
@@ -75,7 +75,7 @@ class Stage:
             self._canvas.write(image, slot, style, text, part)
 
     def _meters(self, image: Image.Image, segment: Segment, time: float) -> None:
-        money = self._machine.format
+        money = self.machine.format
         win = segment.win_at(time) if segment.scene is Scene.WIN else segment.last_win
         self._canvas.write(image, self._layout.bet.amount, self._theme.meter, money.text(segment.bet))
         self._canvas.write(image, self._layout.win.amount, self._theme.meter, money.text(win))
@@ -95,7 +95,7 @@ class Stage:
         units = segment.jackpot or segment.win_at(time)
         style = replace(self._theme.heading, outline=self._theme.heading.outline or (0, 0, 0), outline_width=0.1)
         self._canvas.write(image, Slot((left, middle - high, right, middle), high * 5 // 10), style, word)
-        text = self._machine.format.text(units)
+        text = self.machine.format.text(units)
         self._canvas.write(image, Slot((left, middle, right, middle + high), high * 6 // 10), style, text)
 
     def _worn(self, image: Image.Image) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from math import ceil
 
@@ -10,8 +11,10 @@ from PIL import Image, ImageChops, ImageFilter
 
 from foureyes_actors.capture.cabinet.faces import ASCENT, DESCENT, OVERSAMPLE, Face, GlyphBook
 from foureyes_actors.capture.cabinet.ink import Colour, bevel, lay, vertical_ramp
+from foureyes_actors.capture.cabinet.keep import kept
 from foureyes_actors.capture.cabinet.layouts import Align, Box
 
+SPRITE_BYTES = 12_000_000
 NARROWEST = 0.72  # a text that is too wide is squeezed to this part of its width before it is set smaller
 
 
@@ -51,16 +54,32 @@ class Typesetter:
 
     def __init__(self, book: GlyphBook) -> None:
         self._book = book
-        self._sprites: LRUCache[tuple[TextStyle, str, int, int], Sprite] = LRUCache(160)
-        self._ramps: LRUCache[tuple[tuple[Colour, ...], int], Image.Image] = LRUCache(64)
+        self._sprites: LRUCache[Hashable, Sprite] = LRUCache(
+            SPRITE_BYTES, lambda sprite: 4 * sprite.image.width * sprite.image.height
+        )
+        self._ramps: LRUCache[Hashable, Image.Image] = LRUCache(64)
 
     def sprite(self, style: TextStyle, text: str, cap: int, width: int) -> Sprite:
         """``cap``: height of the capitals, ``width``: the most that the line may take, both in pixels."""
-        key = (style, text, cap, width)
-        known = self._sprites.get(key)
-        if known is None:
-            known = self._sprites[key] = self._set(style, text, cap, width)
-        return known
+        return kept(self._sprites, (style, text, cap, width), lambda: self._set(style, text, cap, width))
+
+    def _set(self, style: TextStyle, text: str, cap: int, width: int) -> Sprite:
+        # The widest digits decide, so that a growing amount does not change its size at every step.
+        longest = self._length(style, "".join("0" if c.isdigit() else c for c in text), cap * OVERSAMPLE) / OVERSAMPLE
+        squeeze = min(1.0, width / max(1.0, longest))
+        if squeeze < NARROWEST:
+            cap, squeeze = max(4, int(cap * squeeze / NARROWEST)), NARROWEST
+        margin = ceil(cap * (max(style.glow_radius * 2 if style.glow else 0, style.outline_width) + 0.3))
+        core = self._mask(style, text, cap, squeeze, margin, 0.0)
+        grow = style.outline_width * cap * OVERSAMPLE
+        rim = self._mask(style, text, cap, squeeze, margin, grow) if style.outline or style.glow else core
+        canvas = self._layers(style, core, rim, cap, margin)
+        if style.unlit and any(char.isdigit() for char in text):
+            canvas = self._lamps(style, text, cap, squeeze, margin, canvas)
+        box = core.getbbox() or (0, 0, core.width, core.height)
+        top = margin + round(cap * ASCENT) - cap
+        ink = (box[0], top, box[2], top + cap)
+        return Sprite(canvas.convert("RGB"), canvas.getchannel("A"), ink)
 
     def place(
         self, target: Image.Image, style: TextStyle, text: str, box: Box, cap: int, align: Align, opacity: float = 1.0
@@ -85,24 +104,6 @@ class Typesetter:
 
     def _length(self, style: TextStyle, text: str, cap: int) -> float:
         return sum(self._book.glyph(style.face, char, cap).advance + style.spacing * cap for char in text)
-
-    def _set(self, style: TextStyle, text: str, cap: int, width: int) -> Sprite:
-        # The widest digits decide, so that a growing amount does not change its size at every step.
-        longest = self._length(style, "".join("0" if c.isdigit() else c for c in text), cap * OVERSAMPLE) / OVERSAMPLE
-        squeeze = min(1.0, width / max(1.0, longest))
-        if squeeze < NARROWEST:
-            cap, squeeze = max(4, int(cap * squeeze / NARROWEST)), NARROWEST
-        margin = ceil(cap * (max(style.glow_radius * 2 if style.glow else 0, style.outline_width) + 0.3))
-        core = self._mask(style, text, cap, squeeze, margin, 0.0)
-        grow = style.outline_width * cap * OVERSAMPLE
-        rim = self._mask(style, text, cap, squeeze, margin, grow) if style.outline or style.glow else core
-        canvas = self._layers(style, core, rim, cap, margin)
-        if style.unlit and any(char.isdigit() for char in text):
-            canvas = self._lamps(style, text, cap, squeeze, margin, canvas)
-        box = core.getbbox() or (0, 0, core.width, core.height)
-        top = margin + round(cap * ASCENT) - cap
-        ink = (box[0], top, box[2], top + cap)
-        return Sprite(canvas.convert("RGB"), canvas.getchannel("A"), ink)
 
     def _mask(self, style: TextStyle, text: str, cap: int, squeeze: float, margin: int, grow: float) -> Image.Image:
         """The line's ink, at its final size, with ``margin`` pixels around."""
@@ -149,13 +150,9 @@ class Typesetter:
     def _ramp(self, colours: tuple[Colour, ...], size: tuple[int, int], top: int, cap: int) -> Image.Image:
         if len(colours) == 1:
             return Image.new("RGB", size, colours[0])
-        key = (colours, cap)
-        known = self._ramps.get(key)
-        if known is None:
-            known = self._ramps[key] = vertical_ramp(colours, cap)
         tall = Image.new("RGB", (1, size[1]), colours[-1])
         tall.paste(colours[0], (0, 0, 1, top))
-        tall.paste(known, (0, top))
+        tall.paste(kept(self._ramps, (colours, cap), lambda: vertical_ramp(colours, cap)), (0, top))
         return tall.resize(size)
 
 
