@@ -76,7 +76,7 @@ def delivery(data: bytes) -> Callable[[], object]:
     )
     actor.on_start()
     actor.on_stop()
-    picture = Picture(data, examine(data, LIMITS), hashlib.sha256(data).hexdigest(), None)
+    picture = Picture(data, examine(data, LIMITS), hashlib.sha256(data).hexdigest(), "bench", None)
     grab = Grab(CLOCK.utc_now(), CLOCK.monotonic(), 0.01, picture)
     return lambda: actor._grabbed(grab)
 

@@ -127,7 +127,8 @@ def seed_loop(url: str, pictures: Path, data: Path, seconds: float) -> Result:
         for tasks in group_by_model(load_models(Settings(), LocalFiles())).values()
         for task, entry in tasks
     ]
-    session, files, ages = requests.Session(), sorted(pictures.iterdir()), []
+    session, files = requests.Session(), sorted(pictures.iterdir())
+    ages: list[float] = []
     ask(session, url, files[0].read_bytes(), tasks[:1])  # warm
     began, cpu = time.monotonic(), time.process_time()
     while time.monotonic() - began < seconds:
