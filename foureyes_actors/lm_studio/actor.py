@@ -1,0 +1,193 @@
+"""LMStudioActor: keeps a model server alive and its models loaded, and tells everybody where it stands."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from foureyes_actors.bug.faults import fault_from_exception
+from foureyes_actors.lm_studio import plan as planning
+from foureyes_actors.lm_studio.advance import advance, begin
+from foureyes_actors.lm_studio.plan import Command, Finished, Plan, PlanEvent, Rules, Stage, Step
+from foureyes_actors.lm_studio.process import ServerProcess
+from foureyes_actors.lm_studio.steps import Steps
+from foureyes_actors.lm_studio.telling import server_state
+from foureyes_actors.messages import (
+    GetStatus,
+    ServerPhase,
+    ServerState,
+    ServerStateWanted,
+    ServerSuspect,
+    Tick,
+)
+from foureyes_actors.ports.clock import Clock
+from foureyes_actors.ports.http import HttpPort
+from foureyes_actors.ports.process import ProcessPort
+from foureyes_actors.settings import InferenceSettings, ModelServerSettings
+from supervisors.actor import ActorContext, SupervisedActor
+from supervisors.worker import Worker
+
+LOOK = "look"
+LOOK_EVERY = 1.0  # seconds
+WORKER_STOP = 0.3  # seconds; its exchange has been cut off by then
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A command has come to its end, in the worker."""
+
+    event: Finished
+
+
+class LMStudioActor(SupervisedActor):
+    """``models``: the wanted ids; ``ocr_models``: those that must be able to read amounts (None: all of them).
+    ``audience`` is told each ServerState; ``bug`` each new fault. ``http`` is this incarnation's own: closed with it.
+
+    Everything that waits is done by a worker, so the actor answers at once.
+    """
+
+    def __init__(
+        self,
+        context: ActorContext,
+        *,
+        settings: ModelServerSettings,
+        models: tuple[str, ...],
+        http: HttpPort,
+        processes: ProcessPort,
+        clock: Clock,
+        audience: tuple[str, ...],
+        ocr_models: tuple[str, ...] | None = None,
+        inference: InferenceSettings | None = None,
+        bug: str = "bug",
+    ) -> None:
+        super().__init__(context)
+        self._settings, self._http, self._clock, self._audience, self._bug = settings, http, clock, audience, bug
+        self._rules = Rules(models, settings.start_timeout, settings.check_every, settings.silent_after)
+        self._process = ServerProcess(processes)
+        self._quit = threading.Event()
+        self._steps = Steps(
+            settings,
+            models=models,
+            ocr_models=models if ocr_models is None else ocr_models,
+            inference=inference or InferenceSettings(),
+            http=http,
+            processes=processes,
+            process=self._process,
+            clock=clock,
+            quit=self._quit,
+        )
+        self._worker: Worker | None = None
+        self._plan = Plan(Stage.STARTING, 0.0)
+        self._told: ServerState | None = None
+        self._last_error = ""
+        self._starts = 0
+
+    def on_start(self) -> None:
+        self._worker = Worker(f"{self.context.name}-worker")
+        self.context.every(LOOK_EVERY, LOOK)
+        self._take(begin(self._clock.monotonic()))
+
+    def on_receive(self, message: Any) -> Any:
+        try:
+            return self._receive(message)
+        except BaseException:
+            self._shut(grace=0.0)  # nobody would stop the process: the replacement starts one of its own
+            raise
+
+    def on_stop(self) -> None:
+        self._shut(self._settings.stop_grace)
+        self._tell(ServerState(ServerPhase.STOPPED, self._plan.url, detail="stopped"))
+
+    def _receive(self, message: Any) -> Any:
+        match message:
+            case _Done(event=event):
+                self._advance(event)
+            case Tick(name=name) if name == LOOK:
+                self._advance(planning.Ticked(self._process.exit_error()))
+            case ServerSuspect():
+                self._advance(planning.Suspected())
+            case ServerStateWanted(sender=sender):
+                self.context.tell(sender, self._state())
+            case GetStatus():
+                return self._status()
+            case _:
+                raise TypeError(f"LMStudioActor does not know {type(message).__name__}")
+        return None
+
+    def _advance(self, event: PlanEvent) -> None:
+        self._take(advance(self._plan, event, self._clock.monotonic(), self._rules))
+
+    def _take(self, step: Step) -> None:
+        overtaken = step.plan.round != self._plan.round and step.plan.busy and step.command is None
+        self._plan = step.plan
+        if step.command is not None:
+            self._submit(step.command)
+        if overtaken:
+            self._http.close()  # the worker waits for an answer that nobody wants any more
+        if step.error is not None:
+            self._report(step.error)
+        self._tell(self._state())
+
+    def _submit(self, command: Command) -> None:
+        assert self._worker is not None
+        if command.do is planning.Do.LAUNCH:
+            self._starts += 1
+        accepted = self._worker.submit(lambda: self._steps.run(command), lambda result: self._done(command, result))
+        if not accepted:
+            raise RuntimeError("the worker is busy, and the plan does not know")
+
+    def _done(self, command: Command, result: planning.Result) -> None:
+        """In the worker's thread."""
+        self.context.tell_self(_Done(Finished(command, result)))
+
+    def _state(self) -> ServerState:
+        return server_state(self._plan, self._clock.monotonic(), self._rules, self._process.pid)
+
+    def _tell(self, state: ServerState) -> None:
+        if state == self._told:
+            return
+        self._told = state
+        for name in self._audience:
+            self.context.tell(name, state)
+
+    def _report(self, error: Exception) -> None:
+        """A fault that stays the same is told once."""
+        text = f"{type(error).__name__}: {error}"
+        if text == self._last_error:
+            return
+        self._last_error = text
+        context: Mapping[str, str] = {
+            "kind": self._settings.kind,
+            "url": self._plan.url,
+            "start": str(self._starts),
+            **{f"output -{n}": line for n, line in enumerate(reversed(getattr(error, "tail", ())[-10:]), start=1)},
+        }
+        self.context.tell(
+            self._bug, fault_from_exception(error, source=self.context.name, clock=self._clock, context=context)
+        )
+
+    def _status(self) -> dict[str, Any]:
+        state = self._state()
+        return {
+            "phase": state.phase.value,
+            "detail": state.detail,
+            "base_url": state.base_url,
+            "pid": state.pid,
+            "models": list(state.models),
+            "broken": dict(self._plan.broken),
+            "attached": self._plan.attached,
+            "starts": self._starts,
+            "failed_checks": self._plan.failed_checks,
+            "last_error": self._last_error,
+            "busy": self._plan.busy,
+        }
+
+    def _shut(self, grace: float) -> None:
+        """The server that was started ends, and whatever the worker is at."""
+        self._quit.set()
+        self._http.close()
+        self._process.close(grace)
+        if self._worker is not None:
+            self._worker.stop(WORKER_STOP)

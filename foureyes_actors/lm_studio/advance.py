@@ -1,0 +1,213 @@
+"""What to do next about the model server: a state machine without threads, clocks or ports.
+
+    starting --alive--> loading --all loaded--> warming up --one passed--> ready
+       ^                                                                    |  a model gone: it is loaded again
+       |                                                                    v
+       +---------- after a pause ---------- failed <--- process ended, silent_after failed checks, not in time
+
+``advance`` takes the plan, an event and the time, and gives the next plan, at most one command for the worker, and an
+error that people should hear of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from foureyes_actors.errors import (
+    ConfigurationError,
+    LMStudioTimeoutError,
+    ModelLoadFailed,
+    PortTaken,
+    ServerFault,
+)
+from foureyes_actors.lm_studio.plan import (
+    Alive,
+    Command,
+    Do,
+    Finished,
+    Found,
+    Healthy,
+    Launched,
+    Loaded,
+    NotYet,
+    Plan,
+    PlanEvent,
+    Rules,
+    Stage,
+    Step,
+    Suspected,
+    Ticked,
+    Warm,
+)
+
+CHECK_AGAIN = 2.0  # seconds from a failed check to the next
+SETTLED = 60.0  # seconds of being ready after which a failure counts as the first one again
+SLOW_RETRY = 60.0  # seconds; where the user has to change something
+BACKOFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds before the 1st, 2nd ... new start in a row
+
+
+def begin(now: float) -> Step:
+    """The first step of all."""
+    return _launch(Plan(Stage.STARTING, now), now)
+
+
+def advance(plan: Plan, event: PlanEvent, now: float, rules: Rules) -> Step:
+    """The plan after ``event``, and what to do now."""
+    match event:
+        case Finished(command=command) if command.round != plan.round:
+            return Step(replace(plan, busy=False))  # overtaken
+        case Finished():
+            return _finished(replace(plan, busy=False), event, now, rules)
+        case Ticked(exited=Exception() as exited) if plan.mine and plan.stage is not Stage.FAILED:
+            return _fail(plan, exited, now)
+        case Ticked():
+            return _ticked(plan, now, rules)
+        case Suspected() if plan.stage is Stage.READY:
+            return _ticked(replace(plan, due=now), now, rules)
+    return Step(plan)
+
+
+def _ticked(plan: Plan, now: float, rules: Rules) -> Step:
+    if plan.busy:
+        return Step(plan)
+    if plan.stage is Stage.FAILED and now >= plan.due:
+        return _again(plan, now)
+    if plan.stage is Stage.READY and now >= plan.due:
+        return _command(plan, Do.CHECK)
+    if plan.stage is Stage.READY and plan.broken and now >= plan.mend_at:
+        models = tuple(model for model, _ in plan.broken)
+        return _next(replace(plan, loading=models, broken=(), mend_at=now + SLOW_RETRY), now, rules)
+    return Step(plan)
+
+
+def _finished(plan: Plan, event: Finished, now: float, rules: Rules) -> Step:
+    do, model, known_as = event.command.do, event.command.model, event.command.known_as
+    match event.result:
+        case Launched():
+            return _command(replace(plan, mine=True), Do.WAIT)
+        case Found(url=url):
+            return _load_all(replace(plan, attached=True), url, now, rules)
+        case Alive(url=url):
+            return _load_all(plan, url, now, rules)
+        case NotYet(reason=reason):
+            return _wait_on(plan, reason, now, rules)
+        case Loaded(known_as=found):
+            plan = _taken(plan, model)
+            return _next(replace(plan, warming=(*plan.warming, (model, found))), now, rules)
+        case Warm():
+            plan = _taken(plan, model)
+            return _next(replace(plan, ready=(*plan.ready, (model, known_as))), now, rules)
+        case Healthy(resident=resident):
+            return _checked(plan, resident, now, rules)
+        case Exception() as error if do is Do.CHECK:
+            return _check_failed(plan, error, now, rules)
+        case Exception() as error if do in (Do.LOAD, Do.WARM_UP) and (_about_model(error) or plan.ready):
+            return _broken(plan, model, error, now, rules, keep=do is Do.LOAD)
+        case Exception() as error:
+            return _fail(plan, error, now)
+
+
+def _about_model(error: Exception) -> bool:
+    """Not about the server: the other models may be well."""
+    return isinstance(error, ModelLoadFailed | ServerFault | ConfigurationError)
+
+
+def _taken(plan: Plan, model: str) -> Plan:
+    """``model`` is in no queue any more."""
+    loading = tuple(m for m in plan.loading if m != model)
+    return replace(plan, loading=loading, warming=tuple(pair for pair in plan.warming if pair[0] != model))
+
+
+def _broken(plan: Plan, model: str, error: Exception, now: float, rules: Rules, *, keep: bool) -> Step:
+    """One model cannot be used. When it was the last one and no other can, nothing is ready: a model that the server
+    does not load is no reason to start the server anew, one that does not answer may be."""
+    plan = _taken(plan, model)
+    plan = replace(plan, broken=(*plan.broken, (model, str(error))))
+    if plan.loading or plan.warming or plan.ready:
+        return replace(_next(plan, now, rules), error=error)
+    return _fail(plan, error, now, keep=plan.mine and (keep or isinstance(error, ConfigurationError)))
+
+
+def _launch(plan: Plan, now: float) -> Step:
+    fresh = Plan(Stage.STARTING, now, round=plan.round, attached=plan.attached, attempts=plan.attempts)
+    return _command(fresh, Do.LAUNCH)
+
+
+def _again(plan: Plan, now: float) -> Step:
+    if not plan.keep:
+        return _launch(plan, now)
+    return _command(replace(plan, stage=Stage.STARTING, since=now, keep=False, broken=()), Do.WAIT)
+
+
+def _wait_on(plan: Plan, reason: str, now: float, rules: Rules) -> Step:
+    if now - plan.since < rules.start_timeout:
+        return _command(replace(plan, reason=reason), Do.WAIT)
+    return _fail(plan, LMStudioTimeoutError(f"not ready within {rules.start_timeout:g} s: {reason}"), now)
+
+
+def _load_all(plan: Plan, url: str, now: float, rules: Rules) -> Step:
+    plan = replace(plan, url=url, loading=rules.models, reason="", mend_at=now + SLOW_RETRY)
+    return _next(plan, now, rules)
+
+
+def _next(plan: Plan, now: float, rules: Rules) -> Step:
+    """The next model, or ready after the last. While others are ready already, it goes on behind their back."""
+    if plan.loading:
+        return _command(_in_stage(plan, Stage.LOADING, now), Do.LOAD, plan.loading[0])
+    if plan.warming:
+        return _command(_in_stage(plan, Stage.WARMING_UP, now), Do.WARM_UP, *plan.warming[0])
+    if plan.stage is Stage.READY:
+        return Step(plan)
+    due = now + rules.check_every
+    return Step(replace(plan, stage=Stage.READY, since=now, due=due, failed_checks=0, reason=""))
+
+
+def _in_stage(plan: Plan, stage: Stage, now: float) -> Plan:
+    return plan if plan.stage in (Stage.READY, stage) else replace(plan, stage=stage, since=now)
+
+
+def _checked(plan: Plan, resident: tuple[str, ...], now: float, rules: Rules) -> Step:
+    plan = replace(plan, failed_checks=0, due=now + rules.check_every, reason="")
+    gone = tuple(model for model, _ in plan.ready if model not in resident)
+    if not gone:
+        return Step(plan)
+    left = tuple(pair for pair in plan.ready if pair[0] not in gone)
+    plan = replace(plan, ready=left, loading=gone)
+    return _next(plan if left else replace(plan, stage=Stage.LOADING, since=now), now, rules)
+
+
+def _check_failed(plan: Plan, error: Exception, now: float, rules: Rules) -> Step:
+    plan = replace(plan, failed_checks=plan.failed_checks + 1, reason=str(error))
+    if plan.failed_checks >= rules.silent_after:
+        text = f"no answer to {plan.failed_checks} checks in a row: {error}"
+        return _fail(plan, LMStudioTimeoutError(text), now)
+    return Step(replace(plan, due=now + min(CHECK_AGAIN, rules.check_every)))
+
+
+def _fail(plan: Plan, error: Exception, now: float, *, keep: bool = False) -> Step:
+    """All from the beginning, after a pause."""
+    settled = plan.stage is Stage.READY and now - plan.since >= SETTLED
+    attempts = 1 if settled else plan.attempts + 1
+    pause = BACKOFF[min(attempts, len(BACKOFF)) - 1]
+    if keep or isinstance(error, ConfigurationError | PortTaken):
+        pause = SLOW_RETRY
+    failed = replace(
+        plan,
+        stage=Stage.FAILED,
+        since=now,
+        round=plan.round + 1,
+        loading=(),
+        warming=(),
+        ready=(),
+        attempts=attempts,
+        due=now + pause,
+        pause=pause,
+        keep=keep,
+        reason=str(error),
+    )
+    return Step(failed, error=error)
+
+
+def _command(plan: Plan, do: Do, model: str = "", known_as: str = "") -> Step:
+    command = Command(do, plan.round, plan.url, plan.attached, model, known_as)
+    return Step(replace(plan, busy=True), command)

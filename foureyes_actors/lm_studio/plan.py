@@ -1,0 +1,153 @@
+"""The values of the state machine in ``advance``: where things stand, what is to be done, what has happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    STARTING = "starting"
+    LOADING = "loading"
+    WARMING_UP = "warming_up"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Do(StrEnum):
+    LAUNCH = "launch"  # find a running server, or start one
+    WAIT = "wait"  # a moment, for its first sign of life
+    LOAD = "load"
+    WARM_UP = "warm_up"
+    CHECK = "check"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """``attach``: LAUNCH must not start anything. ``model``: the wanted id, for LOAD and WARM_UP; ``known_as``: the
+    id that requests use, for WARM_UP. ``url``: of the server, once it is known."""
+
+    do: Do
+    round: int
+    url: str = ""
+    attach: bool = False
+    model: str = ""
+    known_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Seconds. ``models``: the wanted ids."""
+
+    models: tuple[str, ...]
+    start_timeout: float
+    check_every: float
+    silent_after: int
+
+
+# --- events ---
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Result of LAUNCH: a server was there already. It is never started or stopped."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """Result of LAUNCH."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """Result of WAIT."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Result of WAIT."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Result of LOAD."""
+
+    known_as: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """Result of WARM_UP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    """Result of CHECK. ``resident``: the wanted models that are loaded."""
+
+    resident: tuple[str, ...]
+
+
+Result = Found | Launched | Alive | NotYet | Loaded | Warm | Healthy | Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    command: Command
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """A second has passed. ``exited``: why the server's own process is no more, when it is."""
+
+    exited: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspected:
+    """Somebody could not reach the server."""
+
+
+PlanEvent = Finished | Ticked | Suspected
+
+
+# --- state ---
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Times are monotonic seconds."""
+
+    stage: Stage
+    since: float  # when the stage began
+    round: int = 1  # one more with each failure: what a command of a former round brings is not looked at
+    busy: bool = False  # a command is in work; no other one is given
+    url: str = ""
+    mine: bool = False  # we started it
+    attached: bool = False  # somebody else did: never started or stopped from here
+    loading: tuple[str, ...] = ()  # still to be loaded, the present one first
+    warming: tuple[tuple[str, str], ...] = ()  # loaded, to be warmed up: wanted id, id for requests
+    ready: tuple[tuple[str, str], ...] = ()  # the same, passed
+    broken: tuple[tuple[str, str], ...] = ()  # wanted id, reason
+    failed_checks: int = 0
+    attempts: int = 0  # starts in a row that did not last
+    due: float = 0.0  # when the next check (ready) or start (failed) is
+    mend_at: float = 0.0  # when the broken ones are tried again
+    reason: str = ""
+    pause: float = 0.0  # failed: seconds from the failure to the next start
+    keep: bool = False  # failed: the server itself is well, and is not started anew
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """``command``: for the worker. ``error``: what people should hear of."""
+
+    plan: Plan
+    command: Command | None = None
+    error: Exception | None = None

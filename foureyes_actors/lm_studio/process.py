@@ -1,0 +1,166 @@
+"""Which command starts the server, and the process that came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import foureyes_actors
+from foureyes_actors.errors import ConfigurationError, FourEyesError, ServerStartFailed
+from foureyes_actors.ports.process import ChildProcess, ProcessPort, ProcessResult
+from foureyes_actors.settings import ModelServerSettings
+
+LM_STUDIO_URL = "http://127.0.0.1:1234"
+LMS_STOP_TIME = 10.0
+BAD_CONFIGURATION = 78  # the embedded server's exit code when the user must change something
+SHOWN_LINES = 3  # of the server's output, in a message; all of it is in ``ServerStartFailed.tail``
+_LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """``resident``: the command's process is the server itself, not a helper that ends. ``announces``: its first
+    line of output says where it listens."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    resident: bool = True
+    announces: bool = False
+    stop_command: tuple[str, ...] = ()
+
+
+def known_url(settings: ModelServerSettings) -> str | None:
+    """Where the server is; None: where it will say that it is."""
+    if settings.base_url != "auto":
+        return settings.base_url
+    return None if settings.kind == "embedded" else LM_STUDIO_URL
+
+
+def launch_for(settings: ModelServerSettings, processes: ProcessPort) -> Launch:
+    """How to start it. Raises ServerStartFailed, saying what to do, when it can only be attached to."""
+    url = known_url(settings)
+    if not settings.manage:
+        raise ServerStartFailed(f"nobody answers at {url}, and model_server.manage is false: start the server")
+    if url is not None and (urlsplit(url).hostname or "") not in _LOCAL_HOSTS:
+        raise ServerStartFailed(f"nobody answers at {url}, which is another machine: start the server there")
+    if settings.command:
+        return Launch(settings.command, announces=url is None)
+    if settings.kind == "embedded":
+        return _embedded(url)
+    if settings.kind == "lm_studio":
+        return _lm_studio(url or LM_STUDIO_URL, processes)
+    raise ServerStartFailed(f"nobody answers at {url}: start the server, or say how in model_server.command")
+
+
+def _embedded(url: str | None) -> Launch:
+    parts = urlsplit(url or "//127.0.0.1:0")
+    host = "127.0.0.1" if parts.hostname in (None, "localhost") else parts.hostname
+    port = str(80 if parts.port is None else parts.port)
+    command = (sys.executable, "-m", "foureyes_actors.model_server", "--port", port, "--exit-with-stdin")
+    # The program must find the same packages as this one, wherever this one was started.
+    root = str(Path(foureyes_actors.__file__).parent.parent)
+    path = os.pathsep.join(dict.fromkeys([root, *(entry for entry in sys.path if entry)]))
+    return Launch((*command, "--host", str(host)), {"PYTHONPATH": path}, announces=True)
+
+
+def _lm_studio(url: str, processes: ProcessPort) -> Launch:
+    """By LM Studio's own command line, which wakes its daemon or its app and ends."""
+    name = "lms.exe" if sys.platform == "win32" else "lms"
+    places = ("lms", *(str(Path.home() / folder / "bin" / name) for folder in (".lmstudio", ".cache/lm-studio")))
+    found = next((path for path in map(processes.find_program, places) if path is not None), None)
+    if found is None:
+        raise ServerStartFailed(
+            f"LM Studio does not answer at {url}, and its command lms was not found (PATH, ~/.lmstudio/bin): start LM "
+            "Studio and its server, or say how in model_server.command"
+        )
+    port = str(urlsplit(url).port or 80)
+    return Launch((found, "server", "start", "--port", port), resident=False, stop_command=(found, "server", "stop"))
+
+
+def announced_url(line: str) -> str | None:
+    """The address in the embedded server's first line; None for any other line."""
+    if not line.startswith('{"listening"'):
+        return None
+    try:
+        where = json.loads(line)["listening"]
+        host, port = str(where["host"]), int(where["port"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class ServerProcess:
+    """What was started, if anything. The worker starts it, the actor looks at it and stops it: any thread may call."""
+
+    def __init__(self, processes: ProcessPort) -> None:
+        self._processes = processes
+        self._lock = threading.RLock()
+        self._launch: Launch | None = None
+        self._child: ChildProcess | None = None
+        self._helper: ProcessResult | None = None
+        self._closed = False
+
+    def start(self, launch: Launch, timeout: float) -> None:
+        """``timeout``: for a helper command to end. Raises ProcessError, or ServerStartFailed after ``close``."""
+        with self._lock:
+            if self._closed:
+                raise ServerStartFailed("it is being shut down")
+            self._launch = launch
+            if launch.resident:
+                self._child = self._processes.start(launch.command, environment=launch.environment)
+        if not launch.resident:
+            self._helper = self._processes.run(launch.command, timeout=timeout)
+
+    def stop(self, grace: float) -> None:
+        """Ends the tree that was started, or runs the command that does. Nothing when nothing was started."""
+        with self._lock:
+            launch, child = self._launch, self._child
+            self._launch = self._child = self._helper = None
+            if child is not None:
+                child.stop(grace)
+            elif launch is not None and launch.stop_command:
+                self._processes.run(launch.stop_command, timeout=LMS_STOP_TIME)
+
+    def close(self, grace: float) -> None:
+        """``stop``, and nothing is started any more."""
+        with self._lock:
+            self._closed = True
+            self.stop(grace)
+
+    @property
+    def pid(self) -> int | None:
+        child = self._child
+        return child.pid if child is not None and child.exit_code() is None else None
+
+    def announced(self, timeout: float) -> str | None:
+        """Where it says that it listens, waiting at most ``timeout`` seconds for it to say so."""
+        child = self._child
+        line = child.wait_line(lambda text: announced_url(text) is not None, timeout) if child is not None else None
+        return None if line is None else announced_url(line)
+
+    def exit_error(self) -> FourEyesError | None:
+        """What to say when the server's own process has ended; None while it runs, or when there is none."""
+        child = self._child
+        code = child.exit_code() if child is not None else None
+        return None if child is None or code is None else ended(code, child.tail())
+
+    def last_words(self) -> tuple[str, ...]:
+        child, helper = self._child, self._helper
+        if child is not None:
+            return child.tail()
+        return helper.lines if helper is not None else ()
+
+
+def ended(code: int, tail: tuple[str, ...]) -> FourEyesError:
+    """The error for a server that ended by itself. ``tail``: its last lines, untrusted."""
+    words = " | ".join(line.strip()[:200] for line in tail[-SHOWN_LINES:] if line.strip())
+    if code == BAD_CONFIGURATION:
+        return ConfigurationError(f"the model server cannot start: {words or 'its configuration is wrong'}")
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+    return ServerStartFailed(f"the model server's process {how}" + (f": {words}" if words else ""), tail)

@@ -1,0 +1,65 @@
+"""What a model server's reply says, whatever its status pretends. Pure functions.
+
+LM Studio answers 200 to a route that it does not have, 400 to most failures, and 401 when it wants a token: so the body
+is read first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from foureyes_actors.errors import LMStudioError, ServerRefused
+from foureyes_actors.inference.server_faults import error_words, fault_of, has_error
+from foureyes_actors.ports.http import HttpReply
+
+MISSING_ROUTE = "unexpected endpoint or method"
+
+
+class RouteMissing(LMStudioError):
+    """The server is there and has no such route; ``lm_studio``: it says so in LM Studio's words."""
+
+    def __init__(self, route: str, words: str) -> None:
+        super().__init__(f"the server has no route {route}" + (f" ({words})" if words else ""))
+        self.lm_studio = MISSING_ROUTE in words.lower()
+
+
+def document_of(reply: HttpReply, route: str) -> Mapping[str, Any]:
+    """The JSON object of a reply that is no error.
+
+    Raises RouteMissing; ServerRefused (token, unknown model); ServerFault for any other error, and for what is not
+    a JSON object.
+    """
+    text = reply.body.decode("utf-8", "replace")
+    document = _parsed(text)
+    words = error_words(document, text)
+    if reply.status in (401, 403):
+        raise ServerRefused(f"HTTP {reply.status}: the server wants another API token: set model_server.api_token")
+    if MISSING_ROUTE in words.lower() or (reply.status in (404, 405) and not _says_what(document)):
+        raise RouteMissing(route, words if has_error(document) else f"HTTP {reply.status}")
+    if not 200 <= reply.status < 300 or has_error(document):
+        raise fault_of(reply.status, words)
+    if not isinstance(document, Mapping):
+        raise LMStudioError(f"{route}: the answer is not a JSON object but {words[:100]!a}")
+    return document
+
+
+def rows_of(document: Mapping[str, Any], key: str, route: str) -> list[Mapping[str, Any]]:
+    """The list under ``key``. Raises LMStudioError when there is none."""
+    rows = document.get(key)
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise LMStudioError(f"{route}: the answer has no list {key!r}")
+    return rows
+
+
+def _says_what(document: object) -> bool:
+    """A 404 with an error object is about a model, one without is about the route."""
+    return isinstance(document, Mapping) and isinstance(document.get("error"), Mapping)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

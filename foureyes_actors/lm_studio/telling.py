@@ -1,0 +1,45 @@
+"""The plan as others see it. Pure."""
+
+from __future__ import annotations
+
+from foureyes_actors.lm_studio.plan import Plan, Rules, Stage
+from foureyes_actors.messages import ServerPhase, ServerState
+
+PHASES = {
+    Stage.STARTING: ServerPhase.STARTING,
+    Stage.LOADING: ServerPhase.LOADING,
+    Stage.WARMING_UP: ServerPhase.WARMING_UP,
+    Stage.READY: ServerPhase.READY,
+    Stage.FAILED: ServerPhase.FAILED,
+}
+
+
+def server_state(plan: Plan, now: float, rules: Rules, pid: int | None) -> ServerState:
+    """``pid``: of the process that FourEyes started."""
+    models = tuple(known_as for _, known_as in plan.ready)
+    return ServerState(PHASES[plan.stage], plan.url, models, detail(plan, now, rules), pid)
+
+
+def detail(plan: Plan, now: float, rules: Rules) -> str:
+    """What is going on, for people; the seconds of a stage that lasts are in it."""
+    took = f"{now - plan.since:.1f} s"
+    match plan.stage:
+        case Stage.STARTING:
+            return f"waiting for the model server, {took}"
+        case Stage.LOADING if plan.loading:
+            number = len(rules.models) - len(plan.loading) + 1
+            return f"loading {plan.loading[0]} ({number} of {len(rules.models)}), {took}"
+        case Stage.WARMING_UP if plan.warming:
+            number = len(rules.models) - len(plan.warming) + 1
+            return f"warming up {plan.warming[0][0]} ({number} of {len(rules.models)}), {took}"
+        case Stage.FAILED:
+            return f"{plan.reason}; trying again after {plan.pause:g} s"
+    return ready_detail(plan)
+
+
+def ready_detail(plan: Plan) -> str:
+    parts = [f"{len(plan.ready)} {'model' if len(plan.ready) == 1 else 'models'} ready"]
+    parts += [f"{model}: {reason}" for model, reason in plan.broken]
+    if plan.failed_checks:
+        parts.append(f"{plan.failed_checks} failed checks: {plan.reason}")
+    return "; ".join(parts)

@@ -1,0 +1,85 @@
+"""The canary: only its right answer by the right model counts."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from foureyes_actors.capture.picture import examine
+from foureyes_actors.errors import ModelLoadFailed, RequestTimeout, ServerRefused
+from foureyes_actors.lm_studio.dialects import LM_STUDIO, server_at
+from foureyes_actors.lm_studio.warmup import SIZE, canary, warm_up
+from foureyes_actors.messages import Task
+from foureyes_actors.ports.http import HttpReply
+from foureyes_actors.settings import InferenceSettings, PictureLimits
+from tests.lm_studio.support import URL, ScriptedHttp, amounts, chat_reply, reply, unexpected
+
+MODEL = "qwen/qwen3-vl-8b"
+CHAT = "POST /v1/chat/completions"
+
+
+def run(answer: HttpReply | Exception, task: Task = Task.OCR, token: str = "") -> ScriptedHttp:
+    http = ScriptedHttp({CHAT: answer})
+    server = server_at(URL, LM_STUDIO, token)
+    warm_up(http, server, MODEL, task=task, settings=InferenceSettings(), seconds=77.0)
+    return http
+
+
+def test_the_picture() -> None:
+    frame = canary()
+    info = examine(frame.data, PictureLimits())
+    assert (info.media_type, info.width, info.height) == ("image/png", *SIZE)
+    assert frame.ref.digest == canary().ref.digest
+
+
+def test_the_request_goes_through_the_real_chat_route() -> None:
+    request = run(chat_reply(MODEL, amounts()), token="secret").requests[0]
+    assert request.url == f"{URL}/v1/chat/completions"
+    assert request.deadline == 77.0
+    assert request.headers["Authorization"] == "Bearer secret"
+    body = json.loads(request.body or b"")
+    assert body["model"] == MODEL
+    url = body["messages"][0]["content"][1]["image_url"]["url"]
+    assert base64.b64decode(url.partition(",")[2]) == canary().data
+    assert list(body["response_format"]["json_schema"]["schema"]["properties"]) == ["vision_ocr"]
+
+
+@pytest.mark.parametrize("text", ["$1,234.56", "1,234.56", "1234.56", "USD 1,234.56"])
+def test_the_right_amount_in_any_form(text: str) -> None:
+    run(chat_reply(MODEL.upper(), amounts(text)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (chat_reply(MODEL, amounts("$1,234.50")), "does not read"),
+        (chat_reply(MODEL, amounts(None)), "answered 'None'"),
+        (chat_reply(MODEL, amounts("GRAND")), "is it a vision model"),
+        (chat_reply("google/gemma-3-4b", amounts()), "'google/gemma-3-4b' answered"),
+        (chat_reply(MODEL, "I see a screen."), "not JSON"),
+        (chat_reply(MODEL, ""), "empty"),
+        (chat_reply(MODEL, {"vision_state": {"state": "idle"}}), "did not pass the warm-up"),
+        (reply({"error": "The model has crashed without additional information. (Exit code: null)"}, 400), "crashed"),
+        (unexpected("POST", "/v1/chat/completions"), "no such route"),
+    ],
+)
+def test_answers_that_do_not_count(answer: HttpReply, words: str) -> None:
+    with pytest.raises(ModelLoadFailed) as caught:
+        run(answer)
+    assert words in str(caught.value) and MODEL in str(caught.value)
+
+
+def test_a_model_that_need_not_read_must_still_answer() -> None:
+    state = {"vision_state": {"state": "unknown", "confidence": None}}
+    run(chat_reply(MODEL, state), task=Task.STATE)
+    with pytest.raises(ModelLoadFailed):
+        run(chat_reply(MODEL, {"vision_state": {"state": "sunny"}}), task=Task.STATE)
+
+
+def test_other_errors_keep_their_kind() -> None:
+    with pytest.raises(RequestTimeout):
+        run(RequestTimeout("late"))
+    with pytest.raises(ServerRefused):
+        run(reply({"error": {"message": "no", "code": "invalid_api_key"}}, 401))
