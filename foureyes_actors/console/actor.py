@@ -14,6 +14,7 @@ from foureyes_actors.messages import (
     GetStatus,
     ReadingSet,
     ReadingStatus,
+    ServerPhase,
     ServerState,
     SourceExhausted,
 )
@@ -21,6 +22,9 @@ from foureyes_actors.ports.clock import Clock
 from supervisors.actor import ActorContext, SupervisedActor
 
 SILENT_EVENTS = {EventKind.BALANCE_CHANGED, EventKind.SERVER_CHANGED, EventKind.MOTION_CHANGED, EventKind.STATE_CHANGED}
+
+
+PROGRESS_EVERY = 2.0  # seconds between two lines about the same phase of the model server
 
 
 class ConsoleActor(SupervisedActor):
@@ -41,8 +45,9 @@ class ConsoleActor(SupervisedActor):
         self._clock, self._write, self._finish, self._exhausted, self._frames = clock, write, finish, exhausted, frames
         self._last: dict[Field, FieldValue] = {}
         self._read = 0
-        self._first_age: float | None = None
+        self._source = ""
         self._server: ServerState | None = None
+        self._server_told = 0.0
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -53,9 +58,7 @@ class ConsoleActor(SupervisedActor):
                 if message.kind not in SILENT_EVENTS:
                     self._write(lines.event_line(message))
             case ServerState():
-                if message != self._server:
-                    self._server = message
-                    self._write(lines.server_line(message, self._clock.utc_now()))
+                self._show_server(message)
             case SourceExhausted():
                 self._write(f"the source {message.source} has no more frames ({message.frames} in all)")
                 self._exhausted()
@@ -67,9 +70,21 @@ class ConsoleActor(SupervisedActor):
         if all(r.status is ReadingStatus.STALE for r in readings.readings):
             return  # no model said anything about this frame
         self._read += 1
+        if readings.frame.source != self._source:  # another machine: its amounts are no change of the last one's
+            self._source, self._last = readings.frame.source, {}
+            self._write(lines.source_line(readings))
         news = lines.changed(self._last, readings)
         if news:
             self._write(lines.reading_line(readings, news, self._last))
             self._last.update({r.field: r.value for r in news})
         if self._frames is not None and self._read == self._frames:
             self._finish(f"{self._frames} frames read")
+
+    def _show_server(self, state: ServerState) -> None:
+        """Each phase once, and how a long one goes on every few seconds; a failure always."""
+        now, before = self._clock.monotonic(), self._server
+        goes_on = before is not None and before.phase is state.phase and state.phase is not ServerPhase.FAILED
+        if state == before or (goes_on and now - self._server_told < PROGRESS_EVERY):
+            return
+        self._server, self._server_told = state, now
+        self._write(lines.server_line(state, self._clock.utc_now()))

@@ -57,6 +57,11 @@ def reading_line(readings: ReadingSet, news: tuple[Reading, ...], last: Mapping[
     return f"{stamp(readings.at)}  #{readings.frame.sequence:<5} {what}  ({readings.age:.2f} s old){mark}"
 
 
+def source_line(readings: ReadingSet) -> str:
+    frame = readings.frame
+    return f"{stamp(readings.at)}  reading {clean(frame.source)}, {frame.width} x {frame.height}"
+
+
 def event_line(event: Event) -> str:
     change = f"{clean(event.before or '-')} -> {clean(event.after or '-')}"
     reason = f"  ({clean(event.reason, 120)})" if event.reason else ""
@@ -75,14 +80,19 @@ def stamp(at: datetime) -> str:
 
 
 def summary_lines(status: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The end of a run: every actor's counters, one line each."""
-    return [
-        f"  {name:<42} " + "  ".join(f"{k} {_short(v)}" for k, v in counters.items() if v not in (None, "", {}))
-        for name, counters in status.items()
-    ]
+    """The end of a run: every actor's counters, one line each; what is empty or zero is left out."""
+    return [f"  {name:<14} {text}" for name, counters in status.items() if (text := _counters(counters))]
+
+
+def _counters(counters: Mapping[str, Any]) -> str:
+    shown = ((key, _short(value)) for key, value in counters.items() if value and not isinstance(value, list | tuple))
+    return "  ".join(f"{key} {value}" for key, value in shown if value)
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        numbers = {k: v for k, v in value.items() if isinstance(v, int | float) and v}
+        return "(" + ", ".join(f"{k} {_short(v)}" for k, v in numbers.items()) + ")" if 0 < len(numbers) < 7 else ""
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-    return clean(str(value), 100)
+    return clean(str(value), 60)

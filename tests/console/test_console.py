@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -42,9 +43,10 @@ class Desk:
         self.written: list[str] = []
         self.finished: list[str] = []
         self.exhausted: list[bool] = []
+        self.clock = ManualClock(AT)
         self.actor = ConsoleActor(
             FakeContext("console"),
-            clock=ManualClock(AT),
+            clock=self.clock,
             write=self.written.append,
             finish=self.finished.append,
             exhausted=lambda: self.exhausted.append(True),
@@ -58,6 +60,7 @@ def test_a_line_per_change_names_what_changed_and_by_how_much() -> None:
     desk.actor.on_receive(readings(2, (Field.GRAND, Decimal("1234.50")), (Field.STATE, "idle")))
     desk.actor.on_receive(readings(3, (Field.GRAND, Decimal("1234.75")), (Field.STATE, "idle")))
     assert [line.split("  ", 1)[1] for line in desk.written] == [
+        "reading cabinet:test, 8 x 8",
         "#1     grand 1,234.50  state idle  (0.25 s old)",
         "#3     grand 1,234.75 (+0.25)  (0.25 s old)",
     ]
@@ -67,7 +70,7 @@ def test_a_line_per_change_names_what_changed_and_by_how_much() -> None:
 def test_what_is_not_accepted_is_no_change(status: ReadingStatus) -> None:
     desk = Desk()
     desk.actor.on_receive(readings(1, (Field.MINI, Decimal(5)), status=status))
-    assert desk.written == []
+    assert not any("#1" in line for line in desk.written)
     assert desk.actor.on_receive(GetStatus())["read"] == (0 if status is ReadingStatus.STALE else 1)
 
 
@@ -80,13 +83,19 @@ def test_the_run_ends_after_the_wanted_number_of_frames_and_once() -> None:
 
 def test_events_and_the_servers_phases_are_told_once() -> None:
     desk = Desk()
-    state = ServerState(ServerPhase.LOADING, detail="loading x (1 of 1)")
-    desk.actor.on_receive(state)
-    desk.actor.on_receive(state)
+    for detail in ("loading x (1 of 1), 0.0 s", "loading x (1 of 1), 0.1 s"):
+        desk.actor.on_receive(ServerState(ServerPhase.LOADING, detail=detail))
+    desk.clock.advance(2.0)
+    desk.actor.on_receive(ServerState(ServerPhase.LOADING, detail="loading x (1 of 1), 2.1 s"))
+    for detail in ("no such model", "out of memory"):
+        desk.actor.on_receive(ServerState(ServerPhase.FAILED, detail=detail))
     desk.actor.on_receive(Event("e", EventKind.POPUP_SEEN, AT, "popup", "none", "error", "Reel tilt"))
     desk.actor.on_receive(SourceExhausted("video:x", 12))
     assert [line.split("  ", 1)[-1] for line in desk.written] == [
-        "model server loading: loading x (1 of 1)",
+        "model server loading: loading x (1 of 1), 0.0 s",
+        "model server loading: loading x (1 of 1), 2.1 s",
+        "model server failed: no such model",
+        "model server failed: out of memory",
         "* popup_seen: popup  none -> error  (Reel tilt)",
         "the source video:x has no more frames (12 in all)",
     ]
@@ -106,7 +115,26 @@ def test_values_for_people() -> None:
     assert lines.show_value(True) == "yes"
 
 
+def test_another_source_is_said_and_compared_with_nothing() -> None:
+    desk = Desk()
+    desk.actor.on_receive(readings(1, (Field.MINI, Decimal(50))))
+    other = readings(2, (Field.MINI, Decimal(7)))
+    desk.actor.on_receive(replace(other, frame=replace(other.frame, source="cabinet:other")))
+    assert [line.split("  ", 1)[1] for line in desk.written[-2:]] == [
+        "reading cabinet:other, 8 x 8",
+        "#2     mini 7  (0.25 s old)",
+    ]
+
+
 def test_the_summary_leaves_out_what_is_empty() -> None:
-    assert lines.summary_lines({"capture": {"frames": 3, "rate": 2.987654, "failures": {}, "last": None}}) == [
-        "  capture                                    frames 3  rate 2.99"
+    counters = {
+        "frames": 3,
+        "rate": 2.987654,
+        "failures": {},
+        "late": 0,
+        "times": {"median": 1.0, "note": "x"},
+        "list": [1],
+    }
+    assert lines.summary_lines({"capture": counters, "idle": {"nothing": 0}}) == [
+        "  capture        frames 3  rate 2.99  times (median 1)"
     ]

@@ -44,7 +44,7 @@ def test_it_stops_in_order_and_leaves_no_process(tmp_path: Path, number: int, co
         assert children, "the embedded model server is a child process"
         assert running.interrupt(number, within=10) == code, running.output
         no_process_left(children)
-        assert [e["kind"] for e in running.events()][-1] == "run_ended"
+        assert "run_ended" in [e["kind"] for e in running.events()]
 
 
 def test_the_model_server_outlives_nobody(tmp_path: Path) -> None:
