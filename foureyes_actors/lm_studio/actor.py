@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from foureyes_actors.bug.faults import fault_from_exception
 from foureyes_actors.lm_studio import plan as planning
 from foureyes_actors.lm_studio.advance import advance, begin
 from foureyes_actors.lm_studio.plan import Command, Finished, Plan, PlanEvent, Rules, Stage, Step
@@ -26,11 +24,13 @@ from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.ports.process import ProcessPort
 from foureyes_actors.settings import InferenceSettings, ModelServerSettings
+from foureyes_actors.telling import BUG, Teller
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.worker import Worker
 
 LOOK = "look"
 LOOK_EVERY = 1.0  # seconds
+TOLD_LINES = 10  # of the server's output, in a fault
 WORKER_STOP = 0.3  # seconds; its exchange has been cut off by then
 
 
@@ -60,10 +60,11 @@ class LMStudioActor(SupervisedActor):
         audience: tuple[str, ...],
         ocr_models: tuple[str, ...] | None = None,
         inference: InferenceSettings | None = None,
-        bug: str = "bug",
+        bug: str = BUG,
     ) -> None:
         super().__init__(context)
-        self._settings, self._http, self._clock, self._audience, self._bug = settings, http, clock, audience, bug
+        self._settings, self._http, self._clock, self._audience = settings, http, clock, audience
+        self._teller = Teller(context, clock, bug=bug)
         self._rules = Rules(models, settings.start_timeout, settings.check_every, settings.silent_after)
         self._process = ServerProcess(processes)
         self._quit = threading.Event()
@@ -81,7 +82,7 @@ class LMStudioActor(SupervisedActor):
         self._worker: Worker | None = None
         self._plan = Plan(Stage.STARTING, 0.0)
         self._told: ServerState | None = None
-        self._last_error = ""
+        self._last_error = self._told_error = ""
         self._starts = 0
 
     def on_start(self) -> None:
@@ -90,17 +91,6 @@ class LMStudioActor(SupervisedActor):
         self._take(begin(self._clock.monotonic()))
 
     def on_receive(self, message: Any) -> Any:
-        try:
-            return self._receive(message)
-        except BaseException:
-            self._shut(grace=0.0)  # nobody would stop the process: the replacement starts one of its own
-            raise
-
-    def on_stop(self) -> None:
-        self._shut(self._settings.stop_grace)
-        self._tell(ServerState(ServerPhase.STOPPED, self._plan.url, detail="stopped"))
-
-    def _receive(self, message: Any) -> Any:
         match message:
             case _Done(event=event):
                 self._advance(event)
@@ -109,12 +99,19 @@ class LMStudioActor(SupervisedActor):
             case ServerSuspect():
                 self._advance(planning.Suspected())
             case ServerStateWanted(sender=sender):
-                self.context.tell(sender, self._state())
+                self._teller.tell((sender,), self._state())
             case GetStatus():
                 return self._status()
             case _:
                 raise TypeError(f"LMStudioActor does not know {type(message).__name__}")
         return None
+
+    def on_stop(self) -> None:
+        self._shut(self._settings.stop_grace)
+        self._tell(ServerState(ServerPhase.STOPPED, self._plan.url, detail="stopped"))
+
+    def on_failure(self, *_: object) -> None:
+        self._shut(grace=0.0)  # the replacement starts a server of its own
 
     def _advance(self, event: PlanEvent) -> None:
         self._take(advance(self._plan, event, self._clock.monotonic(), self._rules))
@@ -122,6 +119,8 @@ class LMStudioActor(SupervisedActor):
     def _take(self, step: Step) -> None:
         overtaken = step.plan.round != self._plan.round and step.plan.busy and step.command is None
         self._plan = step.plan
+        if self._plan.stage is Stage.READY and not self._plan.broken:
+            self._told_error = ""
         if step.command is not None:
             self._submit(step.command)
         if overtaken:
@@ -149,24 +148,18 @@ class LMStudioActor(SupervisedActor):
         if state == self._told:
             return
         self._told = state
-        for name in self._audience:
-            self.context.tell(name, state)
+        self._teller.tell(self._audience, state)
 
     def _report(self, error: Exception) -> None:
-        """A fault that stays the same is told once."""
-        text = f"{type(error).__name__}: {error}"
-        if text == self._last_error:
+        """A fault that stays the same is told once, until all has been well again."""
+        text = self._last_error = f"{type(error).__name__}: {error}"
+        if text == self._told_error:
             return
-        self._last_error = text
-        context: Mapping[str, str] = {
-            "kind": self._settings.kind,
-            "url": self._plan.url,
-            "start": str(self._starts),
-            **{f"output -{n}": line for n, line in enumerate(reversed(getattr(error, "tail", ())[-10:]), start=1)},
-        }
-        self.context.tell(
-            self._bug, fault_from_exception(error, source=self.context.name, clock=self._clock, context=context)
-        )
+        self._told_error = text
+        context = {"kind": self._settings.kind, "url": self._plan.url, "start": str(self._starts)}
+        tail = getattr(error, "tail", ())[-TOLD_LINES:]
+        context.update({f"output -{n}": line for n, line in enumerate(reversed(tail), start=1)})
+        self._teller.fault(error, context)
 
     def _status(self) -> dict[str, Any]:
         state = self._state()
@@ -182,6 +175,7 @@ class LMStudioActor(SupervisedActor):
             "failed_checks": self._plan.failed_checks,
             "last_error": self._last_error,
             "busy": self._plan.busy,
+            "undelivered": dict(self._teller.undelivered),
         }
 
     def _shut(self, grace: float) -> None:

@@ -159,7 +159,8 @@ class ServerProcess:
 
 def ended(code: int, tail: tuple[str, ...]) -> FourEyesError:
     """The error for a server that ended by itself. ``tail``: its last lines, untrusted."""
-    words = " | ".join(line.strip()[:200] for line in tail[-SHOWN_LINES:] if line.strip())
+    lines = [line.strip()[:200] for line in tail if line.strip() and announced_url(line) is None]
+    words = " | ".join(lines[-SHOWN_LINES:])
     if code == BAD_CONFIGURATION:
         return ConfigurationError(f"the model server cannot start: {words or 'its configuration is wrong'}")
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from foureyes_actors.messages import Task
@@ -26,18 +27,18 @@ class _Screen:
 
 
 class ScreenEngine:
-    """One level's networks, loaded."""
+    """One level's networks, loaded once."""
 
     def __init__(self, level: Level) -> None:
         from foureyes_actors.model_server.engine import ScreenReader
 
-        self._level: Level = level
-        self._spare: ScreenReader | None = ScreenReader(level)
+        self._reader = ScreenReader(level)
 
     def screen(self) -> _Screen:
-        from foureyes_actors.model_server.engine import ScreenReader
-
-        reader, self._spare = self._spare or ScreenReader(self._level), None
+        """A reader with a memory of its own. Its networks are those of the first one: megabytes, and not changed by
+        reading."""
+        reader = copy(self._reader)
+        reader.forget()
         return _Screen(reader)
 
 

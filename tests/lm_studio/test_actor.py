@@ -303,6 +303,7 @@ def test_a_hanging_load_does_not_outlive_the_process(stage: Make) -> None:
 def test_a_defect_of_the_actor_leaves_no_process(stage: Make) -> None:
     it = stage()
     it.pump()
-    with pytest.raises(TypeError, match="does not know str"):
+    with pytest.raises(TypeError, match="does not know str") as caught:
         it.actor.on_receive("what?")
+    it.actor.on_failure(caught.type, caught.value, caught.tb)
     assert it.processes.children[0].stopped == [0.0]
