@@ -1,0 +1,50 @@
+"""How one screen writes its amounts, and which of them do not fit: a check within one frame, never over time.
+
+A screen shows one currency, and the same number of decimals within a panel. An amount that differs was probably cut,
+or its sign was read as a digit: it is read again, and given up when that does not help.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from foureyes_actors.model_server.engine.amounts import Amount
+
+SURE = 0.8  # an amount whose least sure character is below this gets a second opinion
+FEWEST_PLAIN_DIGITS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """What most amounts of the screen share; None where there is no majority."""
+
+    currency: str | None = None
+    decimals: int | None = None
+
+
+def habit_of(amounts: Iterable[Amount]) -> Habit:
+    good = [a for a in amounts if a.money is not None and not a.plain]
+    if len(good) < 2:
+        return Habit()
+    currency, votes = Counter(a.money.currency for a in good if a.money).most_common(1)[0]
+    decimals, alike = Counter(a.decimals for a in good).most_common(1)[0]
+    most = len(good) / 2
+    return Habit(currency if votes > most and votes > 1 else None, decimals if alike > most and alike > 1 else None)
+
+
+def misfit(amount: Amount, habit: Habit) -> str | None:
+    """Why ``amount`` cannot be given out as it is; None when it can."""
+    if amount.money is None:
+        return "not an amount"
+    if habit.currency is not None and amount.money.currency != habit.currency:
+        return "another currency than the screen's"
+    if amount.plain and (habit.decimals or len(amount.text) < FEWEST_PLAIN_DIGITS):
+        return "a bare number"
+    return None
+
+
+def unsure(amount: Amount, habit: Habit) -> bool:
+    """Whether a second opinion is worth its time."""
+    return amount.weakest < SURE or (habit.decimals is not None and amount.decimals != habit.decimals)

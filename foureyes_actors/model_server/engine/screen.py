@@ -1,0 +1,220 @@
+"""One whole screen: all its text, the amounts by their labels, and a second look where the first one is in doubt.
+
+The order of work: detect at a small size, read every box, pair labels with amounts; then, for labels without a fitting
+amount, detect again around them at full size; then read doubtful amounts with the larger recogniser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from foureyes_actors.messages import MONEY_FIELDS
+from foureyes_actors.model_server.engine.amounts import Amount, Label, Piece, amount_of, pieces_of
+from foureyes_actors.model_server.engine.associate import Pair, pairs_of
+from foureyes_actors.model_server.engine.detect import Box, Image, detect, detect_in
+from foureyes_actors.model_server.engine.habits import Habit, habit_of, misfit, unsure
+from foureyes_actors.model_server.engine.lexicon import WIN, almost_label
+from foureyes_actors.model_server.engine.models import Session
+from foureyes_actors.model_server.engine.patches import Patch, patch, unchanged
+from foureyes_actors.model_server.engine.recognise import Recogniser, Text
+
+SIDE = 640  # the longest side that the detector sees
+MOST_BOXES = 72
+MOST_SEARCHES = 5
+SEARCH_ASIDE, SEARCH_UP = 7.0, 3.0  # label heights around a label
+MOST_BOXES_NEAR = 12
+TALLEST = 0.15  # of the picture's height
+SEARCH_HEIGHT = 30  # a label is enlarged to this height before the search
+
+LEAST_SURE = 0.5  # a reading that the other recogniser does not share must have no character below this
+AGREED = 0.9  # what two equal readings are held for
+
+FIELD_NAMES = frozenset(f.value for f in MONEY_FIELDS)
+WANTED = FIELD_NAMES | {WIN}  # a win's meter tells the state
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A text that was read before, and how its box looked then."""
+
+    text: Text
+    patch: Patch
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What one full look found. ``pairs``: by label name; a pair's amount may be damaged."""
+
+    texts: tuple[Text, ...]
+    labels: tuple[Label, ...]
+    pairs: dict[str, Pair]
+    habit: Habit
+    known: tuple[Known, ...] = field(default=(), repr=False)
+    confirmed: dict[Box, Amount] = field(default_factory=dict, repr=False)  # second opinions, by the box read
+    boxes_read: int = 0
+
+
+EMPTY_SCREEN = Screen((), (), {}, Habit())
+
+
+class Look:
+    """One look at one picture; ``before``: the last full look, whose unchanged boxes are not read again."""
+
+    def __init__(self, eyes: Eyes, image: Image, before: Screen) -> None:
+        self._eyes, self._image, self._before = eyes, image, before
+        self._patches: dict[Box, Patch] = {}
+        self._reused: set[Box] = set()
+        self._read = 0
+
+    def screen(self) -> Screen:
+        boxes = [b for b in detect(self._eyes.detector, self._image, SIDE, MOST_BOXES) if self._is_text(b)]
+        texts = self._labels_again(self._texts(boxes))
+        texts, arranged = self._search(texts, _arranged(texts))
+        pairs, confirmed = self._confirmed(arranged)
+        known = tuple(Known(t, self._patch(t.box)) for t in texts)
+        return replace(arranged, pairs=pairs, confirmed=confirmed, known=known, boxes_read=self._read)
+
+    def _is_text(self, box: Box) -> bool:
+        """Not a symbol of the reels: those are as high as lines of text never are, unless these are long."""
+        return box.height <= TALLEST * self._image.shape[0] or box.width > 3 * box.height
+
+    def _patch(self, box: Box) -> Patch:
+        if box not in self._patches:
+            self._patches[box] = patch(self._image, box)
+        return self._patches[box]
+
+    def _texts(self, boxes: Sequence[Box]) -> list[Text]:
+        found = {box: self._same_as_before(box) for box in boxes}
+        fresh = [box for box, text in found.items() if text is None]
+        self._read += len(fresh)
+        found.update(zip(fresh, self._eyes.recogniser.read(self._image, fresh), strict=True))
+        return [t for t in found.values() if t is not None]
+
+    def _same_as_before(self, box: Box) -> Text | None:
+        """The text read before in this place, when nothing changed there."""
+        for known in self._before.known:
+            old = known.text.box
+            if _nearly(old, box) and unchanged(known.patch, self._patch(old)):
+                self._reused.add(old)
+                return known.text
+        return None
+
+    def _labels_again(self, texts: Sequence[Text]) -> list[Text]:
+        """Texts that are nearly a label, read by the second recogniser."""
+        doubtful = [t for t in texts if almost_label(t.text) and t.box not in self._reused]
+        if self._eyes.second is None or not doubtful:
+            return list(texts)
+        again = dict(zip(doubtful, self._eyes.second.read(self._image, [t.box for t in doubtful]), strict=True))
+        return [again.get(t, t) for t in texts]
+
+    def _search(self, texts: list[Text], found: Screen) -> tuple[list[Text], Screen]:
+        """Look again, at full size, around labels of fields whose amount is missing or does not fit."""
+        labels = list(_without_amount(found))[:MOST_SEARCHES]
+        for region, zoom in (_around(label, self._image) for label in labels):
+            boxes = detect_in(self._eyes.detector, self._image, region, zoom, MOST_BOXES_NEAR)
+            more = self._texts([b for b in boxes if self._is_text(b)])
+            texts = [t for t in texts if not any(_covers(t.box, m.box) for m in more)] + more
+        return (texts, _arranged(texts)) if labels else (texts, found)
+
+    def _confirmed(self, found: Screen) -> tuple[dict[str, Pair], dict[Box, Amount]]:
+        """The pairs with doubtful amounts read a second time, and those amounts by the box that was read."""
+        doubtful = {n: p for n, p in found.pairs.items() if n in WANTED and in_doubt(p.amount, found.habit)}
+        old = {n: self._before.confirmed.get(p.amount.source) for n, p in doubtful.items()}
+        kept = {n: a for n, a in old.items() if a is not None and doubtful[n].amount.source in self._reused}
+        fresh = [n for n in doubtful if n not in kept]
+        amounts = self._eyes.second_opinions(self._image, [doubtful[n].amount for n in fresh], found.habit)
+        self._read += len(fresh)
+        settled = {**kept, **dict(zip(fresh, amounts, strict=True))}
+        pairs = {n: replace(p, amount=settled.get(n, p.amount)) for n, p in found.pairs.items()}
+        return pairs, {doubtful[n].amount.source: a for n, a in settled.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """The networks of one reader. ``second``: a larger recogniser for doubtful texts, or None."""
+
+    detector: Session
+    recogniser: Recogniser
+    second: Recogniser | None
+
+    def look(self, image: Image, before: Screen = EMPTY_SCREEN) -> Screen:
+        """Read the whole picture (height x width x 3, RGB)."""
+        return Look(self, image, before).screen()
+
+    def second_opinions(self, image: Image, amounts: Sequence[Amount], habit: Habit) -> list[Amount]:
+        """Each amount as both recognisers hold it; damaged when they do not agree on anything safe."""
+        if self.second is None or not amounts:
+            return list(amounts)
+        texts = self.second.read(image, [a.box for a in amounts])
+        return [better(a, amount_of(t), habit) for a, t in zip(amounts, texts, strict=True)]
+
+
+def in_doubt(amount: Amount, habit: Habit) -> bool:
+    return misfit(amount, habit) is not None or unsure(amount, habit)
+
+
+def better(first: Amount, second: Amount | None, habit: Habit) -> Amount:
+    """One amount of two readings of a box: what both say, else what the surer one says, else none."""
+    fitting = [a for a in (first, second) if a is not None and misfit(a, habit) is None]
+    if len(fitting) == 2 and fitting[0].money == fitting[1].money:
+        return replace(first, confidence=max(a.confidence for a in fitting), weakest=max(AGREED, first.weakest))
+    best = max(fitting, key=lambda a: a.weakest, default=None)
+    if best is None or best.weakest < LEAST_SURE:
+        return replace(first, money=None)
+    return replace(best, source=first.source)
+
+
+def _arranged(texts: Sequence[Text]) -> Screen:
+    """The labels and amounts of ``texts``, paired."""
+    pieces = [p for t in texts for p in pieces_of(t)]
+    whole = habit_of(p.amount for p in pieces if p.amount is not None)
+    pairs = pairs_of([p for p in pieces if not _noise(p, whole)], [t.box for t in texts])
+    labels = tuple(p.label for p in pieces if p.label is not None)
+    return Screen(tuple(texts), labels, pairs, habit_of(p.amount for p in pairs.values()))
+
+
+def _nearly(a: Box, b: Box) -> bool:
+    """The same box, but for a pixel or two of the detector's doubt."""
+    slack = max(3, round(0.12 * a.height))
+    return (
+        abs(a.left - b.left) <= slack
+        and abs(a.right - b.right) <= slack
+        and abs(a.top - b.top) <= slack
+        and abs(a.bottom - b.bottom) <= slack
+    )
+
+
+def _noise(piece: Piece, habit: Habit) -> bool:
+    """Numbers of reels and tables: bare ones where amounts have decimals, and scraps without a mark or sign."""
+    amount = piece.amount
+    if piece.label is not None or amount is None:
+        return False
+    if amount.money is None:
+        return not any(c in ".,$€£¥" for c in amount.text)
+    return amount.plain and bool(habit.decimals or len(amount.text) < 3)
+
+
+def _without_amount(screen: Screen) -> Iterable[Label]:
+    """Labels of fields that have no fitting amount: the ones of the paired label, else every candidate."""
+    for name in FIELD_NAMES:
+        pair = screen.pairs.get(name)
+        if pair is None:
+            yield from (label for label in screen.labels if label.name == name)
+        elif misfit(pair.amount, screen.habit):
+            yield pair.label
+
+
+def _around(label: Label, image: Image) -> tuple[Box, float]:
+    height = label.box.height
+    grown = label.box.grown(round(SEARCH_ASIDE * height), round(SEARCH_UP * height), image.shape[1], image.shape[0])
+    return grown, min(2.0, max(0.75, SEARCH_HEIGHT / height))
+
+
+def _covers(old: Box, new: Box) -> bool:
+    """Whether both are the same text, or parts of it."""
+    width = min(old.right, new.right) - max(old.left, new.left)
+    height = min(old.bottom, new.bottom) - max(old.top, new.top)
+    if width <= 0 or height <= 0:
+        return False
+    return width * height > 0.4 * min(old.width * old.height, new.width * new.height)

@@ -1,0 +1,161 @@
+"""Between full looks: only known boxes are read again, and only when their pixels changed.
+
+A full look comes after twelve frames at the latest, and at once when something says that the screen is another one: a
+label no longer looks like itself, an amount does not parse or changes its length, the reels stop, a message's text is
+gone, or the picture outside the known amounts changed. Changes that turn out to mean nothing (a win's flashing) make
+the tracker patient: it then waits a few frames before it believes the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from foureyes_actors.messages import GameState, Motion
+from foureyes_actors.model_server.engine.amounts import Amount, amount_of
+from foureyes_actors.model_server.engine.detect import Box, Image
+from foureyes_actors.model_server.engine.habits import misfit
+from foureyes_actors.model_server.engine.motion import REGION, Gray
+from foureyes_actors.model_server.engine.patches import Patch, outline, patch, same_label, unchanged
+from foureyes_actors.model_server.engine.screen import WANTED, Eyes, Screen, in_doubt
+from foureyes_actors.model_server.engine.words import WordsSeen
+
+FULL_EVERY = 12  # frames
+CELLS = (16, 9)  # columns, rows of the grid that watches the rest of the picture
+CHANGED_LEVEL = 22  # gray levels
+CHANGED_SHARE = 0.25  # of a cell
+CHANGED_CELLS = 4
+MOST_PATIENCE = 4  # frames
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A label and its amount, and how both looked when the amount was read."""
+
+    name: str
+    label: Box
+    label_patch: Patch
+    patch: Patch
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What one full look left for the frames after it."""
+
+    screen: Screen
+    words: WordsSeen
+    evidence: Patch | None  # of the words' box
+    regions: tuple[Region, ...]
+    seen: Gray  # the whole picture's thumbnail at the full look
+    amounts_mask: NDArray[np.bool_]  # cells of the grid with amounts in them
+    motion: Motion  # at the full look
+    frames: int = 0  # since the full look
+    patience: int = 0  # frames to wait before a change of the picture is believed again
+    boxes_read: int = 0  # in the last frame
+
+
+def track_of(screen: Screen, words: WordsSeen, image: Image, seen: Gray, motion: Motion, before: Track | None) -> Track:
+    """What to follow after a full look. ``before``: the track that this look ended."""
+    regions = tuple(
+        Region(name, p.label.box, outline(image, p.label.box), patch(image, p.amount.box), p.amount)
+        for name, p in screen.pairs.items()
+        if name in WANTED and misfit(p.amount, screen.habit) is None
+    )
+    evidence = outline(image, words.evidence) if words.evidence else None
+    boxes = [p.amount.source for p in screen.pairs.values()]
+    mask = _mask(boxes, image.shape[1], image.shape[0])
+    return Track(
+        screen,
+        words,
+        evidence,
+        regions,
+        seen,
+        mask,
+        motion,
+        patience=_patience(words, before),
+        boxes_read=screen.boxes_read,
+    )
+
+
+def _patience(words: WordsSeen, before: Track | None) -> int:
+    """Longer after each full look that a change of the picture caused and that found the same words again."""
+    if before is None or before.frames >= FULL_EVERY:
+        return 0
+    same = words.state is before.words.state and (words.popup is None) == (before.words.popup is None)
+    return min(MOST_PATIENCE, before.patience + 2) if same else 0
+
+
+def follow(track: Track, eyes: Eyes, image: Image, seen: Gray, motion: Motion) -> Track | None:
+    """The track one frame on, or None when a full look is due."""
+    track = replace(track, frames=track.frames + 1, patience=max(0, track.patience - 1))
+    if track.frames >= FULL_EVERY or not track.regions or _another_screen(track, image, seen, motion):
+        return None
+    changed = [r for r in track.regions if not unchanged(r.patch, patch(image, r.amount.box))]
+    read = _read_again(changed, eyes, image, track.screen)
+    if read is None:
+        return None
+    fresh = {r.name: r for r in read}
+    return replace(track, regions=tuple(fresh.get(r.name, r) for r in track.regions), boxes_read=len(changed))
+
+
+def _read_again(regions: Sequence[Region], eyes: Eyes, image: Image, screen: Screen) -> list[Region] | None:
+    """The regions with what they say now; None when one says nothing that its box can hold."""
+    texts = eyes.recogniser.read(image, [r.amount.box for r in regions])
+    amounts = [amount_of(t) for t in texts]
+    found = [a for a in amounts if a is not None]
+    if len(found) < len(amounts):
+        return None
+    doubtful = [a for a in found if in_doubt(a, screen.habit)]
+    again = iter(eyes.second_opinions(image, doubtful, screen.habit))
+    settled = [next(again) if in_doubt(a, screen.habit) else a for a in found]
+    for region, amount in zip(regions, settled, strict=True):
+        if misfit(amount, screen.habit) or _length(amount.text) != _length(region.amount.text):
+            return None
+    return [
+        replace(r, amount=replace(a, box=r.amount.box), patch=patch(image, r.amount.box))
+        for r, a in zip(regions, settled, strict=True)
+    ]
+
+
+def _length(text: str) -> int:
+    return sum(not c.isspace() for c in text)
+
+
+def _another_screen(track: Track, image: Image, seen: Gray, motion: Motion) -> bool:
+    if any(not same_label(r.label_patch, outline(image, r.label)) for r in track.regions):
+        return True
+    if track.evidence is not None and track.words.evidence is not None:
+        if same_label(track.evidence, outline(image, track.words.evidence)):
+            return False  # the message still stands: what moves behind it does not matter
+        if track.words.state is not GameState.WIN:
+            return True  # a win's headline pulses; patience decides
+    if track.motion is Motion.SPINNING and motion is Motion.STOPPED:
+        return True
+    return not track.patience and _changed_cells(track, seen, motion) >= CHANGED_CELLS
+
+
+def _changed_cells(track: Track, seen: Gray, motion: Motion) -> int:
+    """Cells of the picture, without amounts and moving reels, that are not as at the full look."""
+    changed = (cv2.absdiff(track.seen, seen) > CHANGED_LEVEL).astype(np.float32)
+    cells = cv2.resize(changed, CELLS, interpolation=cv2.INTER_AREA) > CHANGED_SHARE
+    cells &= ~track.amounts_mask
+    if Motion.SPINNING in (motion, track.motion):
+        x1, y1, x2, y2 = REGION
+        columns, rows = CELLS
+        cells[int(y1 * rows) : int(y2 * rows) + 1, int(x1 * columns) : int(x2 * columns) + 1] = False
+    return int(cells.sum())
+
+
+def _mask(boxes: Sequence[Box], width: int, height: int) -> NDArray[np.bool_]:
+    columns, rows = CELLS
+    mask = np.zeros((rows, columns), np.bool_)
+    for box in boxes:
+        x1, x2 = box.left * columns // width, (box.right - 1) * columns // width
+        y1, y2 = box.top * rows // height, (box.bottom - 1) * rows // height
+        mask[y1 : y2 + 1, x1 : x2 + 1] = True
+    return mask
