@@ -33,7 +33,17 @@ _WORD = r"[A-Za-zÀ-žА-я]"
 _HEAD = re.compile(rf"({_WORD}{{1,7}}(?:\.|[{_SIGNS}])?)\s*(?=[0-9OQSIl|])")
 _TAIL = re.compile(rf"(?<=[0-9OQSIl|.,])\s*({_WORD}{{2,7}}\.?)$")
 # What the recogniser writes for currencies whose letters it does not know, or shows in one line with a digit's form.
-READ_AS = {"zt": "zł", "zi": "zł", "z1": "zł", "kc": "Kč", "kr,": "kr.", "kr:": "kr."}
+READ_AS = {
+    "zt": "zł",
+    "zi": "zł",
+    "z1": "zł",
+    "ki": "kr",
+    "kt": "kr",
+    "k1": "kr",
+    "kc": "Kč",
+    "kr,": "kr.",
+    "kr:": "kr.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +215,11 @@ def _blank_repairs(core: str) -> Iterator[str]:
     core = core.strip().replace("’", "'").replace("`", "'")
     tight = _AROUND_MARK.sub(r"\1", core)
     yield tight
-    sign, number = re.fullmatch(r"([^0-9]*)(.*)", tight, re.DOTALL).groups()  # type: ignore[union-attr]
+    cut = next((i for i, c in enumerate(tight) if c.isdigit()), 0)
+    sign, number = tight[:cut], tight[cut:]
+    if sign[-1:] in (".", ",") and re.search(r"[.,]", number):
+        sign = sign[:-1]  # a speck between the sign and the digits
+        yield sign + number
     closed = _BLANKS.sub("", number)
     groups = re.split(r"\s+", number)
     letter_spaced = len(groups) >= 3 and sum(len(g) <= 2 for g in groups) >= len(groups) - 1

@@ -33,7 +33,6 @@ _FILLERS = """
 JACKPOT JACKPOTS PRIZE PROGRESSIVE THE TOTAL YOUR MY ACCOUNT GAME CURRENT REAL LAST VALUE
 """
 FILLERS = frozenset(_FILLERS.split())
-)
 _LOOK_ALIKE = str.maketrans({"0": "O", "1": "I", "|": "I", "5": "S", "8": "B", "6": "G", "!": "I"})
 
 

@@ -31,7 +31,6 @@ OK CLOSE RETRY RELOAD CONTINUE CANCEL LATER YES NO GOTIT DISMISS REFRESH LOGIN T
 SKIP ACCEPT COLLECT WEITER SCHLIESSEN ABBRECHEN NEULADEN FERMER ANNULER CERRAR ACEPTAR CHIUDI SPIN STOP GO
 """
 BUTTONS = frozenset(_BUTTONS.split())
-)
 _DOTS = re.compile(r"\.{2,}|…")  # equal neighbours are hard to count for a CTC network; an ellipsis has three dots
 LEAST_HEIGHT = 0.022  # of the picture's height: messages are not small print
 LEAST_CONFIDENCE = 0.75

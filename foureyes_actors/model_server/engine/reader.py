@@ -16,7 +16,7 @@ from foureyes_actors.model_server.engine.models import Level, load_characters, l
 from foureyes_actors.model_server.engine.motion import UNSEEN, Gray, MotionSeen, motion_between, thumbnail
 from foureyes_actors.model_server.engine.recognise import Recogniser
 from foureyes_actors.model_server.engine.screen import EMPTY_SCREEN, Eyes
-from foureyes_actors.model_server.engine.tracker import Track, follow, track_of
+from foureyes_actors.model_server.engine.tracker import Track, follow, recovered, track_of
 from foureyes_actors.model_server.engine.words import WordsSeen, words_of
 
 OLDEST_BEFORE = 3.0  # seconds: an older frame says nothing about motion, and its boxes are not trusted
@@ -107,7 +107,8 @@ class ScreenReader:
         known = before.track.screen if before and self._track else EMPTY_SCREEN
         screen = self._eyes.look(image, known)
         words = words_of(screen, image.shape[1], image.shape[0])
-        return track_of(screen, words, image, seen, moved.motion, before.track if before else None)
+        track = track_of(screen, words, image, seen, moved.motion, before.track if before else None)
+        return recovered(track, before.track, self._eyes, image) if before and self._track else track
 
 
 def _recogniser(level: Level) -> Recogniser:

@@ -73,10 +73,8 @@ class Recogniser:
         for row, (_, box, width) in enumerate(jobs):
             batch[row, :, :, :width] = _crop(image, box, width)
         output = self._session.run(batch)
-        return {
-            index: self._text(output[row], box, padded / width * box.width)
-            for row, (index, box, width) in enumerate(jobs)
-        }
+        spans = [padded / width * box.width for _, box, width in jobs]
+        return {index: self._text(output[row], box, spans[row]) for row, (index, box, _) in enumerate(jobs)}
 
     def _text(self, probabilities: NDArray[np.float32], box: Box, span: float) -> Text:
         """``span``: the padded crop's width in pixels of the picture."""

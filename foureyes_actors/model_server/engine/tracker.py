@@ -52,7 +52,7 @@ class Track:
     evidence: Patch | None  # of the words' box
     regions: tuple[Region, ...]
     seen: Gray  # the whole picture's thumbnail at the full look
-    amounts_mask: NDArray[np.bool_]  # cells of the grid with amounts in them
+    amounts: NDArray[np.bool_]  # cells of the grid with amounts in them
     motion: Motion  # at the full look
     frames: int = 0  # since the full look
     patience: int = 0  # frames to wait before a change of the picture is believed again
@@ -69,17 +69,19 @@ def track_of(screen: Screen, words: WordsSeen, image: Image, seen: Gray, motion:
     evidence = outline(image, words.evidence) if words.evidence else None
     boxes = [p.amount.source for p in screen.pairs.values()]
     mask = _mask(boxes, image.shape[1], image.shape[0])
-    return Track(
-        screen,
-        words,
-        evidence,
-        regions,
-        seen,
-        mask,
-        motion,
-        patience=_patience(words, before),
-        boxes_read=screen.boxes_read,
-    )
+    patience = _patience(words, before)
+    return Track(screen, words, evidence, regions, seen, mask, motion, 0, patience, screen.boxes_read)
+
+
+def recovered(track: Track, before: Track, eyes: Eyes, image: Image) -> Track:
+    """``track`` with amounts that this full look missed, where the label of the look before still stands."""
+    names = {r.name for r in track.regions}
+    lost = [r for r in before.regions if r.name not in names and same_label(r.label_patch, outline(image, r.label))]
+    for region in lost:
+        found = _read_again([region], eyes, image, track.screen)
+        if found is not None:
+            track = replace(track, regions=(*track.regions, *found))
+    return track
 
 
 def _patience(words: WordsSeen, before: Track | None) -> int:
@@ -143,7 +145,7 @@ def _changed_cells(track: Track, seen: Gray, motion: Motion) -> int:
     """Cells of the picture, without amounts and moving reels, that are not as at the full look."""
     changed = (cv2.absdiff(track.seen, seen) > CHANGED_LEVEL).astype(np.float32)
     cells = cv2.resize(changed, CELLS, interpolation=cv2.INTER_AREA) > CHANGED_SHARE
-    cells &= ~track.amounts_mask
+    cells &= ~track.amounts
     if Motion.SPINNING in (motion, track.motion):
         x1, y1, x2, y2 = REGION
         columns, rows = CELLS
