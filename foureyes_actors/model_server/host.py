@@ -144,4 +144,4 @@ async def outcome(job: Future[Answer]) -> Answer:
 
 def _not_loaded(model: CatalogModel, error: Exception) -> ApiError:
     message = f'Failed to load model "{model.id}". Error: {str(error)[:500] or type(error).__name__}'
-    return ApiError(500, message, kind="model_load_failed", code="model_load_failed", param="model")
+    return ApiError(500, message, kind="internal_error", code="model_load_failed", param="model")

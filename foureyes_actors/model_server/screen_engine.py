@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from foureyes_actors.model_server.engine import ScreenReader
+    from foureyes_actors.model_server.engine.reader import ScreenReader
 
 
 class _Screen:
@@ -21,7 +21,7 @@ class _Screen:
         self._reader = reader
 
     def answer(self, image: NDArray[np.uint8], now: float, tasks: Sequence[Task]) -> dict[str, Any]:
-        from foureyes_actors.model_server.engine import answer
+        from foureyes_actors.model_server.engine.reader import answer
 
         return answer(self._reader.read(image, now), tasks)
 
@@ -30,7 +30,7 @@ class ScreenEngine:
     """One level's networks, loaded once."""
 
     def __init__(self, level: Level) -> None:
-        from foureyes_actors.model_server.engine import ScreenReader
+        from foureyes_actors.model_server.engine.reader import ScreenReader
 
         self._reader = ScreenReader(level)
 

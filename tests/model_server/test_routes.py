@@ -20,9 +20,7 @@ from foureyes_actors.messages import Task
 from foureyes_actors.model_server.limits import Limits
 from foureyes_actors.ports.http import HttpRequest
 from tests.model_server.support import PATIENCE, SMALL, TINY, FakeEngine, RunningServer, chat, data_uri, picture
-from tests.support import eventually, need
-
-need(modules=("starlette", "uvicorn", "numpy"), install="pip install 'foureyes[embedded]'")
+from tests.support import eventually
 
 
 @pytest.fixture
@@ -442,7 +440,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_body(server: RunningServer) -
     assert server.chat()[0] == 200
 
 
-@pytest.mark.parametrize("data", [b"\x16\x03\x01\x02\x00", b"\0" * 1000, b"GET / HTTP/9.9\r\n\r\n", b"A" * 200_000])
+@pytest.mark.parametrize("data", [b"\x16\x03\x01\x02\x00", b"\0" * 1000, b"GET\r\n\r\n", b"A" * 200_000])
 def test_what_is_not_http(server: RunningServer, data: bytes) -> None:
     connection = raw(server, b"")
     try:

