@@ -108,7 +108,7 @@ class LMStudioActor(SupervisedActor):
 
     def on_stop(self) -> None:
         self._shut(self._settings.stop_grace)
-        self._tell(ServerState(ServerPhase.STOPPED, self._plan.url, detail="stopped"))
+        self._tell(ServerState(ServerPhase.STOPPED, self._plan.url))
 
     def on_failure(self, *_: object) -> None:
         self._shut(grace=0.0)  # the replacement starts a server of its own

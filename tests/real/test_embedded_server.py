@@ -65,6 +65,7 @@ class House:
     def __init__(self, models: tuple[str, ...] = (TINY,), **values: Any) -> None:
         self.tree, self.heard, self.bugs = Tree(Directory(), Schedule()), list[Any](), list[Any]()
         self.exits: list[ExitNotice] = []
+        self.stopped = False
         settings = ModelServerSettings.model_validate(values)
 
         def actor(context: ActorContext) -> SupervisedActor:
@@ -117,6 +118,10 @@ class House:
         return answer
 
     def stop(self) -> tuple[str, ...]:
+        """The names that had to be fenced. A second call does nothing."""
+        if self.stopped:
+            return ()
+        self.stopped = True
         fenced: tuple[str, ...] = self.tree.directory.ask(CERBERUS, StopTree(15.0), 30.0)
         stop_cerberus(self.context, self.tree)
         return fenced
@@ -135,8 +140,7 @@ def house() -> Iterator[Make]:
 
     yield make
     for each in houses:
-        if each.now.detail != "stopped":
-            each.stop()
+        each.stop()
         assert not each.exits
     eventually(lambda: not any("#" in t.name for t in threading.enumerate()), 10, "all actor threads ended")
     eventually(lambda: not servers(), 10, "no server is left")
