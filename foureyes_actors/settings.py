@@ -110,7 +110,7 @@ class ModelServerSettings(Section):
     load_timeout: Positive = 300.0
     check_every: Positive = 10.0
     silent_after: Annotated[int, Field(ge=1)] = 3  # failed checks in a row after which the server counts as dead
-    stop_grace: Positive = 3.0
+    stop_grace: Positive = 2.0  # with all the rest of the tree, stopping takes at most 5 s
 
     @field_validator("base_url")
     @classmethod

@@ -174,8 +174,10 @@ def lm_studio(settings: Settings, models: ModelTasks, world: World, audience: tu
             processes=world.processes,
             clock=world.clock,
             audience=audience,
+            ocr_models=tuple(m for m, tasks in models.items() if any(task is Task.OCR for task, _ in tasks)),
+            inference=settings.inference,
         ),
-        stop_timeout=settings.model_server.stop_grace + 0.5,
+        stop_timeout=settings.model_server.stop_grace + 1.5,
     )
 
 

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ import psutil
 from foureyes_actors.messages import Collection
 from foureyes_actors.ports.stores import open_store
 from foureyes_actors.settings import StoreSettings
-from tests.support import eventually
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -56,8 +56,16 @@ class Program:
 
     def says(self, text: str, timeout: float) -> None:
         """Wait until ``text`` is in its output; fail at once when it has ended without."""
-        eventually(lambda: text in self.output or self.ended(), timeout, f"{text!r} in:\n{self.output}")
-        assert text in self.output, self.output
+        self.until(lambda: text in self.output, timeout, f"it says {text!r}")
+
+    def until(self, condition: Callable[[], bool], timeout: float, what: str) -> None:
+        """Wait for ``condition`` while it runs; what it has printed is in the failure."""
+        deadline = time.monotonic() + timeout
+        pause = threading.Event()
+        while not condition():
+            assert not self.ended(), f"it ended before {what}:\n{self.output}"
+            assert time.monotonic() < deadline, f"not within {timeout} s: {what}; it printed:\n{self.output}"
+            pause.wait(0.05)
 
     def ended(self) -> bool:
         return self.process.poll() is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,19 @@ from t00l5et.real_obs import RealObs
 from t00l5et.scene_drive import SceneDrive
 from tests.real.obs_fixtures import encoded, real_obs
 from tests.real.program import Program, program
-from tests.support import eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 SIZE = (1280, 720)
-HOLD = 2.5  # seconds that each scene is shown
+HOLD = 2.4  # seconds that each scene is shown
 MARGIN = 0.7  # seconds around a switch in which a picture may be the one or the other
 WANTED = 0.97
 
 
-def settled(theme: str, wanted_popup: bool) -> tuple[float, Truth, Cabinet]:
-    """The first settled moment of the theme, on a seed that nothing was tuned on, with or without a popup."""
+def settled(theme: str, begin: int, wanted_popup: bool) -> tuple[float, Truth, Cabinet]:
+    """The first settled moment of the theme after ``begin`` seconds, on a seed that nothing was tuned on."""
     cabinet = Cabinet(theme, 4711, SIZE)
-    for tenth in range(10, 3000, 7):
+    for tenth in range(10 * begin, 10 * begin + 3000, 7):
         truth = cabinet.truth(tenth / 10)
         if truth.settled and (truth.popup is not PopupKind.NONE) == wanted_popup:
             return tenth / 10, truth, cabinet
@@ -39,18 +39,27 @@ def settled(theme: str, wanted_popup: bool) -> tuple[float, Truth, Cabinet]:
 @pytest.fixture(scope="module")
 def scenes() -> dict[str, tuple[bytes, Truth]]:
     chosen = {}
-    for number, theme in enumerate(THEMES):
-        time, truth, cabinet = settled(theme, wanted_popup=number % 5 == 4)
+    for number, (begin, theme) in enumerate(itertools.product((1, 300), THEMES)):
+        time, truth, cabinet = settled(theme, begin, wanted_popup=number % 6 == 5)
         chosen[f"{theme} at {time:g}"] = (encoded(cabinet.draw(time)), truth)
     return chosen
 
 
 @pytest.fixture(scope="module")
-def obs(scenes: Mapping[str, tuple[bytes, Truth]]) -> Iterator[RealObs]:
+def started(scenes: Mapping[str, tuple[bytes, Truth]]) -> Iterator[RealObs]:
     with real_obs(
         {name: picture for name, (picture, _) in scenes.items()}, width=SIZE[0], height=SIZE[1], fps=5
     ) as obs:
         yield obs
+
+
+@pytest.fixture
+def obs(started: RealObs) -> RealObs:
+    """Running, whatever the test before did to it."""
+    if not started.alive():
+        started.start()
+    started.thaw()
+    return started
 
 
 def environment(obs: RealObs, **more: str) -> dict[str, str]:
@@ -98,7 +107,7 @@ def test_readings_agree_with_what_obs_showed(
     with program(tmp_path, environment(obs)) as running:
         running.says("#", 90)
         with SceneDrive(obs.show, [(name, truth) for name, (_, truth) in scenes.items()], HOLD) as drive:
-            eventually(lambda: drive.finished() or running.ended(), 60 + HOLD * len(scenes), "all scenes were shown")
+            running.until(drive.finished, 60 + HOLD * len(scenes), "all scenes were shown")
         assert running.interrupt() == 130, running.output
         documents = running.readings()
         stale = {e["kind"] for e in running.errors()}
@@ -116,10 +125,15 @@ def frame_count(running: Program) -> int:
     return sum("#" in line for line in running.lines)
 
 
+def watched(running: Program, seconds: float = 4.0) -> None:
+    """Let it read what is shown now for a while."""
+    until = SystemClock().monotonic() + seconds
+    running.until(lambda: SystemClock().monotonic() >= until, seconds + 30, "time goes by")
+
+
 def goes_on(running: Program, timeout: float = 60.0) -> None:
     before = frame_count(running)
-    eventually(lambda: frame_count(running) > before or running.ended(), timeout, "readings go on")
-    assert not running.ended(), running.output
+    running.until(lambda: frame_count(running) > before, timeout, "readings go on")
 
 
 def test_obs_frozen_killed_and_started_again_is_survived_without_a_stale_reading(
@@ -137,18 +151,22 @@ def test_obs_frozen_killed_and_started_again_is_survived_without_a_stale_reading
     with program(tmp_path, environment(obs)) as running:
         show(names[0])
         running.says("#", 90)
+        watched(running)
         obs.freeze()
-        running.says("stream_changed", 30)
+        running.says("-> down", 30)
         obs.thaw()
         show(names[1])
         goes_on(running)
+        watched(running)
         obs.kill()
-        eventually(lambda: running.output.count("down") >= 2 or running.ended(), 30, "the loss is told")
+        running.until(lambda: running.output.count("-> down") >= 2, 30, "the loss is told")
         obs.start()
         show(names[2])
         goes_on(running)
+        watched(running)
         show(names[3])
         goes_on(running)
+        watched(running)
         assert running.interrupt() == 130, running.output
         documents = running.readings()
     assert_no_stale_reading(documents, log, scenes)
