@@ -23,7 +23,7 @@ PIP_MAIN = "import sys, pathlib; pathlib.Path(sys.prefix, 'pip-was-run').write_t
 def wheel() -> bytes:
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("pip/__main__.py", PIP_MAIN)
+        archive.writestr(zipfile.ZipInfo("pip/__main__.py"), PIP_MAIN)  # a fixed date: the same bytes each time
     return buffer.getvalue()
 
 

@@ -171,7 +171,7 @@ def test_a_silent_server_is_replaced_after_three_checks(stage: Make) -> None:
     it.tick()
     assert it.told()[-1].phase is ServerPhase.READY
     assert len(it.processes.children) == 2
-    assert it.processes.children[0].stopped == [3.0]
+    assert it.processes.children[0].stopped == [2.0]
 
 
 def test_an_unloaded_model_is_loaded_again(stage: Make) -> None:

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 
-import psutil
 import pytest
 
 from foureyes_actors.ports.clock import ManualClock
@@ -73,7 +72,6 @@ def test_real_processes_a_busy_child_is_the_servers_and_not_ours(busy: ChildProc
     eventually(looks_busy, 30, "the server's CPU is seen", every=0.2)
     last = seen[-1]
     assert last.server_memory is not None and last.server_memory > 1_000_000
-    assert last.own_memory < psutil.Process().memory_info().rss + last.server_memory
     assert last.own_memory > 1_000_000 and last.available_memory > 0
 
 
