@@ -34,6 +34,8 @@ $(VENV)/.venv: tools/make_venv.py
 	$(PYTHON) tools/make_venv.py $(VENV)
 	touch $@
 
+$(VENV)/.run $(VENV)/.test: export PYTHONWARNINGS = ignore
+
 $(VENV)/.run: $(VENV)/.venv pyproject.toml
 	@echo "installing FourEyes and its embedded model server (about 250 MB, once)"
 	$(PIP) --editable '.[$(RUN_EXTRAS)]'
