@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from foureyes_actors.bug.faults import fault_from_exception
 from foureyes_actors.capture.grabber import Grab, Grabber, Picture
 from foureyes_actors.capture.health import GoodFrame, NoFrame, StreamHealth, StreamSight, limits_for, observe
 from foureyes_actors.capture.pacing import Pace
@@ -29,8 +28,8 @@ from foureyes_actors.messages import (
 )
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.settings import SourceSettings
+from foureyes_actors.telling import BUG, Teller
 from supervisors.actor import ActorContext, SupervisedActor
-from supervisors.inbox import InboxFull
 
 GRAB = "grab"  # the tick's name
 REFUSED_PAUSE = 5.0  # seconds: somebody may be mending the source while we run
@@ -65,11 +64,12 @@ class CaptureActor(SupervisedActor):
         clock: Clock,
         targets: tuple[str, ...],
         audience: tuple[str, ...] = ("readings",),
-        bug: str = "bug",
+        bug: str = BUG,
     ) -> None:
         super().__init__(context)
         self._settings, self._make_source, self._clock = settings, source, clock
-        self._targets, self._audience, self._bug = targets, audience, bug
+        self._targets, self._audience = targets, audience
+        self._teller = Teller(context, clock, bug=bug)
         self._limits = limits_for(settings)
 
     def on_start(self) -> None:
@@ -83,7 +83,6 @@ class CaptureActor(SupervisedActor):
         self._health = StreamHealth(now)
         self._reports = Reports()
         self._failures: Counter[str] = Counter()
-        self._undelivered: Counter[str] = Counter()
         self._last_failure = ""
         self._not_before = now
         self._grab_began = now
@@ -158,9 +157,7 @@ class CaptureActor(SupervisedActor):
         self._pace.frame(now)
         self._reports = after_good(self._reports)
         self._last_failure = ""
-        message = FrameCaptured(Frame(self._ref(grab, picture), picture.data))
-        for target in self._targets:
-            self._tell(target, message)
+        self._teller.tell(self._targets, FrameCaptured(Frame(self._ref(grab, picture), picture.data)))
         self._see(now, GoodFrame(picture.digest, picture.black))
 
     def _ref(self, grab: Grab, picture: Picture) -> FrameRef:
@@ -194,31 +191,21 @@ class CaptureActor(SupervisedActor):
     def _finish(self) -> None:
         self._exhausted = True
         self._grabber.close()
-        for name in self._audience:
-            self._tell(name, SourceExhausted(self._name, self._pace.frames))
+        self._teller.tell(self._audience, SourceExhausted(self._name, self._pace.frames))
 
     def _report(self, now: float, error: Exception) -> None:
         self._reports, count = after_failure(self._reports, now, type(error).__name__)
         if count:
             facts = {"frame_source": self._name, "failures": str(count), "frames": str(self._pace.frames)}
-            fault = fault_from_exception(error, source=self.context.name, clock=self._clock, context=facts)
-            self._tell(self._bug, fault)
+            self._teller.fault(error, facts)
 
     def _see(self, now: float, sight: StreamSight) -> None:
         self._health, change = observe(self._health, now, sight, self._limits)
         if change is None:
             return
         at = self._clock.utc_now()
-        for name in self._audience:
-            self._tell(name, StreamHealthChanged(self._name, change.before, change.after, at, change.reason))
-
-    def _tell(self, name: str, message: object) -> None:
-        """A receiver that is away or full must not end capture; it is counted."""
-        try:
-            delivered = self.context.tell(name, message)
-        except InboxFull:
-            delivered = False
-        self._undelivered[name] += not delivered
+        message = StreamHealthChanged(self._name, change.before, change.after, at, change.reason)
+        self._teller.tell(self._audience, message)
 
     def _status(self) -> dict[str, Any]:
         now, pace = self._clock.monotonic(), self._pace
@@ -235,7 +222,7 @@ class CaptureActor(SupervisedActor):
             "dropped": pace.dropped,
             "failures": dict(self._failures),
             "last_failure": self._last_failure,
-            "undelivered": {name: count for name, count in self._undelivered.items() if count},
+            "undelivered": dict(self._teller.undelivered),
             "last_frame_age": None if last is None else round(now - last, 3),
             "grab_ms": None
             if grab is None

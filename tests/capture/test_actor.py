@@ -12,6 +12,7 @@ from foureyes_actors.errors import (
     SourceUnavailable,
 )
 from foureyes_actors.messages import (
+    Fault,
     FrameCaptured,
     FrameRef,
     Tick,
@@ -97,6 +98,9 @@ def test_a_target_that_is_away_or_full_does_not_stop_capture(make: Make) -> None
     capture.step()
     assert len(capture.frames()) == 2
     assert capture.status()["undelivered"] == {"inference:b": 2, "readings": 1}
+    (fault,) = capture.context.sent_to("bug")
+    assert isinstance(fault, Fault)
+    assert fault.context["receiver"] == "readings"
 
 
 # --- pace -------------------------------------------------------------------------------------------------------------
