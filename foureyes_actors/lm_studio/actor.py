@@ -10,8 +10,8 @@ from foureyes_actors.lm_studio import plan as planning
 from foureyes_actors.lm_studio.advance import advance, begin
 from foureyes_actors.lm_studio.plan import Command, Finished, Plan, PlanEvent, Rules, Stage, Step
 from foureyes_actors.lm_studio.process import ServerProcess
+from foureyes_actors.lm_studio.server_state import server_state
 from foureyes_actors.lm_studio.steps import Steps
-from foureyes_actors.lm_studio.telling import server_state
 from foureyes_actors.messages import (
     GetStatus,
     ServerPhase,

@@ -37,7 +37,7 @@ from foureyes_actors.lm_studio.plan import (
     Ticked,
     Warm,
 )
-from foureyes_actors.lm_studio.telling import detail, server_state
+from foureyes_actors.lm_studio.server_state import detail, server_state
 from foureyes_actors.messages import ServerPhase
 
 URL = "http://127.0.0.1:5555"
