@@ -116,7 +116,7 @@ _REFUSED_SIGNS = {"-": "a negative amount", "\u2212": "a negative amount", "+": 
 
 
 def parse_money(text: str, *, decimal_mark: DecimalMark | None = None) -> Money:
-    """The amount and currency that ``text`` shows. Raises MoneyError, with the reason, unless it is clearly one amount."""
+    """The amount and currency that ``text`` shows. Raises MoneyError, with the reason, unless it clearly is one."""
     _refuse_foreign_characters(text)
     stripped = text.strip(BLANKS)
     numbers = _NUMBER.findall(stripped)

@@ -30,20 +30,12 @@ _PLAUSIBLE = frozenset("0123456789.,' $€£¥₹₩₺₽₱₪")
 _SIGNS = "$€£¥₹₩₺₽₱₪"
 _START = re.compile(rf"[0-9{_SIGNS}]")
 _WORD = r"[A-Za-zÀ-žА-я]"
-_HEAD = re.compile(rf"({_WORD}{{1,7}}(?:\.|[{_SIGNS}])?)\s*(?=[0-9OQSIl|])")
+_HEAD = re.compile(rf"({_WORD}{{1,7}}(?:\.|[{_SIGNS}])?)[.,]?\s*(?=[0-9OQSIl|])")
 _TAIL = re.compile(rf"(?<=[0-9OQSIl|.,])\s*({_WORD}{{2,7}}\.?)$")
-# What the recogniser writes for currencies whose letters it does not know, or shows in one line with a digit's form.
-READ_AS = {
-    "zt": "zł",
-    "zi": "zł",
-    "z1": "zł",
-    "ki": "kr",
-    "kt": "kr",
-    "k1": "kr",
-    "kc": "Kč",
-    "kr,": "kr.",
-    "kr:": "kr.",
-}
+# What the recogniser writes for currencies in letters that it does not know, or that look like others.
+SPECKS = ".,°·•*'\"~^-"  # what a particle beside an amount is read as
+_READ_AS = "zt:zł zi:zł z1:zł ki:kr kt:kr k1:kr kc:Kč kr,:kr. kr;:kr."
+READ_AS = dict(pair.split(":") for pair in _READ_AS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +135,7 @@ def amount_of(text: Text, start: int = 0, end: int | None = None) -> Amount | No
     if not _like_an_amount(part):
         return None
     box = text.box if whole else _sub_box(text, start, end)
-    for shown, forced in _candidates(text, part, box if not whole else None):
+    for shown, forced in _candidates(text, start, end):
         money = _parsed(shown)
         if money is not None:
             weakest = min(text.weakest, text.money_weakest) if forced else text.weakest
@@ -156,16 +148,18 @@ def _like_an_amount(part: str) -> bool:
     """Mostly characters of amounts; the rest look-alikes, or a currency's word at an end."""
     core = _without_currency(part)[1]
     body = [c for c in core if not c.isspace()]
-    if not body or not all(c in _PLAUSIBLE or c in _LOOK_ALIKES for c in body):
-        return False
     digits = sum(c.isdigit() for c in body)
-    strange = sum(c in _LOOK_ALIKES for c in body)
+    if sum(c not in _PLAUSIBLE and c not in _LOOK_ALIKES for c in body) > (1 if digits >= 3 else 0):
+        return False
+    strange = sum(c not in _PLAUSIBLE for c in body)
     return (digits >= 1 and digits >= strange) or (len(body) >= 4 and any(c in _SIGNS for c in body))
 
 
 def _without_currency(part: str) -> tuple[str, str, str]:
     """``part`` as currency, core, currency; the core is in the recogniser's own characters of amounts."""
     before = after = ""
+    if part[:1] in SPECKS and re.match(rf"(?:{_WORD}{{0,3}}[{_SIGNS}]|{_WORD}{{2,3}}\s?[0-9])", part[1:].lstrip()):
+        part = part[1:].lstrip()  # a particle before the currency
     head = _HEAD.match(part)
     name = _currency_of(head.group(1)) if head else None
     if head and name:
@@ -184,40 +178,46 @@ def _currency_of(word: str) -> str | None:
     return currency_name(word) or currency_name(READ_AS.get(word.lower(), "-"))
 
 
-def _candidates(text: Text, part: str, box: Box | None) -> Iterator[tuple[str, bool]]:
-    """Texts that ``part`` may show, the most literal first; True where characters were replaced."""
+def _candidates(text: Text, start: int, end: int) -> Iterator[tuple[str, bool]]:
+    """Texts that this part may show, the most literal first; True where characters were replaced."""
+    part = text.text[start:end].strip()
     before, core, after = _without_currency(part)
     yield part, False
-    for repaired in _blank_repairs(core):
-        yield _joined(before, repaired, after), False
-    money = _money_part(text, box)
-    yield _joined(before, money, after), True
-    for repaired in _blank_repairs(money):
-        yield _joined(before, repaired, after), True
+    yield from ((_joined(before, repaired, after), False) for repaired in _blank_repairs(core))
+    marked = {c for c in (core.replace(mark, by) for mark in ";:" for by in ".," if mark in core) if _parsed(c)}
+    if len({_parsed(c) for c in marked}) == 1:
+        yield _joined(before, min(marked), after), False
+    at = text.text.find(core.strip(), start)
+    money = _money_part(text, _sub_box(text, at, at + len(core.strip())))
+    if _length(money) == _length(core):  # one character for each: none was dropped
+        yield _joined(before, money, after), True
+        yield from ((_joined(before, repaired, after), True) for repaired in _blank_repairs(money))
     mark = _mark_repair(core)
     if mark:
         yield _joined(before, mark, after), False
+
+
+def _length(text: str) -> int:
+    return sum(not c.isspace() for c in text)
 
 
 def _joined(before: str, core: str, after: str) -> str:
     return " ".join(p for p in (before, core.strip(), after) if p)
 
 
-def _money_part(text: Text, box: Box | None) -> str:
-    if box is None:
-        return text.money
-    slack = box.height * 0.2
+def _money_part(text: Text, box: Box) -> str:
+    """What stands between the sides of ``box``, decoded as money."""
     pairs = zip(text.money, text.money_places, strict=False)
-    return "".join(c for c, x in pairs if box.left - slack <= x <= box.right + slack).strip()
+    return "".join(c for c, x in pairs if box.left <= x <= box.right).strip()
 
 
 def _blank_repairs(core: str) -> Iterator[str]:
-    core = core.strip().replace("’", "'").replace("`", "'")
+    core = core.strip().rstrip(".,").replace("’", "'").replace("`", "'")
     tight = _AROUND_MARK.sub(r"\1", core)
     yield tight
     cut = next((i for i, c in enumerate(tight) if c.isdigit()), 0)
     sign, number = tight[:cut], tight[cut:]
-    if sign[-1:] in (".", ",") and re.search(r"[.,]", number):
+    if sign[-1:] in tuple(SPECKS) and re.search(r"[.,]", number):
         sign = sign[:-1]  # a speck between the sign and the digits
         yield sign + number
     closed = _BLANKS.sub("", number)

@@ -21,6 +21,7 @@ METERS = (Field.BALANCE, BET, WIN, COUNT)
 HEIGHT_RATIO = (0.25, 2.0)  # label's height / amount's height
 FARTHEST = 0.9  # a pair of a higher cost is none
 LONE_COST = 0.5  # a label whose group stands in another direction must be this close to its amount
+FEW = 3  # jackpots: with so many labels found, one that is like no other is a celebration's
 ALONE_COST = 0.25  # and a jackpot label that no other one confirms this close
 
 Cost = Callable[[Box, Box], float]
@@ -48,8 +49,9 @@ def pairs_of(pieces: Sequence[Piece], boxes: Sequence[Box]) -> dict[str, Pair]:
             for name, cost in DIRECTIONS.items()
         }
         pairs = [*own, *_grouped(options, bool(own) or group is METERS)]
-        for pair in sorted(pairs, key=lambda p: (-_in_line(p, pairs), p.cost)):
-            best.setdefault(pair.label.name, pair)
+        for pair in sorted(pairs, key=lambda p: (-_alike(p, pairs), p.cost)):
+            if group is METERS or _alike(pair, pairs) or len({p.label.name for p in pairs}) < FEW:
+                best.setdefault(pair.label.name, pair)
         taken = {id(p.amount) for p in best.values()}
         alone = not best and group is JACKPOTS
         rest = [p for pairs in options.values() for p in pairs if p.cost <= (ALONE_COST if alone else LONE_COST)]
@@ -61,16 +63,21 @@ def pairs_of(pieces: Sequence[Piece], boxes: Sequence[Box]) -> dict[str, Pair]:
     return best
 
 
-def _in_line(pair: Pair, pairs: Sequence[Pair]) -> int:
-    """How many labels of other names are in line with this one: a panel is laid out, a celebration is not."""
+def _alike(pair: Pair, pairs: Sequence[Pair]) -> int:
+    """How many labels of other names are as high as this one, and in line with it: a panel's are, a celebration's
+    are not."""
+    if pair.direction == "same":
+        return 1  # one box around both: its label's own height is not known
     box = pair.label.box
-    names = set()
+    points: dict[str, int] = {}
     for other in pairs:
+        height = other.label.box.height
         dx, dy = (abs(a - b) for a, b in zip(box.centre, other.label.box.centre, strict=True))
         left = abs(box.left - other.label.box.left)
-        if other.label.name != pair.label.name and min(dx, dy, left) < 0.4 * box.height:
-            names.add(other.label.name)
-    return len(names)
+        if other.label.name != pair.label.name and 0.7 <= box.height / max(1, height) <= 1.43:
+            score = 2 if min(dx, dy, left) < 0.4 * box.height else 1
+            points[other.label.name] = max(score, points.get(other.label.name, 0))
+    return sum(points.values())
 
 
 def _grouped(options: Mapping[str, list[Pair]], confirmed: bool) -> list[Pair]:

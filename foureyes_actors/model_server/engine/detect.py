@@ -5,6 +5,7 @@ Game screens show their texts upright, so polygons and angles are not needed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -87,18 +88,20 @@ def boxes_of(probability: NDArray[np.float32], sx: float, sy: float, width: int,
     return boxes
 
 
+def around(boxes: Sequence[Box]) -> Box:
+    """The smallest box that holds all of ``boxes`` (at least one)."""
+    return Box(
+        min(b.left for b in boxes), min(b.top for b in boxes), max(b.right for b in boxes), max(b.bottom for b in boxes)
+    )
+
+
 def joined_rows(boxes: list[Box]) -> list[Box]:
     """Boxes of one line with hardly a gap between them as one: wide blanks and narrow strokes split an amount."""
     result: list[Box] = []
     for box in sorted(boxes, key=lambda b: b.left):
         for index, other in enumerate(result):
             if _one_line(other, box):
-                result[index] = Box(
-                    min(other.left, box.left),
-                    min(other.top, box.top),
-                    max(other.right, box.right),
-                    max(other.bottom, box.bottom),
-                )
+                result[index] = around([other, box])
                 break
         else:
             result.append(box)

@@ -6,12 +6,14 @@ or its sign was read as a digit: it is read again, and given up when that does n
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from foureyes_actors.model_server.engine.amounts import Amount
 
+_BARE = re.compile(r"(?<![\d.,' ])\d{3,}(?![\d.,])")
 SURE = 0.8  # an amount whose least sure character is below this gets a second opinion
 FEWEST_PLAIN_DIGITS = 3
 
@@ -42,6 +44,8 @@ def misfit(amount: Amount, habit: Habit) -> str | None:
         return "another currency than the screen's"
     if amount.plain and (habit.decimals or len(amount.text) < FEWEST_PLAIN_DIGITS):
         return "a bare number"
+    if habit.decimals and not amount.decimals and _BARE.search(amount.text):
+        return "digits without the marks that the screen's amounts have"
     return None
 
 

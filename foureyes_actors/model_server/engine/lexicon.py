@@ -21,9 +21,9 @@ _WORDS: dict[str, str] = {
     Field.MINI: "MINI",
     Field.BALANCE: "BALANCE CREDIT CREDITS CREDITO CREDITOS CREDITI KREDIT KREDITE GUTHABEN KONTOSTAND SALDO SOLDE CASH"
     " WALLET FUNDS TEGOED ZOSTATEK EGYENLEG STANJE",
-    BET: "BET STAKE WAGER EINSATZ MISE APUESTA APOSTA PUNTATA INZET INSATS INNSATS INDSATS STAWKA SAZKA PANOS TET",
+    BET: "BET PLAY STAKE WAGER EINSATZ MISE APUESTA APOSTA PUNTATA INZET INSATS INNSATS INDSATS STAWKA SAZKA PANOS TET",
     WIN: "WIN WINNER WINS WON PAID GEWINN GAIN GAINS GANANCIA PREMIO GANHO VINCITA WINST VINST GEVINST WYGRANA VYHRA"
-    " VOITTO NYEREMENY",
+    " VOITTO NYEREMENY HIN VIN WIM",  # the last three: how WIN is read in square letters
     COUNT: "LINE LINES LINIEN LIGNES LINEAS WAYS DENOM DENOMINATION LEVEL COIN MULTIPLIER SPINS GAMES TIME ID",
 }
 LABELS: dict[str, str] = {word: name for name, words in _WORDS.items() for word in words.split()}
@@ -43,16 +43,22 @@ def plain(text: str) -> str:
 
 
 def letters(word: str) -> str:
-    """``word`` as letters alone: digits that look like letters count as those."""
-    return re.sub(r"[^A-Z]", "", plain(word).translate(_LOOK_ALIKE))
+    """``word`` as letters alone; in a word of letters, digits that look like letters count as those."""
+    shown = plain(word)
+    if sum(c.isdigit() for c in shown) * 2 <= len(shown):
+        shown = shown.translate(_LOOK_ALIKE)
+    return re.sub(r"[^A-Z]", "", shown)
 
 
 @lru_cache(maxsize=4096)
 def label_of(text: str) -> str | None:
     """Which label ``text`` is: a Field's value, BET, WIN, COUNT, or None. Whole text, fillers allowed."""
-    if len(text) > 40 or not any(c.isalpha() for c in text):
+    if len(text) > 40 or sum(c.isdigit() for c in text) >= sum(c.isalpha() for c in text):
         return None
-    words = [w for w in (letters(part) for part in re.split(r"[\s:/_-]+", text)) if w]
+    parts = re.split(r"[\s:/_-]+", text)
+    if any(sum(c.isdigit() for c in part) > len(part) / 2 for part in parts):
+        return None  # a number and its unit
+    words = [w for w in map(letters, parts) if w]
     if len(words) > 2 and all(len(w) == 1 for w in words):
         words = ["".join(words)]  # letter-spaced
     words = [w for w in words if len(w) > 1]  # a lone letter beside a label is a symbol or a particle

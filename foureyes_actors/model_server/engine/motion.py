@@ -19,11 +19,13 @@ from foureyes_actors.model_server.engine.detect import Image
 SIZE = (320, 180)  # width, height of the gray thumbnail
 REGION = (0.12, 0.14, 0.88, 0.86)  # where reels are when nobody says where: x1, y1, x2, y2
 STRIPS, BANDS = 24, 12
-CHANGED_LEVEL = 10  # gray levels; blurred reels change little but everywhere
+CHANGED_LEVEL = 8  # gray levels; blurred reels change little but everywhere
+NOISE_LEVELS = 3  # added to it for each gray level that the picture's median pixel changed by
 CHANGED_SHARE = 0.3  # of a cell's pixels
-SPINNING_SHARE = 0.46  # of a strip's bands
-LIVELY_LEVEL = 22  # gray levels
-LIVELY_SHARE = 0.017  # of the region's pixels: more than particles, as flashing symbols and counting amounts are
+SPINNING_SHARE = 0.54  # of a strip's bands
+LIVELY_CELLS = (48, 27)  # columns, rows
+LIVELY_LEVEL, LIVELY_SHARE = 16, 0.15  # gray levels, of a cell's pixels
+LIVELY_FROM = 0.03  # of the cells: more than drifting particles, as flashing symbols and counting amounts are
 
 Gray = NDArray[np.uint8]
 
@@ -44,20 +46,23 @@ def thumbnail(image: Image) -> Gray:
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
-def difference(before: Gray, after: Gray) -> Gray:
-    """The absolute difference of two thumbnails inside the reel region."""
-    height, width = after.shape
-    x1, y1, x2, y2 = REGION
-    rows, columns = slice(int(y1 * height), int(y2 * height)), slice(int(x1 * width), int(x2 * width))
-    return np.asarray(cv2.absdiff(before, after)[rows, columns], dtype=np.uint8)
-
-
 def motion_between(before: Gray, after: Gray) -> MotionSeen:
     """What the reels do between two thumbnails of one size, some tenths of a second apart."""
-    changes = difference(before, after)
-    cells = cv2.resize((changes > CHANGED_LEVEL).astype(np.float32), (STRIPS, BANDS), interpolation=cv2.INTER_AREA)
-    share = float(np.sort((cells > CHANGED_SHARE).mean(axis=0))[-2])
+    whole = np.asarray(cv2.absdiff(before, after), dtype=np.uint8)
+    noise = NOISE_LEVELS * int(np.median(whole))
+    height, width = after.shape
+    x1, y1, x2, y2 = REGION
+    middle = whole[int(y1 * height) : int(y2 * height), int(x1 * width) : int(x2 * width)]
+    strips = _changed(middle, CHANGED_LEVEL + noise, (STRIPS, BANDS), CHANGED_SHARE).mean(axis=0)
+    share = float(np.sort(strips)[-2])
     sure = 0.5 + min(0.5, abs(share - SPINNING_SHARE))
     if share >= SPINNING_SHARE:
         return MotionSeen(Motion.SPINNING, sure, share)
-    return MotionSeen(Motion.STOPPED, sure, share, float((changes > LIVELY_LEVEL).mean()) > LIVELY_SHARE)
+    lively = float(_changed(middle, LIVELY_LEVEL + noise, LIVELY_CELLS, LIVELY_SHARE).mean()) > LIVELY_FROM
+    return MotionSeen(Motion.STOPPED, sure, share, lively)
+
+
+def _changed(changes: Gray, level: int, cells: tuple[int, int], share: float) -> NDArray[np.bool_]:
+    """Which cells (columns x rows) have more than ``share`` of their pixels changed by more than ``level``."""
+    changed = (changes > level).astype(np.float32)
+    return np.asarray(cv2.resize(changed, cells, interpolation=cv2.INTER_AREA) > share)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from foureyes_actors.messages import PopupKind
-from foureyes_actors.model_server.engine.detect import Box
+from foureyes_actors.model_server.engine.detect import Box, around
 from foureyes_actors.model_server.engine.lexicon import plain
 from foureyes_actors.model_server.engine.recognise import Text
 
@@ -20,8 +20,8 @@ DISCONNECTED = re.compile(
 ERROR = re.compile(
     r"\bERR?ORS?\b|\bFAIL(ED|URE|S)?\b|\bFAULT\b|MALFUNCTION|EXCEPTION|UNEXPECTED|WENT WRONG|\bOOPS\b|\bSORRY\b"
     r"|OUT OF (SERVICE|ORDER|PAPER)|CALL (AN )?ATTENDANT|\bJAM(MED)?\b|\bTILT\b|(COULD|CAN) ?NOT|CAN'?T|UNABLE|INVALID"
-    r"|EXPIRED|REJECTED|DECLINED|DENIED|INSUFFICIENT|NOT ENOUGH|LOCKED|SUSPENDED|MAINTENANCE|UNAVAILABLE|INTERRUPTED"
-    r"|LIMIT REACHED|LOG ?IN AGAIN|NOT AVAILABLE|\bCRASHED\b|CORRUPT|WARNING"
+    r"|EXPIRED|REJECTED|DECLINED|DENIED|INSUFFICIENT|NOT ENOUGH|LOCKED|SUSPENDED|UNDER MAINTENANCE|UNAVAILABLE"
+    r"|INTERRUPTED|LIMIT REACHED|LOG ?IN AGAIN|NOT AVAILABLE|\bCRASHED\b|CORRUPT|WARNING"
     r"|FEHLER|STORUNG|ERREUR|ERRORE|\bFALLO\b|\bERRO\b|\bFOUT\b|\bBLAD\b|\bCHYBA\b|\bVIRHE\b|\bHIBA\b"
 )
 VOIDS = re.compile(r"MALFUNCTION VOIDS|VOIDS ALL")  # the small print of every machine
@@ -44,22 +44,34 @@ class Popup:
     text: str
     confidence: float
     box: Box
-    texts: tuple[Text, ...]
+    lines: tuple[Text, ...]
+    others: tuple[Text, ...]  # title, code, buttons
+
+    def reworded(self, lines: Sequence[Text]) -> Popup:
+        """The same popup with its message read again as ``lines``."""
+        return replace(self, text=_joined(lines), confidence=min(t.confidence for t in lines))
 
 
 def popup_of(texts: Sequence[Text], width: int, height: int) -> Popup | None:
     """The popup of a screen of ``width`` x ``height`` pixels; the largest one when there are several."""
-    seeds = [t for t in texts if t.box.height >= LEAST_HEIGHT * height and _sentence(t)]
+    large = [t for t in texts if t.box.height >= LEAST_HEIGHT * height and t.confidence >= LEAST_CONFIDENCE]
+    seeds = [t for t in large if _sentence(t)] or [t for t in large if DISCONNECTED.search(plain(t.text))]
     if not seeds:
         return None
-    first = max(seeds, key=lambda t: len(t.text) * t.box.height)
+    first = max(seeds, key=lambda t: (not _shouted(t.text), len(t.text) * t.box.height))
     lines = _message(first, texts)
-    message = _DOTS.sub("...", " ".join(t.text.strip() for t in lines))
-    box = _around([t.box for t in lines])
+    message = _joined(lines)
+    box = around([t.box for t in lines])
     title = _titles(lines, box, texts)
+    if VOIDS.search(plain(message)) and not title:
+        return None
     confidence = min(t.confidence for t in lines)
     kind = _kind(" ".join(t.text for t in title), message)
-    return Popup(kind, message, confidence, box, (*lines, *title))
+    return Popup(kind, message, confidence, box, tuple(lines), tuple(title))
+
+
+def _joined(lines: Sequence[Text]) -> str:
+    return _DOTS.sub("...", " ".join(t.text.strip() for t in lines))
 
 
 def _kind(title: str, message: str) -> PopupKind:
@@ -76,7 +88,7 @@ def _sentence(text: Text) -> bool:
     small = sum(c.islower() for c in letters)
     if text.confidence < LEAST_CONFIDENCE or len(letters) < 8 or small < 0.5 * len(letters):
         return False
-    if VOIDS.search(plain(shown)) or CODE.search(shown):
+    if CODE.search(shown):
         return False
     words = [w for w in re.split(r"[^A-Za-zÀ-ž']+", shown) if len(w) >= 2]
     digits = sum(c.isdigit() for c in shown)
@@ -89,8 +101,20 @@ def _message(first: Text, texts: Sequence[Text]) -> list[Text]:
     while True:
         more = next((t for t in texts if t not in lines and any(_next_line(t, known) for known in lines)), None)
         if more is None:
-            return sorted(lines, key=lambda t: (round(t.box.centre[1] / max(1, first.box.height)), t.box.left))
+            break
         lines.append(more)
+    lines.sort(key=lambda t: (round(t.box.centre[1] / max(1, first.box.height)), t.box.left))
+    return lines[1:] if _begins_with_title(lines) else lines
+
+
+def _begins_with_title(lines: Sequence[Text]) -> bool:
+    """A few words, short of the next line's width, before a line that starts a sentence."""
+    if len(lines) < 2 or len(lines[0].text.split()) > 3:
+        return False
+    first, second = lines[0], lines[1]
+    return first.box.bottom <= second.box.centre[1] and (
+        first.box.width < 0.6 * second.box.width and second.text.strip()[:1].isupper()
+    )
 
 
 def _next_line(text: Text, known: Text) -> bool:
@@ -134,10 +158,4 @@ def _button(shown: str) -> bool:
 
 def _shouted(shown: str) -> bool:
     letters = [c for c in shown if c.isalpha()]
-    return len(letters) >= 4 and not any(c.islower() for c in letters)
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    return Box(
-        min(b.left for b in boxes), min(b.top for b in boxes), max(b.right for b in boxes), max(b.bottom for b in boxes)
-    )
+    return len(letters) >= 2 and not any(c.islower() for c in letters)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Literal
 
 from foureyes_actors.messages import MONEY_FIELDS, Field, GameState, Motion, PopupKind, Task
-from foureyes_actors.model_server.engine.amounts import Amount
 from foureyes_actors.model_server.engine.detect import Image
 from foureyes_actors.model_server.engine.habits import misfit
 from foureyes_actors.model_server.engine.lexicon import WIN
 from foureyes_actors.model_server.engine.models import Level, load_characters, load_session, model_files
 from foureyes_actors.model_server.engine.motion import UNSEEN, Gray, MotionSeen, motion_between, thumbnail
 from foureyes_actors.model_server.engine.recognise import Recogniser
-from foureyes_actors.model_server.engine.screen import EMPTY_SCREEN, Eyes
+from foureyes_actors.model_server.engine.screen import EMPTY_SCREEN, Eyes, without_cells
 from foureyes_actors.model_server.engine.tracker import Track, follow, recovered, track_of
 from foureyes_actors.model_server.engine.words import WordsSeen, words_of
 
@@ -91,7 +91,8 @@ class ScreenReader:
         else:
             track = self._look(image, seen, moved, before)
         self._before = _Before(now, image.shape, seen, track)
-        return _report(track, moved, Cost(mode, track.boxes_read))
+        rising = _win_of(track) > _win_of(before.track) if before else False
+        return _report(track, moved, rising, Cost(mode, track.boxes_read))
 
     def forget(self) -> None:
         """Drop what is known of the frame before: the next one comes from another source."""
@@ -106,9 +107,21 @@ class ScreenReader:
     def _look(self, image: Image, seen: Gray, moved: MotionSeen, before: _Before | None) -> Track:
         known = before.track.screen if before and self._track else EMPTY_SCREEN
         screen = self._eyes.look(image, known)
-        words = words_of(screen, image.shape[1], image.shape[0])
+        words = self._reworded(words_of(screen, image.shape[1], image.shape[0]), image, before)
+        if words.state is GameState.BONUS:
+            screen = without_cells(screen)
         track = track_of(screen, words, image, seen, moved.motion, before.track if before else None)
         return recovered(track, before.track, self._eyes, image) if before and self._track else track
+
+    def _reworded(self, words: WordsSeen, image: Image, before: _Before | None) -> WordsSeen:
+        """A popup's message in the second recogniser's words; the ones of the frame before while they stand."""
+        popup, second = words.popup, self._eyes.second
+        if popup is None or second is None:
+            return words
+        old = before.track.words.popup if before else None
+        if old is not None and old.lines == popup.lines:
+            return replace(words, popup=old)
+        return replace(words, popup=popup.reworded(second.read(image, [t.box for t in popup.lines])))
 
 
 def _recogniser(level: Level) -> Recogniser:
@@ -116,9 +129,14 @@ def _recogniser(level: Level) -> Recogniser:
     return Recogniser(load_session(files.recogniser), load_characters(files.dictionary))
 
 
-def _report(track: Track, moved: MotionSeen, cost: Cost) -> ScreenReport:
+def _win_of(track: Track) -> Decimal:
+    """The win meter's amount; 0 when there is none."""
+    return next((r.amount.money.amount for r in track.regions if r.name == WIN and r.amount.money), Decimal(0))
+
+
+def _report(track: Track, moved: MotionSeen, rising: bool, cost: Cost) -> ScreenReport:
     amounts = {r.name: r.amount for r in track.regions if misfit(r.amount, track.screen.habit) is None}
-    state, confidence = _state(track.words, moved, amounts.get(WIN))
+    state, confidence = _state(track.words, moved, rising, _win_of(track) > 0)
     popup = track.words.popup
     shown = {f: AmountRead(amounts[f].text, amounts[f].confidence) for f in MONEY_FIELDS if f in amounts}
     return ScreenReport(
@@ -136,22 +154,18 @@ def _report(track: Track, moved: MotionSeen, cost: Cost) -> ScreenReport:
 
 
 NO_POPUP_CONFIDENCE = 0.9
-LIVELY_WIN_CONFIDENCE = 0.8
+WORDLESS_WIN_CONFIDENCE = 0.8
 
 
-def _state(words: WordsSeen, moved: MotionSeen, won: Amount | None) -> tuple[GameState, float]:
-    """The state by words first, then by motion; a win's meter counts while something flashes."""
-    if words.state is GameState.WIN and moved.motion is Motion.SPINNING:
-        return GameState.SPINNING, moved.confidence
-    if words.state is not None:
+def _state(words: WordsSeen, moved: MotionSeen, rising: bool, won: bool) -> tuple[GameState, float]:
+    """The state by words first, then by motion. A win shows without its words too: its meter counts up, or holds an
+    amount while something flashes."""
+    if words.state is not None and not (words.state is GameState.WIN and moved.motion is Motion.SPINNING):
         return words.state, words.confidence
-    if moved.motion is Motion.SPINNING:
-        return GameState.SPINNING, moved.confidence
-    if moved.motion is Motion.STOPPED:
-        if moved.lively and won is not None and won.money is not None and won.money.amount > 0:
-            return GameState.WIN, LIVELY_WIN_CONFIDENCE
-        return GameState.IDLE, moved.confidence
-    return GameState.UNKNOWN, 0.0
+    if moved.motion is Motion.STOPPED and (rising or (won and moved.lively)):
+        return GameState.WIN, WORDLESS_WIN_CONFIDENCE
+    states = {Motion.SPINNING: GameState.SPINNING, Motion.STOPPED: GameState.IDLE, Motion.UNKNOWN: GameState.UNKNOWN}
+    return states[moved.motion], moved.confidence
 
 
 def answer(report: ScreenReport, tasks: Sequence[Task]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from foureyes_actors.messages import MONEY_FIELDS
 from foureyes_actors.model_server.engine.amounts import Amount, Label, Piece, amount_of, pieces_of
-from foureyes_actors.model_server.engine.associate import Pair, pairs_of
-from foureyes_actors.model_server.engine.detect import Box, Image, detect, detect_in
+from foureyes_actors.model_server.engine.associate import JACKPOTS, Pair, pairs_of
+from foureyes_actors.model_server.engine.detect import Box, Image, around, detect, detect_in
 from foureyes_actors.model_server.engine.habits import Habit, habit_of, misfit, unsure
 from foureyes_actors.model_server.engine.lexicon import WIN, almost_label
 from foureyes_actors.model_server.engine.models import Session
@@ -23,6 +23,9 @@ SIDE = 640  # the longest side that the detector sees
 MOST_BOXES = 72
 MOST_SEARCHES = 5
 SEARCH_ASIDE, SEARCH_UP = 7.0, 3.0  # label heights around a label
+CELL_HEIGHTS = 0.9  # label's height / amount's height
+HEADLINE = 0.05  # of the picture's height: words of a row that are joined when they are at least so large
+HEADLINE_GAP = 2.0  # heights
 MOST_BOXES_NEAR = 12
 TALLEST = 0.15  # of the picture's height
 SEARCH_HEIGHT = 30  # a label is enlarged to this height before the search
@@ -70,6 +73,7 @@ class Look:
     def screen(self) -> Screen:
         boxes = [b for b in detect(self._eyes.detector, self._image, SIDE, MOST_BOXES) if self._is_text(b)]
         texts = self._labels_again(self._texts(boxes))
+        texts += self._texts(_headlines(texts, self._image.shape[0]))
         texts, arranged = self._search(texts, _arranged(texts))
         pairs, confirmed = self._confirmed(arranged)
         known = tuple(Known(t, self._patch(t.box)) for t in texts)
@@ -113,7 +117,8 @@ class Look:
         labels = list(_without_amount(found))[:MOST_SEARCHES]
         for region, zoom in (_around(label, self._image) for label in labels):
             boxes = detect_in(self._eyes.detector, self._image, region, zoom, MOST_BOXES_NEAR)
-            more = self._texts([b for b in boxes if self._is_text(b)])
+            read = self._texts([b for b in boxes if self._is_text(b)])
+            more = [t for t in read if any(p.amount and not misfit(p.amount, found.habit) for p in pieces_of(t))]
             texts = [t for t in texts if not any(_covers(t.box, m.box) for m in more)] + more
         return (texts, _arranged(texts)) if labels else (texts, found)
 
@@ -148,6 +153,35 @@ class Eyes:
             return list(amounts)
         texts = self.second.read(image, [a.box for a in amounts])
         return [better(a, amount_of(t), habit) for a, t in zip(amounts, texts, strict=True)]
+
+
+def _headlines(texts: Sequence[Text], height: int) -> list[Box]:
+    """Rows of large words that the detector took for one box each: read again as one."""
+    large = [t for t in texts if t.box.height >= HEADLINE * height]
+    words = [t for t in large if len(t.text) >= 2 and t.text.replace(" ", "").isalpha()]
+    rows: list[Box] = []
+    for text in sorted(words, key=lambda t: t.box.left):
+        box = text.box
+        for index, row in enumerate(rows):
+            low = min(row.height, box.height)
+            level = min(row.bottom, box.bottom) - max(row.top, box.top) >= 0.7 * low
+            if level and 0 < box.left - row.right <= HEADLINE_GAP * low and max(row.height, box.height) <= 1.5 * low:
+                rows[index] = around([row, box])
+                break
+        else:
+            rows.append(box)
+    single = {t.box for t in texts}
+    return [r for r in rows if r not in single]
+
+
+def without_cells(screen: Screen) -> Screen:
+    """``screen`` without jackpots that are cells of a bonus screen: there names are set as large as amounts."""
+    pairs = {
+        name: p
+        for name, p in screen.pairs.items()
+        if name not in JACKPOTS or p.label.box.height < CELL_HEIGHTS * p.amount.box.height
+    }
+    return replace(screen, pairs=pairs)
 
 
 def in_doubt(amount: Amount, habit: Habit) -> bool:

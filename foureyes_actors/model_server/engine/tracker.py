@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 
 import cv2
 import numpy as np
@@ -25,11 +26,13 @@ from foureyes_actors.model_server.engine.screen import WANTED, Eyes, Screen, in_
 from foureyes_actors.model_server.engine.words import WordsSeen
 
 FULL_EVERY = 12  # frames
+SOON = 3  # frames
 CELLS = (16, 9)  # columns, rows of the grid that watches the rest of the picture
 CHANGED_LEVEL = 22  # gray levels
 CHANGED_SHARE = 0.25  # of a cell
 CHANGED_CELLS = 4
-MOST_PATIENCE = 4  # frames
+SAME_WORDS = 0.75  # part of the characters that agree
+MOST_PATIENCE = 3  # frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,12 @@ class Track:
 
     screen: Screen
     words: WordsSeen
-    evidence: Patch | None  # of the words' box
+    evidence: Patch | None  # how the words' box looked
     regions: tuple[Region, ...]
     seen: Gray  # the whole picture's thumbnail at the full look
     amounts: NDArray[np.bool_]  # cells of the grid with amounts in them
     motion: Motion  # at the full look
+    incomplete: int = 0  # full looks in a row that found a field's label without its amount
     frames: int = 0  # since the full look
     patience: int = 0  # frames to wait before a change of the picture is believed again
     boxes_read: int = 0  # in the last frame
@@ -66,11 +70,21 @@ def track_of(screen: Screen, words: WordsSeen, image: Image, seen: Gray, motion:
         for name, p in screen.pairs.items()
         if name in WANTED and misfit(p.amount, screen.habit) is None
     )
-    evidence = outline(image, words.evidence) if words.evidence else None
+    evidence = patch(image, words.evidence) if words.evidence else None
     boxes = [p.amount.source for p in screen.pairs.values()]
     mask = _mask(boxes, image.shape[1], image.shape[0])
     patience = _patience(words, before)
-    return Track(screen, words, evidence, regions, seen, mask, motion, 0, patience, screen.boxes_read)
+    incomplete = (before.incomplete if before else 0) + 1 if _incomplete(screen, regions) else 0
+    return Track(screen, words, evidence, regions, seen, mask, motion, incomplete, 0, patience, screen.boxes_read)
+
+
+def _incomplete(screen: Screen, regions: Sequence[Region]) -> bool:
+    return bool({x.name for x in screen.labels if x.name in WANTED} - {r.name for r in regions})
+
+
+def _full_after(track: Track) -> int:
+    """Frames until the next full look: soon after one that missed an amount, less soon when that goes on."""
+    return min(FULL_EVERY, SOON * 2 ** (track.incomplete - 1)) if track.incomplete else FULL_EVERY
 
 
 def recovered(track: Track, before: Track, eyes: Eyes, image: Image) -> Track:
@@ -89,13 +103,15 @@ def _patience(words: WordsSeen, before: Track | None) -> int:
     if before is None or before.frames >= FULL_EVERY:
         return 0
     same = words.state is before.words.state and (words.popup is None) == (before.words.popup is None)
-    return min(MOST_PATIENCE, before.patience + 2) if same else 0
+    return min(MOST_PATIENCE, before.patience + 1) if same else 0
 
 
 def follow(track: Track, eyes: Eyes, image: Image, seen: Gray, motion: Motion) -> Track | None:
     """The track one frame on, or None when a full look is due."""
     track = replace(track, frames=track.frames + 1, patience=max(0, track.patience - 1))
-    if track.frames >= FULL_EVERY or not track.regions or _another_screen(track, image, seen, motion):
+    if track.frames >= _full_after(track) or not track.regions:
+        return None
+    if _another_screen(track, _words_stand(track, eyes, image), image, seen, motion):
         return None
     changed = [r for r in track.regions if not unchanged(r.patch, patch(image, r.amount.box))]
     read = _read_again(changed, eyes, image, track.screen)
@@ -128,14 +144,26 @@ def _length(text: str) -> int:
     return sum(not c.isspace() for c in text)
 
 
-def _another_screen(track: Track, image: Image, seen: Gray, motion: Motion) -> bool:
+def _words_stand(track: Track, eyes: Eyes, image: Image) -> bool | None:
+    """Whether the words that tell the state are still there; None when there were none."""
+    if track.evidence is None or track.words.evidence is None:
+        return None
+    if unchanged(track.evidence, patch(image, track.words.evidence)):
+        return True
+    now = eyes.recogniser.read(image, [track.words.evidence])[0].text
+    if now == track.words.text:
+        return True
+    # Nearly the same: a message that fades in, or a particle on it.
+    return track.patience > 0 and SequenceMatcher(None, now, track.words.text).ratio() >= SAME_WORDS
+
+
+def _another_screen(track: Track, words_stand: bool | None, image: Image, seen: Gray, motion: Motion) -> bool:
     if any(not same_label(r.label_patch, outline(image, r.label)) for r in track.regions):
         return True
-    if track.evidence is not None and track.words.evidence is not None:
-        if same_label(track.evidence, outline(image, track.words.evidence)):
-            return False  # the message still stands: what moves behind it does not matter
-        if track.words.state is not GameState.WIN:
-            return True  # a win's headline pulses; patience decides
+    if words_stand:
+        return False  # the message still stands: what moves behind it does not matter
+    if words_stand is False and track.words.state is not GameState.WIN:
+        return True  # a win's headline pulses; patience decides
     if track.motion is Motion.SPINNING and motion is Motion.STOPPED:
         return True
     return not track.patience and _changed_cells(track, seen, motion) >= CHANGED_CELLS

@@ -29,33 +29,36 @@ WON = re.compile(
     r"\b((BIG|MEGA|SUPER|EPIC|HUGE|ULTRA|NICE|GREAT|TOTAL|MASSIVE|JACKPOT) ?WIN|YOU ?(WIN|WON|HAVE WON)|WINNER"
     r"|CONGRATULATIONS|(GRAND|MAJOR|MINOR|MINI) ?JACKPOT|JACKPOT ?WON|GEWONNEN|GAGNE|HAS GANADO|HAI VINTO)\b"
 )
-_READ_AS_WIN = ("HIN", "VIN", "WIM", "WLN")
+READ_AS_WIN = re.compile(r"\b(HIN|VIN|WIM|WLN)\b")
 SHORTEST_PHRASE = min(map(len, BONUS_PHRASES))
+POPUP_STATES = {PopupKind.ERROR: GameState.ERROR, PopupKind.DISCONNECTED: GameState.DISCONNECTED}
 HEADLINE = 0.028  # a headline's box is at least this part of the picture's height
 
 
 @dataclass(frozen=True, slots=True)
 class WordsSeen:
-    """``state``: what words alone say, or None. ``evidence``: the box that says it."""
+    """``state``: what words alone say, or None. ``evidence``, ``text``: the box that says it, and how it was read."""
 
     state: GameState | None = None
     confidence: float = 0.0
     evidence: Box | None = None
+    text: str = ""
     popup: Popup | None = None
 
 
 def words_of(screen: Screen, width: int, height: int) -> WordsSeen:
     """What ``screen``, a picture of ``width`` x ``height`` pixels, says in words."""
     popup = popup_of(screen.texts, width, height)
-    if popup is not None and popup.kind in (PopupKind.ERROR, PopupKind.DISCONNECTED):
-        state = GameState.ERROR if popup.kind is PopupKind.ERROR else GameState.DISCONNECTED
-        return WordsSeen(state, popup.confidence, popup.box, popup)
-    used = popup.texts if popup else ()
+    used = (*popup.lines, *popup.others) if popup else ()
     free = [t for t in screen.texts if t.confidence >= 0.6 and t not in used]
+    line = max(popup.lines, key=lambda t: len(t.text)) if popup else None
+    if popup and line and popup.kind in POPUP_STATES:
+        return WordsSeen(POPUP_STATES[popup.kind], popup.confidence, line.box, line.text, popup)
     for state, found in ((GameState.BONUS, _bonus(free, height)), (GameState.WIN, _win(free, screen, width, height))):
         if found is not None:
-            return WordsSeen(state, found.confidence, found.box, popup)
-    return WordsSeen(popup=popup)
+            evidence = line or found
+            return WordsSeen(state, found.confidence, evidence.box, evidence.text, popup)
+    return WordsSeen(None, 0.0, line.box, line.text, popup) if line else WordsSeen()
 
 
 def _bonus(texts: Sequence[Text], height: int) -> Text | None:
@@ -82,16 +85,10 @@ def _win(texts: Sequence[Text], screen: Screen, width: int, height: int) -> Text
         inside = 0.1 * width < x < 0.9 * width and 0.12 * height < y < 0.88 * height
         if not inside or text.box in owned or any(_in_row(text.box, row) for row in rows):
             continue
-        shown = _as_win(plain(text.text))
+        shown = READ_AS_WIN.sub("WIN", plain(text.text))
         if WON.search(shown) or re.fullmatch(r"\W*WIN\W*", shown):
             return text
     return None
-
-
-def _as_win(shown: str) -> str:
-    for word in _READ_AS_WIN:
-        shown = re.sub(rf"\b{word}\b", "WIN", shown)
-    return shown
 
 
 def _in_row(box: Box, row: Box) -> bool:
