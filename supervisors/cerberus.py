@@ -6,6 +6,7 @@ first version: one head (restart, with backoff). Reload and the polling fallback
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +23,10 @@ from supervisors.messages import ExitNotice, Stage, Tick
 from supervisors.policy import Backoff, Restarts
 from supervisors.schedule import Schedule
 
+logger = logging.getLogger("supervisors")
+
 WATCH = "watch"  # the tick that looks for stuck children
+TREE_STOP = 5.0  # seconds for all children together
 CHILD_STOP = 1.5  # seconds a child gets to stop by itself before it is fenced
 
 
@@ -63,7 +67,7 @@ class StartTree:
 class StopTree:
     """Ask: stop all children in reverse order within ``timeout`` seconds. Answers the names that had to be fenced."""
 
-    timeout: float = 5.0
+    timeout: float = TREE_STOP
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ CERBERUS = "cerberus"
 
 
 class Cerberus(SupervisedActor):
-    """``on_exit`` is told every end of a child that was not asked for (in Cerberus's thread).
+    """``on_exit`` is told every end of a child that was not asked for (in Cerberus's thread). What it raises is logged.
 
     ``fatal``: an error of these types restarts nothing; ``on_fatal`` is told, and the run should end.
     """
@@ -193,7 +197,7 @@ class Cerberus(SupervisedActor):
             self._start(child)
             if child.state is not ChildState.RUNNING:
                 failure = self._boot_failure(child)
-                self._stop_all(CHILD_STOP)
+                self._stop_all(TREE_STOP)
                 return failure
         return None
 
@@ -235,14 +239,21 @@ class Cerberus(SupervisedActor):
         child.last_reason = f"{type(notice.error).__name__}: {notice.error}"
         if isinstance(notice.error, self._fatal):
             child.state = ChildState.STOPPED
-            self._on_exit(notice, None)
-            self._on_fatal(notice)
+            self._tell_listener(self._on_exit, notice, None)
+            self._tell_listener(self._on_fatal, notice)
             return
         uptime = self._tree.monotonic() - child.started_at
         child.restarts, delay = child.restarts.after_exit(uptime, child.spec.backoff)
         child.state = ChildState.RESTARTING
-        self._on_exit(notice, delay)
+        self._tell_listener(self._on_exit, notice, delay)
         self.context.after(delay, _Restart(child.spec.name))
+
+    def _tell_listener(self, listener: Callable[..., None], *news: object) -> None:
+        """The root must not die of somebody who only listens."""
+        try:
+            listener(*news)
+        except Exception:
+            logger.exception("an end could not be told")
 
     def _restart(self, child: _Child) -> None:
         if self._stopping or child.state is not ChildState.RESTARTING:

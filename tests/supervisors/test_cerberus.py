@@ -128,6 +128,14 @@ def test_a_dead_child_is_replaced_and_nobody_else_harmed(world: World, error: Ba
     assert "on_receive" in world.exits[0][0].stack_trace
 
 
+def test_a_listener_that_fails_does_not_end_cerberus(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.exits = None  # type: ignore[assignment]  # so that on_exit raises
+    world.start(world.spec("a"))
+    world.tree.directory.tell("a", ValueError("bad"))
+    eventually(lambda: world.status("a")["incarnation"] == 2, 5, "the child is replaced all the same")
+    assert "an end could not be told" in caplog.text
+
+
 def test_an_asker_gets_the_error_of_the_actor_that_died(world: World) -> None:
     world.start(world.spec("a"))
     with pytest.raises(ValueError, match="bad"):
