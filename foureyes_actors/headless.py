@@ -7,6 +7,7 @@ Runs in the main thread. Exit codes: 0 ended as asked, 69 a needed part was not 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import platform
 import signal
@@ -16,7 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import Any, cast
 
 import pykka
 
@@ -48,8 +49,11 @@ from supervisors.cerberus import (
     stop_cerberus,
 )
 from supervisors.directory import Directory
+from supervisors.inbox import InboxFull
 from supervisors.messages import ExitNotice
 from supervisors.schedule import Schedule
+
+logger = logging.getLogger("foureyes")
 
 OK, UNAVAILABLE, INTERNAL, BAD_CONFIGURATION, INTERRUPTED = 0, 69, 70, 78, 130
 STOP_WITHIN = 5.0  # seconds for the whole tree
@@ -95,6 +99,7 @@ class Headless:
     ) -> None:
         self.settings, self.models, self.world, self.request, self.write = settings, models, world, request, write
         self.ending = Ending(threading.Event(), threading.Event())
+        self._frame_actors = {"readings", *map(wiring.inference_name, models)}
         self.run_id = f"{world.clock.utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
         self.tree = Tree(Directory(), Schedule(world.clock.monotonic), world.clock.monotonic)
 
@@ -150,8 +155,9 @@ class Headless:
                 self.ending.set("the source has no more frames")
 
     def _idle(self) -> bool:
-        """Nothing is on its way through the models any more."""
-        return not any(s.get("busy") or s.get("pending") for s in self._statuses().values())
+        """Nothing is on its way through the models any more. What waits for the store in the journal may wait."""
+        askers = {name: s for name, s in self._statuses().items() if name in self._frame_actors}
+        return not any(s.get("busy") or s.get("pending") for s in askers.values())
 
     def _on_exit(self, notice: ExitNotice, delay: float | None) -> None:
         """In Cerberus's thread."""
@@ -165,7 +171,7 @@ class Headless:
             clock=self.world.clock,
             context={"stage": notice.stage, "handling": notice.handling, "incarnation": str(notice.incarnation)},
         )
-        self.tree.directory.tell("bug", fault)
+        self._tell("bug", fault)
         reason = f"{notice.stage}: {type(notice.error).__name__}: {notice.error}"
         self._tell_event(EventKind.HEAD_BITTEN, notice.child, "running", after, reason)
 
@@ -174,9 +180,16 @@ class Headless:
 
     def _tell_event(self, kind: EventKind, subject: str, before: str | None, after: str | None, reason: str) -> None:
         event = Event(uuid.uuid4().hex, kind, self.world.clock.utc_now(), subject, before, after, reason)
-        self.tree.directory.tell("recorder", StoreDocuments(Collection.EVENTS, (event_document(event, self.run_id),)))
+        self._tell("recorder", StoreDocuments(Collection.EVENTS, (event_document(event, self.run_id),)))
         if kind is EventKind.HEAD_BITTEN:
-            self.tree.directory.tell("console", event)
+            self._tell("console", event)
+
+    def _tell(self, name: str, message: object) -> None:
+        """Any thread. A receiver that is full must end neither Cerberus nor the run."""
+        try:
+            self.tree.directory.tell(name, message)
+        except InboxFull as full:
+            logger.warning("%s is lost: %s", type(message).__name__, full)
 
     # --- end ---
 
@@ -202,14 +215,19 @@ class Headless:
 
     def _statuses(self) -> Mapping[str, Mapping[str, Any]]:
         found: dict[str, Mapping[str, Any]] = {}
-        with contextlib.suppress(pykka.Timeout, pykka.ActorDeadError):
+        with contextlib.suppress(pykka.Timeout, pykka.ActorDeadError, InboxFull):
             self.tree.directory.ask("recorder", Flush(), ASK)
         for name in self.tree.directory.names():
-            with contextlib.suppress(pykka.Timeout, pykka.ActorDeadError):
-                answer = self.tree.directory.ask(name, TreeStatus() if name == CERBERUS else GetStatus(), ASK)
-                if isinstance(answer, Mapping):
-                    found[name] = answer
+            with contextlib.suppress(pykka.Timeout, pykka.ActorDeadError, InboxFull):
+                found[name] = self._status(name)
         return found
+
+    def _status(self, name: str) -> Mapping[str, Any]:
+        """Of Cerberus: who was replaced, and how often."""
+        if name != CERBERUS:
+            return cast("Mapping[str, Any]", self.tree.directory.ask(name, GetStatus(), ASK))
+        tree = self.tree.directory.ask(CERBERUS, TreeStatus(), ASK)
+        return {"replaced": {child["name"]: child["restarts"] for child in tree if child["restarts"]}}
 
 
 def version() -> str:

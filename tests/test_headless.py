@@ -1,0 +1,98 @@
+"""The run's own part: what it does when a receiver cannot take what it tells, and when it counts as idle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from foureyes_actors import wiring
+from foureyes_actors.headless import Headless, Request
+from foureyes_actors.settings import Settings
+from supervisors.actor import SupervisedActor
+from supervisors.cerberus import CERBERUS, ChildSpec, TreeStatus
+from supervisors.inbox import Envelope, Inbox
+from supervisors.messages import ExitNotice, Stage
+from tests.support import eventually
+
+MODEL = "vl"
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def program(lines: list[str]) -> Headless:
+    settings = Settings()
+    return Headless(settings, {MODEL: ()}, wiring.real_world(settings), Request(), lines.append)
+
+
+def full(name: str) -> Inbox:
+    inbox = Inbox(name, bound=1)
+    inbox.put(Envelope("the only one that fits"))
+    return inbox
+
+
+def test_an_end_is_told_to_those_who_can_take_it(program: Headless, caplog: pytest.LogCaptureFixture) -> None:
+    console = Inbox("console")
+    for inbox in (full("bug"), full("recorder"), console):
+        program.tree.directory.add(inbox.name, inbox)
+    program._on_exit(ExitNotice("capture", 1, Stage.RECEIVE, ValueError("bad")), 0.1)
+    assert len(console) == 1
+    assert "Fault is lost: bug has 1 messages waiting" in caplog.text
+
+
+class Answers(SupervisedActor):
+    """Answers every ask with the status that it was given."""
+
+    status: Mapping[str, Any]
+
+    def on_receive(self, message: Any) -> Any:
+        return self.status
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "idle"),
+    [
+        (wiring.inference_name(MODEL), {"busy": True}, False),
+        ("readings", {"pending": 2}, False),
+        ("readings", {"pending": 0}, True),
+        ("recorder", {"pending": 5}, True),
+        ("lm_studio", {"busy": True}, True),
+    ],
+)
+def test_only_frames_that_are_being_read_keep_a_run_from_its_end(
+    name: str, status: dict[str, Any], idle: bool, program: Headless, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal that waits for its store does not: it is replayed by the next run."""
+    monkeypatch.setattr(Answers, "status", status, raising=False)
+    monkeypatch.setattr(wiring, "children", lambda *_: [ChildSpec(name, Answers)])
+    found: list[bool] = []
+    monkeypatch.setattr(program, "_wait", lambda _context: found.append(program._idle()))
+    assert program.run() == 0
+    assert found == [idle]
+
+
+def test_the_summary_says_who_was_replaced(
+    lines: list[str], program: Headless, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Answers, "status", {}, raising=False)
+    monkeypatch.setattr(wiring, "children", lambda *_: [ChildSpec("capture", Mortal)])
+
+    def die(_context: object) -> None:
+        program.tree.directory.tell("capture", ValueError("bad"))
+        eventually(lambda: program.tree.directory.ask(CERBERUS, TreeStatus(), 5)[0]["incarnation"] == 2, 20, "replaced")
+
+    monkeypatch.setattr(program, "_wait", die)
+    program.run()
+    assert any(line.split() == ["cerberus", "replaced", "(capture", "1)"] for line in lines)
+
+
+class Mortal(Answers):
+    def on_receive(self, message: Any) -> Any:
+        if isinstance(message, Exception):
+            raise message
+        return super().on_receive(message)
