@@ -7,9 +7,10 @@ ever. Here the timeout of each call is what is left until the deadline.
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from typing import Any
+
+from foureyes_actors.ports.names import Addresses, Lookup
 
 
 class TooMuchData(OSError):
@@ -56,7 +57,7 @@ class Dialer:
     """Opens TCP connections within a deadline, name resolution included. One thread uses it."""
 
     def __init__(self) -> None:
-        self._resolving: threading.Thread | None = None
+        self._lookup: Lookup | None = None
 
     def dial(self, host: str, port: int, until: float, allowed: int) -> DeadlineSocket:
         """Tries each address of the name with its share of the time left. Raises OSError (socket.gaierror for an
@@ -71,38 +72,12 @@ class Dialer:
                     raise
         raise socket.gaierror(f"no address for {host!r}")
 
-    def _resolve(self, host: str, port: int, until: float) -> list[Any]:
-        """``getaddrinfo`` cannot be interrupted, so a name waits for it in a daemon thread; at most one at a time."""
-        try:
-            return _addresses(host, port, socket.AI_NUMERICHOST)
-        except socket.gaierror:
-            pass  # not an address: a name
-        if self._resolving is not None and self._resolving.is_alive():
+    def _resolve(self, host: str, port: int, until: float) -> Addresses:
+        """At most one name at a time: a name server that hangs must not collect threads."""
+        if self._lookup is not None and self._lookup.running:
             raise TimeoutError(f"the name {host!r} is still being resolved")
-        found: list[list[Any] | OSError] = []
-        self._resolving = threading.Thread(
-            target=lambda: found.append(_try_addresses(host, port)), name="obs-resolver", daemon=True
-        )
-        self._resolving.start()
-        self._resolving.join(_left(until))
-        if not found:
-            raise TimeoutError(f"the name {host!r} was not resolved in time")
-        if isinstance(found[0], OSError):
-            raise found[0]
-        return found[0]
-
-
-def _addresses(host: str, port: int, flags: int = 0) -> list[Any]:
-    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=flags))
-
-
-def _try_addresses(host: str, port: int) -> list[Any] | OSError:
-    try:
-        return _addresses(host, port)
-    except OSError as error:
-        return error
-    except ValueError as error:  # a name that IDNA cannot encode
-        return socket.gaierror(str(error))
+        self._lookup = Lookup(host, port, "obs-resolver")
+        return self._lookup.result(until)
 
 
 def _open(address: Any, share: float, until: float, allowed: int) -> DeadlineSocket:

@@ -20,6 +20,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from foureyes_actors.ports.names import Lookup
+
 IDLE_LIMIT = 4.0  # seconds; LM Studio and uvicorn close after 5 s, and a request must not cross that on its way
 LONGEST_SLEEP = 1.0  # seconds; no wait is endless
 
@@ -198,7 +200,7 @@ class TrackedAdapter(HTTPAdapter):
 
 def _dial(host: str, port: int | None, until: float, exchange: Exchange | None) -> socket.socket:
     """A connected socket. Each address of the name gets its share of the time left; raises OSError."""
-    addresses = _resolve(host, port, until)
+    addresses = Lookup(host, port, "http-resolver").result(until)
     failure: OSError = socket.gaierror(f"no address for {host!r}")
     for number, (family, kind, protocol, _, address) in enumerate(addresses):
         sock = socket.socket(family, kind, protocol)
@@ -213,29 +215,3 @@ def _dial(host: str, port: int | None, until: float, exchange: Exchange | None) 
             failure = error
             sock.close()
     raise failure
-
-
-def _resolve(host: str, port: int | None, until: float) -> list[Any]:
-    """``getaddrinfo`` cannot be interrupted, so a name (not a number) waits for it in a daemon thread."""
-    try:
-        return socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        pass
-    found: list[list[Any] | OSError] = []
-    thread = threading.Thread(target=lambda: found.append(_look_up(host, port)), name="http-resolver", daemon=True)
-    thread.start()
-    thread.join(max(0.001, until - time.monotonic()))
-    if not found:
-        raise TimeoutError(f"the name {host!r} was not resolved in time")
-    if isinstance(found[0], OSError):
-        raise found[0]
-    return found[0]
-
-
-def _look_up(host: str, port: int | None) -> list[Any] | OSError:
-    try:
-        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except OSError as error:
-        return error
-    except ValueError as error:  # a name that IDNA cannot encode
-        return socket.gaierror(str(error))
