@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from foureyes_actors.bug.faults import fault_from_exception
 from foureyes_actors.errors import StoreError
 from foureyes_actors.messages import CountError, Flush, GetStatus, StoreDocuments, Tick
 from foureyes_actors.ports.clock import Clock
@@ -15,6 +14,7 @@ from foureyes_actors.ports.store import StorePort
 from foureyes_actors.recorder.journal import Journal
 from foureyes_actors.recorder.writer import Writer
 from foureyes_actors.settings import RetentionSettings
+from foureyes_actors.telling import BUG, Teller
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.worker import Worker
 
@@ -52,12 +52,12 @@ class RecorderActor(SupervisedActor):
         journal: Journal,
         clock: Clock,
         retention: RetentionSettings,
-        faults_to: str = "bug",
+        bug: str = BUG,
         probe_every: float = 1.0,
         purge_every: float = 3600.0,
     ) -> None:
         super().__init__(context)
-        self._open_store, self._clock, self._faults_to = open_store, clock, faults_to
+        self._open_store, self._teller = open_store, Teller(context, clock, bug=bug)
         self._probe_every, self._purge_every = probe_every, purge_every
         self._writer = Writer(journal, clock, retention)
         self._worker: Worker | None = None
@@ -91,7 +91,7 @@ class RecorderActor(SupervisedActor):
             case Flush():
                 return True
             case GetStatus():
-                return self._writer.status()
+                return {**self._writer.status(), "undelivered": dict(self._teller.undelivered)}
             case StoreOpened():
                 self._take(message)
             case ReplayOn() | Tick(name="probe"):
@@ -128,10 +128,9 @@ class RecorderActor(SupervisedActor):
     def _tell_reports(self) -> None:
         reports, self._writer.reports = self._writer.reports, []
         status: Mapping[str, Any] = self._writer.status() if reports else {}
-        told = {key: str(status[key]) for key in ("store", "condition", "pending", "dropped", "refused") if status}
+        facts = {key: str(status[key]) for key in ("store", "condition", "pending", "dropped", "refused") if status}
         for error in reports:
-            fault = fault_from_exception(error, source=self.context.name, clock=self._clock, context=told)
-            self.context.tell(self._faults_to, fault)
+            self._teller.fault(error, facts)
 
     def _guarded(self, job: Callable[[], Any]) -> Any:
         """A defect ends this incarnation; the store and the journal must be free for the next one."""

@@ -24,6 +24,7 @@ from foureyes_actors.settings import RetentionSettings, StoreSettings
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.cerberus import Cerberus, ChildSpec, StartTree, StopTree, Tree, start_cerberus, stop_cerberus
 from supervisors.directory import Directory
+from supervisors.inbox import InboxFull
 from supervisors.policy import Backoff
 from supervisors.schedule import Schedule
 from tests.recorder.places import MongoPlace, Secantus
@@ -93,6 +94,18 @@ def test_its_rhythms(bench: Bench) -> None:
     bench.actor.on_start()
     assert bench.context.ticks == [(1.0, "probe"), (3600.0, "purge")]
     assert bench.context.later == [(1.0, Tick("purge", 0))]
+
+
+def test_a_bug_actor_that_is_full_does_not_end_the_recorder(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(name: str, _message: object) -> bool:
+        raise InboxFull(f"{name} has 1000 messages waiting")
+
+    monkeypatch.setattr(bench.context, "tell", full)
+    bench.actor.on_start()
+    bench.switch.away = True
+    bench.actor.on_receive(readings("a"))
+    assert bench.status()["pending"] == 1
+    assert bench.status()["undelivered"] == {"bug": 1}
 
 
 def test_away_and_back(bench: Bench) -> None:
