@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from foureyes_actors import doctor_parts as parts
 from foureyes_actors import doctor_servers as servers
 from foureyes_actors.bug.redact import Redactor
-from foureyes_actors.bug.text import bounded
 from foureyes_actors.doctor_findings import Finding, Status, render, verdict
 from foureyes_actors.doctor_parts import Unfit, World
 from foureyes_actors.errors import ConfigurationError, FourEyesError, MissingExtraError
 from foureyes_actors.ports.inspection import InspectionPort, LocalInspection
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings_file import secrets_of
+from foureyes_actors.text import bounded
 
 __all__ = ["Finding", "Status", "examine", "render", "verdict"]
 

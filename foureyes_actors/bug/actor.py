@@ -12,9 +12,9 @@ from foureyes_actors.bug.fingerprint import fingerprint
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.bug.severity import severity_of
 from foureyes_actors.bug.storm import SECOND, Storm
-from foureyes_actors.bug.text import bounded
 from foureyes_actors.messages import CountError, Fault, FaultRecorded, GetStatus, Tick
 from foureyes_actors.ports.clock import Clock
+from foureyes_actors.text import bounded
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.inbox import InboxFull
 

@@ -11,10 +11,10 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from types import CodeType, TracebackType
 
-from foureyes_actors.bug.text import bounded, bounded_middle
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.messages import EMPTY, Fault
 from foureyes_actors.ports.clock import Clock
+from foureyes_actors.text import bounded, bounded_middle
 
 MAX_MESSAGE = 4 * 1024  # bytes of UTF-8, as the two below
 MAX_TRACE = 16 * 1024

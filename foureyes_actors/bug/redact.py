@@ -11,7 +11,7 @@ import urllib.parse
 from base64 import b64encode
 from collections.abc import Mapping
 
-from foureyes_actors.bug.text import CUT, MIDDLE
+from foureyes_actors.text import CUT, MIDDLE
 
 MASK = "[redacted]"
 _SHORTEST = 4  # characters: a shorter secret would be found in every other word

@@ -11,15 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from foureyes_actors.messages import Event, Field, FieldValue, Reading, ReadingSet, ReadingStatus, ServerState
+from foureyes_actors.text import one_line
 
 MAX_TEXT = 80  # characters of a popup's text on one line
-
-
-def clean(text: str, limit: int = MAX_TEXT) -> str:
-    """One line without control characters (a screen must not be able to steer the terminal), at most ``limit``."""
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    line = " ".join(printable.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def show_value(value: FieldValue, currency: str | None = None) -> str:
@@ -31,7 +25,7 @@ def show_value(value: FieldValue, currency: str | None = None) -> str:
             return "yes" if value else "no"
         case Decimal():
             return f"{value:,f}" + (f" {currency}" if currency else "")
-    return clean(value)
+    return one_line(value, MAX_TEXT)
 
 
 def show_reading(reading: Reading, before: FieldValue) -> str:
@@ -59,17 +53,17 @@ def reading_line(readings: ReadingSet, news: tuple[Reading, ...], last: Mapping[
 
 def source_line(readings: ReadingSet) -> str:
     frame = readings.frame
-    return f"{stamp(readings.at)}  reading {clean(frame.source)}, {frame.width} x {frame.height}"
+    return f"{stamp(readings.at)}  reading {one_line(frame.source, MAX_TEXT)}, {frame.width} x {frame.height}"
 
 
 def event_line(event: Event) -> str:
-    change = f"{clean(event.before or '-')} -> {clean(event.after or '-')}"
-    reason = f"  ({clean(event.reason, 120)})" if event.reason else ""
+    change = f"{one_line(event.before or '-', MAX_TEXT)} -> {one_line(event.after or '-', MAX_TEXT)}"
+    reason = f"  ({one_line(event.reason, 120)})" if event.reason else ""
     return f"{stamp(event.at)}  * {event.kind}: {event.subject}  {change}{reason}"
 
 
 def server_line(state: ServerState, at: datetime) -> str:
-    detail = f": {clean(state.detail, 300)}" if state.detail else ""
+    detail = f": {one_line(state.detail, 300)}" if state.detail else ""
     return f"{stamp(at)}  model server {state.phase.value.replace('_', ' ')}{detail}"
 
 
@@ -95,4 +89,4 @@ def _short(value: Any) -> str:
         return "(" + ", ".join(f"{k} {_short(v)}" for k, v in numbers.items()) + ")" if 0 < len(numbers) < 7 else ""
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-    return clean(str(value), 60)
+    return one_line(str(value), 60)

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from foureyes_actors.bug.text import clean
 from foureyes_actors.errors import (
     FourEyesError,
     ReplyTooLarge,
@@ -21,6 +20,7 @@ from foureyes_actors.errors import (
     TransportError,
     WrongModel,
 )
+from foureyes_actors.text import clean
 
 MAX_EXCERPT = 400  # characters of the server's own words
 RETRYABLE_STATUS = frozenset({408, 429})  # and every 5xx

@@ -7,13 +7,13 @@ amounts that leave it open ("1.234") are read with it.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from foureyes_actors.messages import MONEY_FIELDS, Field, FieldValue, Task, TaskAnswer
 from foureyes_actors.readings.money import DecimalMark, Money, MoneyError, parse_money
+from foureyes_actors.text import one_line
 
 MAX_RAW = 100  # characters of an amount's raw text that are kept
 MAX_POPUP = 300
@@ -77,14 +77,14 @@ def observe(answers: Iterable[TaskAnswer], failures: Mapping[Task, str], at: flo
 def _word(field: Field, answer: TaskAnswer, at: float) -> Observation:
     raw = word = str(answer.values[field.value])
     if field is Field.POPUP and answer.values["text"]:
-        raw = f"{word}: {clean_text(answer.values['text'], MAX_POPUP)}"
+        raw = f"{word}: {one_line(answer.values['text'], MAX_POPUP)}"
     return Observation(field, at, Seen.VALUE, raw, word, confidence=answer.confidence)
 
 
 def _amount(field: Field, parsed: _Parsed | None, confidence: float | None, at: float) -> Observation:
     if parsed is None:
         return Observation(field, at, Seen.NOTHING, confidence=confidence, reason="not visible")
-    raw = clean_text(parsed.text, MAX_RAW)
+    raw = one_line(parsed.text, MAX_RAW)
     if parsed.money is None:
         return Observation(field, at, Seen.ILLEGAL, raw, confidence=confidence, reason=parsed.problem)
     return Observation(field, at, Seen.VALUE, raw, parsed.money.amount, parsed.money.currency, confidence)
@@ -126,12 +126,3 @@ def _mark_of(text: str, money: Money) -> DecimalMark | None:
     if number.count(",") > 1:
         return "."
     return "," if number.count(".") > 1 else None
-
-
-def clean_text(text: str, limit: int) -> str:
-    """Untrusted text on one line: what cannot be shown (control characters, direction overrides, half characters)
-    becomes a space, runs of blanks become one, and at most ``limit`` characters stay."""
-    if not text.isprintable():
-        text = "".join(" " if unicodedata.category(c)[0] == "C" or c in "\u2028\u2029" else c for c in text)
-    line = " ".join(filter(None, text.split(" ")))
-    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -12,9 +12,9 @@ from foureyes_actors.bug.actor import BugActor
 from foureyes_actors.bug.faults import fault_from_exception
 from foureyes_actors.bug.fingerprint import fingerprint
 from foureyes_actors.bug.redact import Redactor
-from foureyes_actors.bug.text import bounded_middle
 from foureyes_actors.messages import Fault
 from foureyes_actors.ports.clock import SystemClock
+from foureyes_actors.text import bounded_middle
 from tests.bench.tables import table
 from tests.support import FakeContext
 

@@ -8,12 +8,12 @@ import pytest
 
 from foureyes_actors.bug import faults
 from foureyes_actors.bug.faults import fault_from_exception, fault_from_exit
-from foureyes_actors.bug.text import bounded, bounded_middle, clean
 from foureyes_actors.capture.cabinet import money_format
 from foureyes_actors.errors import ConnectFailed, ReplyTooLarge, ServerFault, SettingsError
 from foureyes_actors.messages import Fault
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.ports.files import LocalFiles
+from foureyes_actors.text import bounded, bounded_middle, clean
 from supervisors.actor import _taken_off
 
 
@@ -40,7 +40,7 @@ def a_real_failure() -> BaseException:
 def test_who_where_what_and_when() -> None:
     got = fault(a_real_failure(), frame="12")
     assert got.source == "capture"
-    assert got.component == "foureyes_actors.bug.text:bounded_middle"
+    assert got.component == "foureyes_actors.text:bounded_middle"
     assert got.frames == (got.component,)
     assert got.exception_type == "TypeError" and got.exception_chain == ("TypeError",)
     assert "len()" in got.message and "bounded_middle" in got.stack_trace
@@ -138,7 +138,7 @@ def test_recursion_collapses() -> None:
         deeper(Loop())
     except RecursionError as error:
         got = fault(error)
-    assert got.frames == ("foureyes_actors.bug.text:clean",)
+    assert got.frames == ("foureyes_actors.text:clean",)
     assert len(got.stack_trace.encode()) <= faults.MAX_TRACE
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foureyes_actors.bug.redact import MASK, Redactor, is_secret_key, mask_patterns
-from foureyes_actors.bug.text import bounded, bounded_middle
+from foureyes_actors.text import bounded, bounded_middle
 
 CANARY = "c4n4ry-7f3a"
 

@@ -104,7 +104,7 @@ def test_events_and_the_servers_phases_are_told_once() -> None:
 
 @pytest.mark.parametrize("hostile", ["\x1b[2Jgone", "a\r\nb", "x" * 500, "\u202egnp.exe", "tab\tand\x00nul"])
 def test_text_from_a_screen_cannot_steer_the_terminal(hostile: str) -> None:
-    shown = lines.clean(hostile)
+    shown = lines.show_value(hostile)
     assert shown.isprintable() and len(shown) <= lines.MAX_TEXT
 
 

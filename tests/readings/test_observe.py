@@ -5,11 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from foureyes_actors.messages import Field, Task, TaskAnswer
-from foureyes_actors.readings.observe import MAX_POPUP, MAX_RAW, Observation, Seen, clean_text, observe, proven_mark
+from foureyes_actors.readings.observe import MAX_POPUP, MAX_RAW, Observation, Seen, observe, proven_mark
 from tests.readings.support import motion, ocr, popup, state
 
 
@@ -91,14 +89,6 @@ def test_contradicting_marks_prove_nothing() -> None:
         Decimal("1.50"),
         Decimal("1.50"),
     ]
-
-
-@given(st.text(max_size=500), st.integers(2, 60))
-def test_cleaned_text_is_one_bounded_line_that_can_be_stored(text: str, limit: int) -> None:
-    clean = clean_text(text, limit)
-    assert len(clean) <= limit
-    clean.encode()
-    assert not any(ord(c) < 32 or c in "\x7f\x9b\u202e\u2028\ufeff" for c in clean)
 
 
 def test_hostile_texts_are_cleaned_and_cut() -> None:

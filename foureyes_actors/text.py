@@ -1,8 +1,9 @@
-"""Untrusted text made safe to keep: no control characters, no lone surrogates, no more than so many bytes."""
+"""Untrusted text made safe to keep and to show: no control characters, no lone surrogates, no more than so much."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 CUT = "…"  # at the end of a text that was cut
 MIDDLE = "\n... (the middle is left out) ...\n"  # where a text was cut in its middle
@@ -15,6 +16,15 @@ def clean(text: str) -> str:
     tab and line feed stay."""
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return _CONTROLS.sub(_escaped, text.replace("\r\n", "\n"))
+
+
+def one_line(text: str, limit: int) -> str:
+    """What cannot be shown (control characters, direction overrides, half characters) becomes a space, runs of blanks
+    become one, and at most ``limit`` characters stay. So a screen cannot steer a terminal."""
+    if not text.isprintable():
+        text = "".join(" " if unicodedata.category(c)[0] == "C" or c in "\u2028\u2029" else c for c in text)
+    line = " ".join(filter(None, text.split(" ")))
+    return line if len(line) <= limit else line[: limit - 1] + CUT
 
 
 def bounded(text: str, limit: int) -> str:
