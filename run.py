@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -15,8 +15,11 @@ from foureyes_actors import headless, wiring
 from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.files import LocalFiles
+from foureyes_actors.ports.patient_stream import PatientStream
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings_file import find_settings, load_settings
+
+OUTPUT_WITHIN = 1.0  # seconds for what is still to be printed at the end
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -44,9 +47,13 @@ def run(
     except ConfigurationError as error:
         _refuse(error)
     request = headless.Request(frames, seconds, str(path) if path else "built-in defaults")
-    program = headless.Headless(settings, models, wiring.real_world(settings), request, _write)
+    out, log = PatientStream(sys.stdout, "standard output"), PatientStream(sys.stderr, "standard error")
+    _log_to(log, settings)
+    program = headless.Headless(settings, models, wiring.real_world(settings), request, out.line)
     with headless.signals(program.ending):
         code = program.run()
+    for stream in (out, log):
+        stream.close(OUTPUT_WITHIN)
     raise typer.Exit(code)
 
 
@@ -54,6 +61,7 @@ def run(
 def doctor(context: typer.Context, config: ConfigOption = None) -> None:
     """Tell which parts are found: OBS, LM Studio, MongoDB, the embedded ones, the store's folder."""
     settings, _ = _settings(config or context.obj)
+    _log_to(sys.stderr, settings)
     findings = doctor_module.examine(settings, wiring.real_world(settings))
     print(doctor_module.render(findings))
     raise typer.Exit(doctor_module.verdict(findings))
@@ -65,23 +73,18 @@ def _settings(config: Path | None) -> tuple[Settings, Path | None]:
         settings = load_settings(path, os.environ, LocalFiles())
     except ConfigurationError as error:
         _refuse(error)
-    logging.basicConfig(
-        level=settings.log.level, stream=sys.stderr, format="[%(asctime)s] %(name)-28s %(levelname)-8s: %(message)s"
-    )
     return settings, path
+
+
+def _log_to(stream: TextIO | PatientStream, settings: Settings) -> None:
+    logging.basicConfig(
+        level=settings.log.level, stream=stream, format="[%(asctime)s] %(name)-28s %(levelname)-8s: %(message)s"
+    )
 
 
 def _refuse(error: ConfigurationError) -> NoReturn:
     print(f"the configuration must be changed:\n{error}", file=sys.stderr)
     raise typer.Exit(headless.BAD_CONFIGURATION) from None
-
-
-def _write(line: str) -> None:
-    """One line to standard output at once; a closed pipe (``| head``) is no failure."""
-    try:
-        print(line, flush=True)
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  # nobody listens any more
 
 
 if __name__ == "__main__":

@@ -1,0 +1,68 @@
+"""FourEyes with an output that nobody reads any more (Ctrl-S, a pager): it reads on, and it still ends when asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.model_server.support import need_embedded
+from tests.real.program import ROOT
+from tests.support import eventually
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send to another process"),
+]
+
+
+def full_pipe() -> tuple[int, int]:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    try:
+        while True:
+            os.write(writing, b"." * 512)
+    except BlockingIOError:
+        os.set_blocking(writing, True)
+    return reading, writing
+
+
+def readings(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            return int(connection.execute("SELECT count(*) FROM readings").fetchone()[0])
+        except sqlite3.OperationalError:  # no such table yet
+            return 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)], ids=["Ctrl-C", "SIGTERM"])
+def test_it_reads_on_and_ends_when_asked(tmp_path: Path, number: int, code: int) -> None:
+    need_embedded()
+    reading, writing = full_pipe()
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("FOUREYES_")}
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py")],
+        env=clean | {"FOUREYES_DATA_DIR": str(tmp_path), "FOUREYES_LOG_LEVEL": "DEBUG"},
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+        stderr=writing,
+    )
+    os.close(writing)
+    try:
+        eventually(lambda: readings(tmp_path / "foureyes.sqlite3") > 3, 90, "readings are stored", every=0.2)
+        process.send_signal(number)
+        assert process.wait(20) == code
+    finally:
+        process.kill()
+        process.wait(10)
+        os.close(reading)
