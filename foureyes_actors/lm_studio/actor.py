@@ -36,8 +36,10 @@ WORKER_STOP = 0.3  # seconds; its exchange has been cut off by then
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """A command has come to its end, in the worker."""
+    """A command has come to its end, in the worker. The inbox outlives an actor, so the incarnation says whose command
+    it was: a replacement that took it for its own would give its busy worker the next one."""
 
+    incarnation: int
     event: Finished
 
 
@@ -92,8 +94,9 @@ class LMStudioActor(SupervisedActor):
 
     def on_receive(self, message: Any) -> Any:
         match message:
-            case _Done(event=event):
-                self._advance(event)
+            case _Done(incarnation=incarnation, event=event):
+                if incarnation == self.context.incarnation:
+                    self._advance(event)
             case Tick(name=name) if name == LOOK:
                 self._advance(planning.Ticked(self._process.exit_error()))
             case ServerSuspect():
@@ -139,7 +142,7 @@ class LMStudioActor(SupervisedActor):
 
     def _done(self, command: Command, result: planning.Result) -> None:
         """In the worker's thread."""
-        self.context.tell_self(_Done(Finished(command, result)))
+        self.context.tell_self(_Done(self.context.incarnation, Finished(command, result)))
 
     def _state(self) -> ServerState:
         return server_state(self._plan, self._clock.monotonic(), self._rules, self._process.pid)

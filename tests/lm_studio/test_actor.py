@@ -124,6 +124,18 @@ def test_from_start_to_ready(stage: Make) -> None:
     assert not it.faults()
 
 
+def test_a_result_of_the_incarnation_before_is_no_result(stage: Make) -> None:
+    """It lies in the inbox, which outlives the actor. Taken for its own, it gave the busy worker the next command."""
+    dead = stage()
+    eventually(lambda: bool(dead.context.to_self), PATIENCE, "its worker is done")
+    left = dead.context.to_self.pop(0)
+    it = stage()
+    it.context.incarnation = 2
+    before = it.actor.on_receive(GetStatus())
+    it.actor.on_receive(left)
+    assert it.actor.on_receive(GetStatus()) == before
+
+
 def test_who_has_just_started_is_told_where_things_stand(stage: Make) -> None:
     it = stage()
     it.pump()
