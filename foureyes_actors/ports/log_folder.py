@@ -47,7 +47,7 @@ class LocalLogFolder:
             ) from None
 
     def names(self, suffix: str) -> list[str]:
-        return sorted(path.name for path in self._folder.iterdir() if path.suffix == suffix)
+        return sorted(path.name for path in self._folder.iterdir() if path.suffix == suffix and path.is_file())
 
     def read(self, name: str) -> bytes:
         return (self._folder / name).read_bytes()
@@ -59,6 +59,8 @@ class LocalLogFolder:
     def append(self, name: str, data: bytes) -> None:
         path = self._folder / name
         fresh, before = not path.exists(), self.size(name)
+        if fresh:
+            self._folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it meanwhile
         try:
             with path.open("ab", buffering=0) as file:
                 _write_all(file.fileno(), data)

@@ -41,6 +41,7 @@ class SqliteStore:
         self._process_lock = _process_lock(path)
         try:
             self._connection = _connected(path)
+            self._file = _identity(path)
         except BaseException:
             self._process_lock.release()
             raise
@@ -139,6 +140,8 @@ class SqliteStore:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._reading() as connection:
+            if _identity(self._path) != self._file:  # SQLite would go on to write into a file that nobody can open
+                raise StoreUnavailable(f"the store {self._path} was removed or replaced while it was in use")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -146,6 +149,15 @@ class SqliteStore:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is; None: there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _process_lock(path: Path) -> ProcessLock:

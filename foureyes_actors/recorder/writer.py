@@ -77,8 +77,11 @@ class Writer:
 
     def start(self, open_store: Callable[[], StorePort]) -> None:
         """Open both. A store that is away is no failure; a journal or store in use, or wrong settings, are: StoreInUse,
-        ConfigurationError, OSError."""
-        self._report_recovery(self._journal.open())
+        ConfigurationError; and a journal that cannot be had at all: StoreUnavailable."""
+        try:
+            self._report_recovery(self._journal.open())
+        except OSError as error:
+            raise StoreUnavailable(f"the journal cannot be opened: {error}; data_dir must be writable") from error
         try:
             self.opened(open_store())
         except StoreUnavailable as error:
