@@ -198,7 +198,6 @@ class ResourceSettings(Section):
 
 class LogSettings(Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
-    format: Literal["text", "json"] = "text"
 
 
 class Settings(Section):

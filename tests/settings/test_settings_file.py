@@ -125,7 +125,7 @@ PROBLEMS = {
     "sorce: {}": "foureyes.yaml:1: unknown key 'sorce'; did you mean source?",
     "rate: 3": "foureyes.yaml:1: unknown key 'rate'; did you mean source.rate?",
     "source: {obs: {prt: 1}}": "foureyes.yaml:1: source.obs: unknown key 'prt'; did you mean source.obs.port?",
-    "log: {xyzzy: 1}": "foureyes.yaml:1: log: unknown key 'xyzzy'; known here: level, format",
+    "log: {xyzzy: 1}": "foureyes.yaml:1: log: unknown key 'xyzzy'; known here: level",
     "1: 2": "foureyes.yaml:1: unknown key '1'; known here: version, data_dir, source, model_server, inference, "
     "readings, store, resource, log",
     "? [a]\n: b": "foureyes.yaml:1: a key must be a single word",
