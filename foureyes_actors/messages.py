@@ -15,9 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from supervisors.messages import Tick
-
-__all__ = ["Tick"]
+from supervisors.messages import Tick as Tick
 
 FieldValue = Decimal | str | bool | None
 Document = Mapping[str, Any]

@@ -48,14 +48,6 @@ class ActorContext(Protocol):
         """``message`` to self once, unless this incarnation has ended by then."""
 
 
-class Exits(Protocol):
-    """Where a context lets its actor report to (implemented by Cerberus's contexts)."""
-
-    def started(self) -> None: ...
-
-    def exited(self, notice: ExitNotice) -> None: ...
-
-
 class SupervisedActor(pykka.ThreadingActor):
     """Override ``on_start``, ``on_receive``, ``on_stop`` and ``on_failure``; all run in the actor's own thread.
 
@@ -158,6 +150,7 @@ def _taken_off(error: BaseException) -> tuple[str, tuple[str, ...]]:
 
 
 def _report_start(context: ActorContext) -> None:
+    """To a context that wants to know (Cerberus's ``ChildContext``; a test's need not)."""
     started = getattr(context, "started", None)
     if started is not None:
         started()
