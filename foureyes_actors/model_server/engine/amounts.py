@@ -57,6 +57,7 @@ class Amount:
     confidence: float
     weakest: float
     source: Box  # the whole box that was read
+    signless: bool = False  # looked at with its surroundings: it does stand there without a currency
 
     @property
     def plain(self) -> bool:
@@ -244,6 +245,11 @@ def _parsed(shown: str) -> Money | None:
         return parse_money(shown)
     except MoneyError:
         return None
+
+
+def extent(text: Text) -> Box:
+    """The part of its box that the text takes."""
+    return _sub_box(text, 0, len(text.text))
 
 
 def _sub_box(text: Text, start: int, end: int) -> Box:

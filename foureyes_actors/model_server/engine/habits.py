@@ -10,9 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from foureyes_actors.model_server.engine.amounts import Amount
 
+T = TypeVar("T")
 _BARE = re.compile(r"(?<![\d.,' ])\d{3,}(?![\d.,])")
 SURE = 0.8  # an amount whose least sure character is below this gets a second opinion
 FEWEST_PLAIN_DIGITS = 3
@@ -28,19 +30,24 @@ class Habit:
 
 def habit_of(amounts: Iterable[Amount]) -> Habit:
     good = [a for a in amounts if a.money is not None and not a.plain]
-    if len(good) < 2:
-        return Habit()
-    currency, votes = Counter(a.money.currency for a in good if a.money).most_common(1)[0]
-    decimals, alike = Counter(a.decimals for a in good).most_common(1)[0]
-    most = len(good) / 2
-    return Habit(currency if votes > most and votes > 1 else None, decimals if alike > most and alike > 1 else None)
+    currencies = Counter(a.money.currency for a in good if a.money and a.money.currency)
+    decimals = Counter(a.decimals for a in good)
+    # A sign is easily lost and never added: those without one do not vote.
+    return Habit(_majority(currencies), _majority(decimals))
+
+
+def _majority(votes: Counter[T]) -> T | None:
+    for value, count in votes.most_common(1):
+        if count >= 2 and count > votes.total() / 2:
+            return value
+    return None
 
 
 def misfit(amount: Amount, habit: Habit) -> str | None:
     """Why ``amount`` cannot be given out as it is; None when it can."""
     if amount.money is None:
         return "not an amount"
-    if habit.currency is not None and amount.money.currency != habit.currency:
+    if habit.currency is not None and amount.money.currency != habit.currency and not amount.signless:
         return "another currency than the screen's"
     if amount.plain and (habit.decimals or len(amount.text) < FEWEST_PLAIN_DIGITS):
         return "a bare number"

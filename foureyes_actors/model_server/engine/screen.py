@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from foureyes_actors.messages import MONEY_FIELDS
-from foureyes_actors.model_server.engine.amounts import Amount, Label, Piece, amount_of, pieces_of
+from foureyes_actors.model_server.engine.amounts import Amount, Label, Piece, amount_of, extent, pieces_of
 from foureyes_actors.model_server.engine.associate import JACKPOTS, Pair, pairs_of
 from foureyes_actors.model_server.engine.detect import Box, Image, around, detect, detect_in
 from foureyes_actors.model_server.engine.habits import Habit, habit_of, misfit, unsure
@@ -31,6 +31,7 @@ TALLEST = 0.15  # of the picture's height
 SEARCH_HEIGHT = 30  # a label is enlarged to this height before the search
 
 LEAST_SURE = 0.5  # a reading that the other recogniser does not share must have no character below this
+ASIDE = 1.1  # heights to either side: what a sign takes
 AGREED = 0.9  # what two equal readings are held for
 
 FIELD_NAMES = frozenset(f.value for f in MONEY_FIELDS)
@@ -152,7 +153,12 @@ class Eyes:
         if self.second is None or not amounts:
             return list(amounts)
         texts = self.second.read(image, [a.box for a in amounts])
-        return [better(a, amount_of(t), habit) for a, t in zip(amounts, texts, strict=True)]
+        checked = [better(a, amount_of(t), habit) for a, t in zip(amounts, texts, strict=True)]
+        poor = [i for i, a in enumerate(checked) if misfit(a, habit)]
+        wide = self.second.read(image, [_widened(amounts[i].box, image) for i in poor])
+        for i, text in zip(poor, wide, strict=True):
+            checked[i] = in_its_place(amounts[i], text, habit)
+        return checked
 
 
 def _headlines(texts: Sequence[Text], height: int) -> list[Box]:
@@ -194,9 +200,25 @@ def better(first: Amount, second: Amount | None, habit: Habit) -> Amount:
     if len(fitting) == 2 and fitting[0].money == fitting[1].money:
         return replace(first, confidence=max(a.confidence for a in fitting), weakest=max(AGREED, first.weakest))
     best = max(fitting, key=lambda a: a.weakest, default=None)
-    if best is None or best.weakest < LEAST_SURE:
+    if best is None:
+        return first
+    if best.weakest < LEAST_SURE:
         return replace(first, money=None)
     return replace(best, source=first.source)
+
+
+def in_its_place(first: Amount, text: Text, habit: Habit) -> Amount:
+    """An amount that did not fit, by a look at its surroundings as well: what was cut off, or nothing, stands there."""
+    wide = amount_of(text)
+    if wide is not None and wide.weakest >= LEAST_SURE and misfit(wide, habit) is None:
+        return replace(wide, box=extent(text), source=first.source)
+    if wide is not None and first.money is not None and wide.money == first.money and wide.weakest >= AGREED:
+        return replace(first, signless=True)
+    return replace(first, money=None)
+
+
+def _widened(box: Box, image: Image) -> Box:
+    return box.grown(round(ASIDE * box.height), 0, image.shape[1], image.shape[0])
 
 
 def _arranged(texts: Sequence[Text]) -> Screen:

@@ -27,6 +27,7 @@ from foureyes_actors.model_server.engine.words import WordsSeen
 
 FULL_EVERY = 12  # frames
 SOON = 3  # frames
+SETTLED = 2  # frames
 CELLS = (16, 9)  # columns, rows of the grid that watches the rest of the picture
 CHANGED_LEVEL = 22  # gray levels
 CHANGED_SHARE = 0.25  # of a cell
@@ -58,6 +59,7 @@ class Track:
     amounts: NDArray[np.bool_]  # cells of the grid with amounts in them
     motion: Motion  # at the full look
     incomplete: int = 0  # full looks in a row that found a field's label without its amount
+    new_words: bool = False  # this full look found other words than the one before
     frames: int = 0  # since the full look
     patience: int = 0  # frames to wait before a change of the picture is believed again
     boxes_read: int = 0  # in the last frame
@@ -75,7 +77,8 @@ def track_of(screen: Screen, words: WordsSeen, image: Image, seen: Gray, motion:
     mask = _mask(boxes, image.shape[1], image.shape[0])
     patience = _patience(words, before)
     incomplete = (before.incomplete if before else 0) + 1 if _incomplete(screen, regions) else 0
-    return Track(screen, words, evidence, regions, seen, mask, motion, incomplete, 0, patience, screen.boxes_read)
+    new = words.text != (before.words.text if before else "")
+    return Track(screen, words, evidence, regions, seen, mask, motion, incomplete, new, 0, patience, screen.boxes_read)
 
 
 def _incomplete(screen: Screen, regions: Sequence[Region]) -> bool:
@@ -83,7 +86,10 @@ def _incomplete(screen: Screen, regions: Sequence[Region]) -> bool:
 
 
 def _full_after(track: Track) -> int:
-    """Frames until the next full look: soon after one that missed an amount, less soon when that goes on."""
+    """Frames until the next full look: soon after one that missed an amount, less soon when that goes on; at once
+    after one that found new words, for they may have been fading in."""
+    if track.new_words:
+        return SETTLED
     return min(FULL_EVERY, SOON * 2 ** (track.incomplete - 1)) if track.incomplete else FULL_EVERY
 
 
