@@ -8,15 +8,14 @@ from urllib.parse import urlsplit
 
 from foureyes_actors.doctor_parts import PATIENCE, Patient, Unfit
 from foureyes_actors.errors import ConfigurationError, ConnectFailed, MissingExtraError, ServerRefused
+from foureyes_actors.lm_studio.process import LM_STUDIO_URL, find_lms
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.http import HttpReply, HttpRequest
 from foureyes_actors.settings import Settings
 
-LM_STUDIO = "http://127.0.0.1:1234"
 START_LM_STUDIO = "start LM Studio's server: Developer > Start server, or: lms server start"
 GET_LMS = "install LM Studio (lmstudio.ai) and start it once: it brings the lms command"
 ENGINE = ("numpy", "cv2", "onnxruntime", "starlette", "uvicorn")
-_LMS_FOLDERS = (".lmstudio/bin/lms", ".cache/lm-studio/bin/lms")  # below the home folder; the second one is older
 _REFUSED = (401, 403)
 
 
@@ -57,7 +56,7 @@ def _free(patient: Patient, url: str) -> None:
 def lm_studio(patient: Patient) -> str:
     settings = patient.settings.model_server
     wanted = settings.kind == "lm_studio"
-    url = settings.base_url if wanted and settings.base_url != "auto" else LM_STUDIO
+    url = settings.base_url if wanted and settings.base_url != "auto" else LM_STUDIO_URL
     try:
         greeting = _get(patient, f"{url}/lmstudio-greeting")
     except ConnectFailed:
@@ -105,8 +104,7 @@ def lms(patient: Patient) -> str:
 
 
 def _lms(patient: Patient) -> str | None:
-    places = ["lms", *(str(patient.inspection.home() / folder) for folder in _LMS_FOLDERS)]
-    return next((found for place in places if (found := patient.world.processes.find_program(place))), None)
+    return find_lms(patient.world.processes, patient.inspection.home())
 
 
 def openai(patient: Patient) -> str:

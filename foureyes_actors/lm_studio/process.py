@@ -20,6 +20,7 @@ LM_STUDIO_URL = "http://127.0.0.1:1234"
 LMS_STOP_TIME = 10.0
 BAD_CONFIGURATION = 78  # the embedded server's exit code when the user must change something
 SHOWN_LINES = 3  # of the server's output, in a message; all of it is in ``ServerStartFailed.tail``
+_LMS_FOLDERS = (".lmstudio", ".cache/lm-studio")  # below the home folder; the second one is older
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -71,9 +72,7 @@ def _embedded(url: str | None) -> Launch:
 
 def _lm_studio(url: str, processes: ProcessPort) -> Launch:
     """By LM Studio's own command line, which wakes its daemon or its app and ends."""
-    name = "lms.exe" if sys.platform == "win32" else "lms"
-    places = ("lms", *(str(Path.home() / folder / "bin" / name) for folder in (".lmstudio", ".cache/lm-studio")))
-    found = next((path for path in map(processes.find_program, places) if path is not None), None)
+    found = find_lms(processes, Path.home())
     if found is None:
         raise ServerStartFailed(
             f"LM Studio does not answer at {url}, and its command lms was not found (PATH, ~/.lmstudio/bin): start LM "
@@ -81,6 +80,13 @@ def _lm_studio(url: str, processes: ProcessPort) -> Launch:
         )
     port = str(urlsplit(url).port or 80)
     return Launch((found, "server", "start", "--port", port), resident=False, stop_command=(found, "server", "stop"))
+
+
+def find_lms(processes: ProcessPort, home: Path) -> str | None:
+    """LM Studio's command line: on PATH, else where LM Studio puts it below ``home`` when it is started first."""
+    name = "lms.exe" if sys.platform == "win32" else "lms"
+    places = ("lms", *(str(home / folder / "bin" / name) for folder in _LMS_FOLDERS))
+    return next((path for path in map(processes.find_program, places) if path is not None), None)
 
 
 def announced_url(line: str) -> str | None:

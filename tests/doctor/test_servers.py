@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +94,10 @@ def test_a_stranger_on_lm_studios_port(nowhere: int, answer: tuple[int, bytes]) 
 
 def test_lm_studio_is_started_by_foureyes(nowhere: int) -> None:
     url = f"http://127.0.0.1:{nowhere}"
-    lms = ScriptedProcesses(
-        programs={str(Path("/home/somebody/.lmstudio/bin/lms")): "/home/somebody/.lmstudio/bin/lms"}
-    )
+    place = Path("/home/somebody/.lmstudio/bin") / ("lms.exe" if sys.platform == "win32" else "lms")
+    lms = ScriptedProcesses(programs={str(place): str(place)})
     found = look(lm_studio(nowhere, url), TestWorld(processes=lms))
-    assert found["LM Studio"].detail == (
-        f"not running at {url}; FourEyes starts it with /home/somebody/.lmstudio/bin/lms"
-    )
+    assert found["LM Studio"].detail == f"not running at {url}; FourEyes starts it with {place}"
     assert found["lms command"].status is Status.OK and verdict(tuple(found.values())) == FINE
     attach = look(lm_studio(nowhere, url, manage=False), TestWorld(processes=lms))
     assert attach["LM Studio"].status is Status.MISSING and not attach["lms command"].wanted
@@ -107,7 +105,7 @@ def test_lm_studio_is_started_by_foureyes(nowhere: int) -> None:
 
 def test_an_lm_studio_that_is_not_asked_for_gets_no_token(nowhere: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with web({**GREETING, "/api/v1/models": models("a", "b")}) as server:
-        monkeypatch.setattr("foureyes_actors.doctor_servers.LM_STUDIO", server.url)
+        monkeypatch.setattr("foureyes_actors.doctor_servers.LM_STUDIO_URL", server.url)
         got = look(settings(nowhere, model_server={"api_token": CANARY}))["LM Studio"]
         assert (got.wanted, got.detail) == (False, f"running at {server.url}, 2 models downloaded")
         assert [authorization for _, authorization in server.seen] == [None, None]
