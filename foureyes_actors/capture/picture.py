@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
+from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
@@ -75,6 +76,15 @@ def describe_start(data: bytes) -> str:
     return data[:8].hex(" ")
 
 
+def open_examined(data: bytes) -> ImageFile:
+    """For Pillow, not decoded yet. The picture must have passed ``examine``; whatever Pillow raises all the same means
+    that it is broken.
+
+    Not through Image.open: it warns of what ``examine`` has already allowed, and looks for pictures within pictures.
+    """
+    return JpegImageFile(BytesIO(data)) if data.startswith(_JPEG) else PngImageFile(BytesIO(data))
+
+
 def is_black(data: bytes, level: int) -> bool:
     """No luma above ``level`` (0-255). The picture must have passed ``examine``. Raises BadPicture when it does not
     decode.
@@ -82,10 +92,8 @@ def is_black(data: bytes, level: int) -> bool:
     A JPEG is decoded at an eighth of its size, which needs the mean of each 8 x 8 block alone: a speck that hardly
     lifts that mean goes unseen. A PNG has to be decoded in full. Transparency is ignored.
     """
-    # Not through Image.open: it warns of what examine has already allowed, and looks for pictures within pictures.
-    opened = JpegImageFile if data.startswith(_JPEG) else PngImageFile
     try:
-        with opened(BytesIO(data)) as image:
+        with open_examined(data) as image:
             image.draft("L", (max(1, image.width // 8), max(1, image.height // 8)))
             brightest = image.convert("L").getextrema()[1]
     except Exception as error:  # a decoder at work on a stranger's bytes: any exception means that they are broken

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-
-from foureyes_actors.capture.picture import examine
+from foureyes_actors.capture.picture import examine, open_examined
 from foureyes_actors.errors import BadPicture
 from foureyes_actors.model_server.api_error import invalid
 from foureyes_actors.settings import PictureLimits
@@ -23,13 +19,11 @@ def decode(data: bytes, limits: PictureLimits) -> NDArray[np.uint8]:
     import numpy as np
 
     try:
-        kind = examine(data, limits).media_type
+        examine(data, limits)
     except BadPicture as error:
         raise invalid(f"The picture cannot be used: {_for_clients(error)}", param="messages") from None
-    # Not through Image.open: it warns of what examine has allowed, and looks for pictures within pictures.
-    opened: Any = JpegImageFile if kind == "image/jpeg" else PngImageFile
     try:
-        with opened(BytesIO(data)) as image:
+        with open_examined(data) as image:
             return np.asarray(image.convert("RGB"))
     except Exception as error:  # a decoder at work on a stranger's bytes: any exception means that they are broken
         raise invalid(
