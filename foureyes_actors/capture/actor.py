@@ -15,7 +15,7 @@ from foureyes_actors.capture.grabber import Grab, Grabber, Picture
 from foureyes_actors.capture.health import GoodFrame, NoFrame, StreamHealth, StreamSight, limits_for, observe
 from foureyes_actors.capture.pacing import Pace
 from foureyes_actors.capture.reporting import Reports, after_failure, after_good
-from foureyes_actors.capture.source import FrameSource
+from foureyes_actors.capture.source import FrameSource, clean_name
 from foureyes_actors.errors import FrameError, SourceEnded, SourceRefused
 from foureyes_actors.messages import (
     Frame,
@@ -75,7 +75,7 @@ class CaptureActor(SupervisedActor):
     def on_start(self) -> None:
         now = self._clock.monotonic()
         source = self._make_source()
-        self._name = source.name
+        self._name = clean_name(source)
         self._grabber = Grabber(
             f"{self.context.name}#{self.context.incarnation}-grab", source, self._settings, self._clock
         )

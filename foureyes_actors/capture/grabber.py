@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from foureyes_actors.capture.picture import PictureInfo, examine, is_black
-from foureyes_actors.capture.source import FrameSource
+from foureyes_actors.capture.source import FrameSource, clean_name
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.settings import SourceSettings
 from supervisors.worker import Worker
@@ -78,7 +78,7 @@ class Grabber:
         data = self._source.grab()
         info = examine(data, self._settings.limits)
         digest = hashlib.sha256(data).hexdigest()
-        return Picture(data, info, digest, self._source.name, self._look(data, digest, now))
+        return Picture(data, info, digest, clean_name(self._source), self._look(data, digest, now))
 
     def _look(self, data: bytes, digest: str, now: float) -> bool | None:
         if digest == self._judged[0]:

@@ -60,7 +60,7 @@ class ConsoleActor(SupervisedActor):
             case ServerState():
                 self._show_server(message)
             case SourceExhausted():
-                self._write(f"the source {message.source} has no more frames ({message.frames} in all)")
+                self._write(lines.exhausted_line(message.source, message.frames))
                 self._exhausted()
             case GetStatus():
                 return {"read": self._read}

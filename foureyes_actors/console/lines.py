@@ -56,10 +56,14 @@ def source_line(readings: ReadingSet) -> str:
     return f"{stamp(readings.at)}  reading {one_line(frame.source, MAX_TEXT)}, {frame.width} x {frame.height}"
 
 
+def exhausted_line(source: str, frames: int) -> str:
+    return f"the source {one_line(source, MAX_TEXT)} has no more frames ({frames} in all)"
+
+
 def event_line(event: Event) -> str:
     change = f"{one_line(event.before or '-', MAX_TEXT)} -> {one_line(event.after or '-', MAX_TEXT)}"
     reason = f"  ({one_line(event.reason, 120)})" if event.reason else ""
-    return f"{stamp(event.at)}  * {event.kind}: {event.subject}  {change}{reason}"
+    return f"{stamp(event.at)}  * {event.kind}: {one_line(event.subject, MAX_TEXT)}  {change}{reason}"
 
 
 def server_line(state: ServerState, at: datetime) -> str:

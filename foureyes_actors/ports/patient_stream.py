@@ -12,6 +12,8 @@ import threading
 from collections import deque
 from typing import TextIO
 
+from foureyes_actors.text import clean
+
 WAITING = 1000  # texts that may wait; about a quarter of an hour of readings
 WAKE_UP = 1.0  # seconds; no wait is endless
 
@@ -31,14 +33,14 @@ class PatientStream:
         self._thread.start()
 
     def write(self, text: str) -> int:
-        """At once, whatever the device does."""
+        """At once, whatever the device does. Without control characters: nothing printed can steer a terminal."""
         with self._changed:
             if self._broken or self._closing:
                 pass  # nobody listens any more
             elif len(self._texts) >= WAITING:
                 self._dropped += 1
             else:
-                self._texts.append(text)
+                self._texts.append(clean(text))
                 self._changed.notify()
         return len(text)
 

@@ -103,3 +103,11 @@ def test_a_stream_without_a_descriptor_and_none_at_all() -> None:
     nothing = PatientStream(None, "a test's")  # sys.stdout of a program without a console
     nothing.line("gone")
     assert nothing.close(10)
+
+
+def test_nothing_printed_steers_the_terminal(pipe: Pipe) -> None:
+    stream = PatientStream(pipe.target, "a test's")
+    stream.line("red \x1b[31m and back \u202e")
+    assert stream.close(10)
+    pipe.target.close()
+    assert pipe.end.read().decode().strip() == "red \\x1b[31m and back \\u202e"
