@@ -35,6 +35,7 @@ from foureyes_actors.messages import (
 )
 from foureyes_actors.readings.documents import event_document
 from foureyes_actors.settings import Settings
+from foureyes_actors.text import one_line
 from supervisors.actor import ActorContext
 from supervisors.cerberus import (
     CERBERUS,
@@ -136,7 +137,7 @@ class Headless:
     def _banner(self) -> None:
         self.write(f"FourEyes {version()} on Python {platform.python_version()}, {platform.system()}")
         for name, text in parts(self.settings, self.models, self.request.config).items():
-            self.write(f"  {name:<13} {text}")
+            self.write(f"  {name:<13} {one_line(text, 1000)}")
 
     def _boot_failed(self, failure: BootFailed) -> int:
         self.write(f"FourEyes could not start. {failure}")
@@ -270,7 +271,7 @@ def exit_code(error: BaseException | None) -> int:
 
 @contextlib.contextmanager
 def signals(ending: Ending) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run in order; a second Ctrl-C ends it at once. Main thread only."""
+    """Ctrl-C, SIGTERM and SIGHUP end the run in order; a second Ctrl-C ends it at once. Main thread only."""
 
     def interrupted(_number: int, _frame: object) -> None:
         if ending.asked.is_set():
@@ -281,9 +282,14 @@ def signals(ending: Ending) -> Iterator[None]:
     def terminated(_number: int, _frame: object) -> None:
         ending.set("asked to end (SIGTERM)")
 
+    def hung_up(_number: int, _frame: object) -> None:
+        ending.set("the terminal was closed (SIGHUP)")
+
     handlers: dict[int, Any] = {signal.SIGINT: interrupted, signal.SIGTERM: terminated}
     if hasattr(signal, "SIGBREAK"):
         handlers[signal.SIGBREAK] = interrupted
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish stands
+        handlers[signal.SIGHUP] = hung_up
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield

@@ -44,7 +44,11 @@ def readings(path: Path) -> int:
             return 0
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 0), (getattr(signal, "SIGHUP", 1), 0)],
+    ids=["Ctrl-C", "SIGTERM", "SIGHUP"],
+)
 def test_it_reads_on_and_ends_when_asked(tmp_path: Path, number: int, code: int) -> None:
     need_embedded()
     reading, writing = full_pipe()
