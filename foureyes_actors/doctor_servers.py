@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from foureyes_actors.doctor_parts import PATIENCE, Patient, Unfit
 from foureyes_actors.errors import ConfigurationError, ConnectFailed, MissingExtraError, ServerRefused
+from foureyes_actors.inference.request import server_root
 from foureyes_actors.lm_studio.process import LM_STUDIO_URL, find_lms
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.http import HttpReply, HttpRequest
@@ -109,7 +110,7 @@ def _lms(patient: Patient) -> str | None:
 
 def openai(patient: Patient) -> str:
     base = patient.settings.model_server.base_url
-    url = f"{base}/models" if base.endswith("/v1") else f"{base}/v1/models"
+    url = f"{server_root(base)}/v1/models"
     reply = _get(patient, url, token=True)
     body = _json(reply)
     if reply.status != 200 or not isinstance(body, dict) or not isinstance(body.get("data"), list):

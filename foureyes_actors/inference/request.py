@@ -76,9 +76,13 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
+def server_root(base_url: str) -> str:
+    """``base_url`` without the slash or ``/v1`` at its end that people may write."""
+    return base_url.rstrip("/").removesuffix("/v1")
+
+
 def chat_url(base_url: str) -> str:
-    """``base_url`` with or without a slash or ``/v1`` at its end, as people write it."""
-    return base_url.rstrip("/").removesuffix("/v1") + "/v1/chat/completions"
+    return server_root(base_url) + "/v1/chat/completions"
 
 
 def chat_request(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from foureyes_actors.errors import LMStudioError
+from foureyes_actors.inference.request import server_root
 from foureyes_actors.lm_studio.replies import RouteMissing, document_of, rows_of
 from foureyes_actors.ports.http import HttpPort, HttpReply, HttpRequest
 
@@ -68,7 +69,7 @@ class Server:
 
 
 def server_at(base_url: str, dialect: Dialect, token: str = "") -> Server:
-    return Server(base_url.rstrip("/").removesuffix("/v1"), dialect, token)
+    return Server(server_root(base_url), dialect, token)
 
 
 def check_alive(http: HttpPort, server: Server) -> None:
