@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from foureyes_actors.capture.conversion import to_jpeg
-from foureyes_actors.capture.picture import check_bytes
+from foureyes_actors.capture.picture import check_bytes, examine
 from foureyes_actors.errors import BadPicture, SourceEnded, SourceRefused
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.settings import PictureLimits, PicturesSettings
@@ -61,7 +61,10 @@ class PicturesSource:
         try:
             check_bytes(self._files.size(path), self._limits)
             data = self._files.read(path)
-            return data if _is_final(data) else to_jpeg(data, self._limits, JPEG_QUALITY)
+            if not _is_final(data):
+                return to_jpeg(data, self._limits, JPEG_QUALITY)
+            examine(data, self._limits)  # here, where the file's name is known
+            return data
         except BadPicture as error:
             raise BadPicture(f"{path.name}: {error}") from error
         except OSError as error:

@@ -52,6 +52,16 @@ def test_other_kinds_become_jpeg(tmp_path: Path, kind: str) -> None:
     assert examine(source(tmp_path).grab(), LIMITS).media_type == "image/jpeg"
 
 
+def test_a_jpeg_that_is_cut_off_is_named_too(tmp_path: Path) -> None:
+    (tmp_path / "half.jpg").write_bytes(jpeg()[:-2])
+    (tmp_path / "tall.png").write_bytes(png())
+    with pytest.raises(BadPicture, match=r"half\.jpg: the JPEG is cut off"):
+        source(tmp_path).grab()
+    (tmp_path / "half.jpg").unlink()
+    with pytest.raises(BadPicture, match=r"tall\.png: the picture claims"):
+        source(tmp_path, limits=PictureLimits(max_pixels=1)).grab()
+
+
 def test_a_broken_picture_is_named_and_the_next_one_comes(tmp_path: Path) -> None:
     (tmp_path / "1.webp").write_bytes(encoded(drawn(), "WEBP")[:100])
     (tmp_path / "2.jpg").write_bytes(b"<html>")
