@@ -199,6 +199,8 @@ def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
     found = connection.execute("SELECT version FROM schema_version").fetchone() if "schema_version" in tables else None
     if found is None:
         raise ConfigurationError(f"{path} is a database of another program: set store.path to another file")
+    if not isinstance(found[0], int):  # cut off while it was in use, say
+        raise sqlite3.DatabaseError("its schema version cannot be read")
     if found[0] > sqlite_tables.SCHEMA_VERSION:
         raise ConfigurationError(
             f"{path} was written by a newer FourEyes (schema {found[0]}, this one knows "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,3 +100,13 @@ def test_a_data_folder_that_is_none_is_a_store_that_is_away(tmp_path: Path) -> N
     (tmp_path / "data").write_text("a file")
     with pytest.raises(StoreUnavailable, match="data_dir must be writable"):
         Recorder(tmp_path / "data").writer.start(lambda: pytest.fail("never asked"))
+
+
+def test_a_store_whose_version_is_gone_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "foureyes.sqlite3"
+    SqliteStore(path).close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript("DROP TABLE schema_version; CREATE TABLE schema_version (version);")
+        connection.execute("INSERT INTO schema_version VALUES (NULL)")
+    with pytest.raises(StoreUnavailable, match="damaged"):
+        SqliteStore(path)
