@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from foureyes_actors.model_server.engine.detect import Box
 from foureyes_actors.model_server.engine.lexicon import label_of
-from foureyes_actors.model_server.engine.recognise import Text
+from foureyes_actors.model_server.engine.recognise import Line, Text
 from foureyes_actors.readings.money import Money, MoneyError, currency_name, parse_money
 
 _BLANKS = re.compile(r"\s+")
@@ -28,9 +28,10 @@ _NUMERIC = re.compile(r"[0-9]")
 _LOOK_ALIKES = frozenset('OoQDSsIlBZzbgGqT|!;:`’‘"^*·•-_~()[]{}/\\')
 _PLAUSIBLE = frozenset("0123456789.,' $€£¥₹₩₺₽₱₪")
 _SIGNS = "$€£¥₹₩₺₽₱₪"
+_COUNTING = frozenset("0123456789.,'" + _SIGNS)  # characters whose doubt is a doubt about the amount
 _START = re.compile(rf"[0-9{_SIGNS}]")
 _WORD = r"[A-Za-zÀ-žА-я]"
-_HEAD = re.compile(rf"({_WORD}{{1,7}}(?:\.|[{_SIGNS}])?)[.,]?\s*(?=[0-9OQSIl|])")
+_HEAD = re.compile(rf"({_WORD}{{1,7}}(?:\.|[{_SIGNS}])?)[.,·•'°]?\s*(?=[0-9OQSIl|])")
 _TAIL = re.compile(rf"(?<=[0-9OQSIl|.,])\s*({_WORD}{{2,7}}\.?)$")
 # What the recogniser writes for currencies in letters that it does not know, or that look like others.
 SPECKS = ".,°·•*'\"~^-"  # what a particle beside an amount is read as
@@ -40,11 +41,12 @@ READ_AS = dict(pair.split(":") for pair in _READ_AS.split())
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """``name``: as in ``lexicon.label_of``."""
+    """``name``: as in ``lexicon.label_of``. ``words``: how many it is written in."""
 
     name: str
     box: Box
     confidence: float
+    words: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def _pieces(text: Text, start: int, end: int) -> Iterator[Piece]:
         return
     name = label_of(part)
     if name is not None:
-        yield Piece(Label(name, _sub_box(text, start, end), text.confidence), None)
+        yield Piece(Label(name, _sub_box(text, start, end), text.confidence, _words(part)), None)
         return
     amount = amount_of(text, start, end)
     if amount is not None and amount.money is not None:
@@ -100,11 +102,15 @@ def _pieces(text: Text, start: int, end: int) -> Iterator[Piece]:
             yield Piece(None, amount)
         return
     name, cut = split
-    label = Label(name, _sub_box(text, start, start + cut), text.confidence)
+    label = Label(name, _sub_box(text, start, start + cut), text.confidence, _words(part[:cut]))
     stop = _next_word(text.text, start + cut, end)
     first = amount_of(text, start + cut, stop)
     yield Piece(label, first)
     yield from _pieces(text, stop, end)
+
+
+def _words(label: str) -> int:
+    return sum(len(word) > 2 for word in label.split())
 
 
 def _label_first(part: str) -> tuple[str, int] | None:
@@ -136,12 +142,11 @@ def amount_of(text: Text, start: int = 0, end: int | None = None) -> Amount | No
     if not _like_an_amount(part):
         return None
     box = text.box if whole else _sub_box(text, start, end)
-    for shown, forced in _candidates(text, start, end):
+    for shown, line in _candidates(text, start, end):
         money = _parsed(shown)
         if money is not None:
-            weakest = min(text.weakest, text.money_weakest) if forced else text.weakest
-            confidence = text.money_confidence if forced else text.confidence
-            return Amount(box, shown, money, confidence, weakest, text.box)
+            sure = [p for c, p in zip(line.text, line.sure, strict=True) if c in _COUNTING] or [0.0]
+            return Amount(box, shown, money, sum(sure) / len(sure), min(sure), text.box)
     return Amount(box, part, None, 0.0, 0.0, text.box)
 
 
@@ -179,23 +184,24 @@ def _currency_of(word: str) -> str | None:
     return currency_name(word) or currency_name(READ_AS.get(word.lower(), "-"))
 
 
-def _candidates(text: Text, start: int, end: int) -> Iterator[tuple[str, bool]]:
-    """Texts that this part may show, the most literal first; True where characters were replaced."""
+def _candidates(text: Text, start: int, end: int) -> Iterator[tuple[str, Line]]:
+    """Texts that this part may show, the most literal first, and the characters that each is made of."""
     part = text.text[start:end].strip()
     before, core, after = _without_currency(part)
-    yield part, False
-    yield from ((_joined(before, repaired, after), False) for repaired in _blank_repairs(core))
+    at = text.text.find(core.strip(), start)
+    box = _sub_box(text, at, at + len(core.strip()))
+    free, money = _between(text.line, box), _between(text.money, box)
+    yield part, free
+    yield from ((_joined(before, repaired, after), free) for repaired in _blank_repairs(core))
     marked = {c for c in (core.replace(mark, by) for mark in ";:" for by in ".," if mark in core) if _parsed(c)}
     if len({_parsed(c) for c in marked}) == 1:
-        yield _joined(before, min(marked), after), False
-    at = text.text.find(core.strip(), start)
-    money = _money_part(text, _sub_box(text, at, at + len(core.strip())))
-    if _length(money) == _length(core):  # one character for each: none was dropped
-        yield _joined(before, money, after), True
-        yield from ((_joined(before, repaired, after), True) for repaired in _blank_repairs(money))
+        yield _joined(before, min(marked), after), free
+    if _length(money.text) == _length(core):  # one character for each: none was dropped
+        yield _joined(before, money.text, after), money
+        yield from ((_joined(before, repaired, after), money) for repaired in _blank_repairs(money.text))
     mark = _mark_repair(core)
     if mark:
-        yield _joined(before, mark, after), False
+        yield _joined(before, mark, after), free
 
 
 def _length(text: str) -> int:
@@ -206,10 +212,10 @@ def _joined(before: str, core: str, after: str) -> str:
     return " ".join(p for p in (before, core.strip(), after) if p)
 
 
-def _money_part(text: Text, box: Box) -> str:
-    """What stands between the sides of ``box``, decoded as money."""
-    pairs = zip(text.money, text.money_places, strict=False)
-    return "".join(c for c, x in pairs if box.left <= x <= box.right).strip()
+def _between(line: Line, box: Box) -> Line:
+    """The characters that stand between the sides of ``box``."""
+    kept = [i for i, x in enumerate(line.places) if box.left <= x <= box.right]
+    return Line("".join(line.text[i] for i in kept), tuple(line.sure[i] for i in kept))
 
 
 def _blank_repairs(core: str) -> Iterator[str]:
@@ -254,7 +260,7 @@ def extent(text: Text) -> Box:
 
 def _sub_box(text: Text, start: int, end: int) -> Box:
     """The part of the box that holds the characters ``start`` to ``end``."""
-    shown = [text.places[i] for i in range(start, end) if not text.text[i].isspace()]
+    shown = [text.line.places[i] for i in range(start, end) if not text.text[i].isspace()]
     if not shown:
         return text.box
     half = text.box.width / max(1, len(text.text)) / 2

@@ -44,28 +44,35 @@ def pairs_of(pieces: Sequence[Piece], boxes: Sequence[Box]) -> dict[str, Pair]:
     best: dict[str, Pair] = {}
     for group in (JACKPOTS, METERS):
         own = [p for p in found if p.label.name in group]
-        options = {
-            name: _matched([x for x in labels if x.name in group], amounts, name, cost, boxes, lists)
-            for name, cost in DIRECTIONS.items()
-        }
-        pairs = [*own, *_grouped(options, bool(own) or group is METERS)]
-        for pair in sorted(pairs, key=lambda p: (-_alike(p, pairs), p.cost)):
-            if group is METERS or _alike(pair, pairs) or len({p.label.name for p in pairs}) < FEW:
-                best.setdefault(pair.label.name, pair)
+        named = [x for x in labels if x.name in group]
+        options = {d: _matched(named, amounts, d, cost, boxes, lists) for d, cost in DIRECTIONS.items()}
+        best.update(_of_group(own, options, group is JACKPOTS))
         taken = {id(p.amount) for p in best.values()}
-        alone = not best and group is JACKPOTS
-        rest = [p for pairs in options.values() for p in pairs if p.cost <= (ALONE_COST if alone else LONE_COST)]
-        for pair in sorted(rest, key=lambda p: p.cost):
-            if id(pair.amount) not in taken and pair.label.name not in best:
-                best[pair.label.name] = pair
-                taken.add(id(pair.amount))
         amounts = [a for a in amounts if id(a) not in taken]
     return best
 
 
+def _of_group(own: Sequence[Pair], options: Mapping[str, list[Pair]], jackpots: bool) -> dict[str, Pair]:
+    """The pairs of the group's direction; then, for labels left over, close ones of the other directions."""
+    pairs = [*own, *_grouped(options, bool(own) or not jackpots)]
+    panel = jackpots and len({p.label.name for p in pairs}) >= FEW
+    best: dict[str, Pair] = {}
+    for pair in sorted(pairs, key=lambda p: (-_alike(p, pairs), p.cost)):
+        if not panel or _alike(pair, pairs):
+            best.setdefault(pair.label.name, pair)
+    taken = {id(p.amount) for p in best.values()}
+    limit = ALONE_COST if jackpots and not best else LONE_COST
+    for pair in sorted((p for direction in options.values() for p in direction), key=lambda p: p.cost):
+        known = id(pair.amount) in taken or pair.label.name in best
+        if not known and pair.cost <= limit and (not panel or _alike(pair, pairs)):
+            best[pair.label.name] = pair
+            taken.add(id(pair.amount))
+    return best
+
+
 def _alike(pair: Pair, pairs: Sequence[Pair]) -> int:
-    """How many labels of other names are as high as this one, and in line with it: a panel's are, a celebration's
-    are not."""
+    """How many labels of other names are as high as this one, of as many words, and in line with it: a panel's are,
+    a celebration's are not."""
     if pair.direction == "same":
         return 1  # one box around both: its label's own height is not known
     box = pair.label.box
@@ -74,7 +81,9 @@ def _alike(pair: Pair, pairs: Sequence[Pair]) -> int:
         height = other.label.box.height
         dx, dy = (abs(a - b) for a, b in zip(box.centre, other.label.box.centre, strict=True))
         left = abs(box.left - other.label.box.left)
-        if other.label.name != pair.label.name and 0.7 <= box.height / max(1, height) <= 1.43:
+        if other.label.name == pair.label.name or (other.label.words == 1) != (pair.label.words == 1):
+            continue
+        if 0.7 <= box.height / max(1, height) <= 1.43:
             score = 2 if min(dx, dy, left) < 0.4 * box.height else 1
             points[other.label.name] = max(score, points.get(other.label.name, 0))
     return sum(points.values())

@@ -15,7 +15,7 @@ from typing import TypeVar
 from foureyes_actors.model_server.engine.amounts import Amount
 
 T = TypeVar("T")
-_BARE = re.compile(r"(?<![\d.,' ])\d{3,}(?![\d.,])")
+_BARE = re.compile(r"(?<![\d.,'])(?<!\d )\d{3,}(?![\d.,']| \d)")
 SURE = 0.8  # an amount whose least sure character is below this gets a second opinion
 FEWEST_PLAIN_DIGITS = 3
 

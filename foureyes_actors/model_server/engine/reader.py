@@ -162,7 +162,8 @@ def _state(words: WordsSeen, moved: MotionSeen, rising: bool, won: bool) -> tupl
     amount while something flashes."""
     if words.state is not None and not (words.state is GameState.WIN and moved.motion is Motion.SPINNING):
         return words.state, words.confidence
-    if moved.motion is Motion.STOPPED and (rising or (won and moved.lively)):
+    flashing = won and moved.lively and words.popup is None  # a popup that comes or goes is no flashing
+    if moved.motion is Motion.STOPPED and (rising or flashing):
         return GameState.WIN, WORDLESS_WIN_CONFIDENCE
     states = {Motion.SPINNING: GameState.SPINNING, Motion.STOPPED: GameState.IDLE, Motion.UNKNOWN: GameState.UNKNOWN}
     return states[moved.motion], moved.confidence

@@ -8,7 +8,7 @@ of look-alikes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -25,26 +25,34 @@ MONEY_CHARACTERS = "0123456789.,' $€£¥₹₩₺₽₱₪"
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A box and what it says. ``places``: each character's horizontal centre, pixels of the picture."""
+class Line:
+    """Characters with, for each, its probability and its horizontal centre (time steps or pixels of the picture)."""
 
-    box: Box
     text: str
-    confidence: float  # mean probability of the characters, 0-1; 0 for no text
-    places: tuple[float, ...] = ()
-    weakest: float = 0.0  # the least sure character's probability
-    money: str = ""  # the same, decoded as money
-    money_confidence: float = 0.0  # mean probability of those characters; low when the network meant others
-    money_weakest: float = 0.0
-    money_places: tuple[float, ...] = field(default=(), repr=False)
+    sure: tuple[float, ...] = field(default=(), repr=False)
+    places: tuple[float, ...] = field(default=(), repr=False)
+
+    @property
+    def confidence(self) -> float:
+        """The characters' mean probability, 0-1; 0 for no text."""
+        return sum(self.sure) / len(self.sure) if self.sure else 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    text: str
-    confidence: float
-    weakest: float
-    steps: tuple[int, ...]  # the time step of each character
+class Text:
+    """A box and what it says, decoded freely and as money (an unlikely line where the network meant other signs)."""
+
+    box: Box
+    line: Line
+    money: Line
+
+    @property
+    def text(self) -> str:
+        return self.line.text
+
+    @property
+    def confidence(self) -> float:
+        return self.line.confidence
 
 
 class Recogniser:
@@ -78,38 +86,27 @@ class Recogniser:
 
     def _text(self, probabilities: NDArray[np.float32], box: Box, span: float) -> Text:
         """``span``: the padded crop's width in pixels of the picture."""
+        step = span / len(probabilities)
         free = decode(probabilities, self._characters)
         money = decode(probabilities[:, self._money], self._money_characters)
-        step = span / len(probabilities)
-        places = tuple(box.left + (s + 0.5) * step for s in free.steps)
-        money_places = tuple(box.left + (s + 0.5) * step for s in money.steps)
-        return Text(
-            box,
-            free.text,
-            free.confidence,
-            places,
-            free.weakest,
-            money.text,
-            money.confidence,
-            money.weakest,
-            money_places,
-        )
+        return Text(box, _placed(free, box.left, step), _placed(money, box.left, step))
 
 
-def decode(probabilities: NDArray[np.float32], characters: Sequence[str]) -> Decoded:
-    """Greedy CTC: the best class of each step, repeats merged, blanks (class 0) dropped."""
+def _placed(line: Line, left: int, step: float) -> Line:
+    return replace(line, places=tuple(left + (p + 0.5) * step for p in line.places))
+
+
+def decode(probabilities: NDArray[np.float32], characters: Sequence[str]) -> Line:
+    """Greedy CTC: the best class of each step, repeats merged, blanks (class 0) dropped. Places are time steps."""
     best = probabilities.argmax(axis=1)
     change = np.concatenate(([True], best[1:] != best[:-1]))
     steps = np.flatnonzero(change & (best != 0))
-    if not len(steps):
-        return Decoded("", 0.0, 0.0, ())
     # A character's probability is the best one of its run of equal steps.
     ends = np.append(np.flatnonzero(change), len(best))
     run_end = ends[np.searchsorted(ends, steps, side="right")]
-    sure = [float(probabilities[a:b, best[a]].max()) for a, b in zip(steps, run_end, strict=True)]
-    text = "".join(characters[i] for i in best[steps])
-    middle = tuple(int(a + b - 1) // 2 for a, b in zip(steps, run_end, strict=True))
-    return Decoded(text, float(np.mean(sure)), min(sure), middle)
+    runs = list(zip(steps.tolist(), run_end.tolist(), strict=True))
+    sure = tuple(float(probabilities[a:b, best[a]].max()) for a, b in runs)
+    return Line("".join(characters[i] for i in best[steps]), sure, tuple((a + b - 1) // 2 for a, b in runs))
 
 
 def _target_width(box: Box) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from foureyes_actors.messages import GameState, PopupKind
 from foureyes_actors.model_server.engine.detect import Box
@@ -65,6 +66,7 @@ def _bonus(texts: Sequence[Text], height: int) -> Text | None:
     return next((t for t in texts if t.box.height >= HEADLINE * height and _of_a_bonus(letters(t.text))), None)
 
 
+@lru_cache(maxsize=1024)
 def _of_a_bonus(word: str) -> bool:
     """Whether a headline's letters hold a bonus phrase, with at most one letter wrong in it."""
     if len(word) < SHORTEST_PHRASE - 1:
