@@ -37,7 +37,7 @@ $(VENV)/.venv: tools/make_venv.py
 $(VENV)/.run $(VENV)/.test: export PYTHONWARNINGS = ignore
 
 $(VENV)/.run: $(VENV)/.venv pyproject.toml
-	@echo "installing FourEyes and its embedded model server (about 250 MB, once)"
+	@echo "installing FourEyes and its embedded model server (about 500 MB on the disk, once)"
 	$(PIP) --editable '.[$(RUN_EXTRAS)]'
 	touch $@
 

@@ -13,7 +13,7 @@ from foureyes_actors import doctor_servers as servers
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.doctor_findings import Finding, Status, render, verdict
 from foureyes_actors.doctor_parts import Unfit, World
-from foureyes_actors.errors import ConfigurationError, FourEyesError, MissingExtraError
+from foureyes_actors.errors import ConfigurationError, FourEyesError, MissingExtraError, install_command
 from foureyes_actors.ports.inspection import InspectionPort, LocalInspection
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings_file import secrets_of
@@ -90,7 +90,7 @@ def _examined(probe: Probe, patient: parts.Patient, redactor: Redactor) -> Findi
         status, detail, advice = Status.PROBLEM, str(error), error.advice
     except MissingExtraError as error:
         status, detail, configuration = Status.MISSING, f"the package {error.package!r} is not installed", True
-        advice = f"pip install 'foureyes[{error.extra}]'"
+        advice = install_command(error.extra)
     except ConfigurationError as error:
         status, detail, configuration = Status.PROBLEM, str(error), True
     except FourEyesError as error:

@@ -37,6 +37,7 @@ Catch the branch, not the leaf. ``retryable`` says whether the same call may suc
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 
@@ -58,13 +59,16 @@ class SettingsError(ConfigurationError):
         self.problems = tuple(problems)
 
 
+def install_command(extra: str) -> str:
+    """For the Python that runs this, which need not be the one that ``pip`` belongs to; in FourEyes's own folder."""
+    return f'{sys.executable} -m pip install -e ".[{extra}]"'
+
+
 class MissingExtraError(ConfigurationError):
     """An optional package is missing; the message says which command installs it."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(
-            f"{purpose} needs the package {package!r}, which is not installed: pip install 'foureyes[{extra}]'"
-        )
+        super().__init__(f"{purpose} needs the package {package!r}, which is not installed: {install_command(extra)}")
         self.package, self.extra = package, extra
 
 

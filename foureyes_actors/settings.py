@@ -154,7 +154,7 @@ class FieldRule(Section):
 
 
 def _default_rules() -> dict[messages.Field, FieldRule]:
-    words = {messages.Field.STATE, messages.Field.POPUP}
+    words = {messages.Field.STATE, messages.Field.MOTION, messages.Field.POPUP}
     return {name: FieldRule(quorum=2 if name in words else 1) for name in messages.Field}
 
 

@@ -94,7 +94,7 @@ def children(settings: Settings, models: ModelTasks, world: World, run: Run) -> 
         console(world, run),
         readings(settings, models, world, run),
         resource(settings, world),
-        lm_studio(settings, models, world, audience=(*askers, "readings", "resource", "console")),
+        lm_studio(settings, models, world, audience=(*askers, "readings", "resource", "console", *finite(settings))),
         *(inference(settings, model, tasks, world) for model, tasks in models.items()),
         capture(settings, world, targets=askers),
     ]
@@ -209,5 +209,11 @@ def capture(settings: Settings, world: World, targets: tuple[str, ...]) -> Child
             clock=world.clock,
             targets=targets,
             audience=("readings",),
+            wait_for="lm_studio" if finite(settings) else "",
         ),
     )
+
+
+def finite(settings: Settings) -> tuple[str, ...]:
+    """capture, when its source has an end: then nothing of it may pass by before the models are ready."""
+    return ("capture",) if settings.source.kind in ("pictures", "video") else ()

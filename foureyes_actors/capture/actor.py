@@ -22,6 +22,9 @@ from foureyes_actors.messages import (
     FrameCaptured,
     FrameRef,
     GetStatus,
+    ServerPhase,
+    ServerState,
+    ServerStateWanted,
     SourceExhausted,
     StreamHealthChanged,
     Tick,
@@ -51,6 +54,9 @@ class CaptureActor(SupervisedActor):
     ``source`` opens nothing yet; it is called in the actor's thread. Frames are numbered from 1; a replacement goes
     on in a range of its own, so that no number comes twice in a run.
 
+    ``wait_for``: the actor that keeps the model server; nothing is grabbed before it says that the server is ready,
+    so that nothing of a source with an end passes by unread. Empty: grab at once.
+
     A configuration error (a source that refuses us) before any frame of the run is raised: it ends the run. Later it
     is a fault, and the source is tried again every 5 s.
     """
@@ -65,8 +71,10 @@ class CaptureActor(SupervisedActor):
         targets: tuple[str, ...],
         audience: tuple[str, ...] = ("readings",),
         bug: str = BUG,
+        wait_for: str = "",
     ) -> None:
         super().__init__(context)
+        self._wait_for = wait_for
         self._settings, self._make_source, self._clock = settings, source, clock
         self._targets, self._audience = targets, audience
         self._teller = Teller(context, clock, bug=bug)
@@ -88,8 +96,17 @@ class CaptureActor(SupervisedActor):
         self._grab_began = now
         self._in_work = False
         self._exhausted = False
+        self._begun = False
+        if self._wait_for:
+            self._teller.tell((self._wait_for,), ServerStateWanted(self.context.name))
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._begun = True
+        self._health = StreamHealth(self._clock.monotonic())
         self.context.every(1 / self._settings.rate, GRAB)
-        self._grab(now)
+        self._grab(self._clock.monotonic())
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -98,6 +115,9 @@ class CaptureActor(SupervisedActor):
             case _Grabbed(incarnation=incarnation, result=result):
                 if incarnation == self.context.incarnation:
                     self._grabbed(result)
+            case ServerState(phase=phase):
+                if phase is ServerPhase.READY and not self._begun:
+                    self._begin()
             case GetStatus():
                 return self._status()
             case _:

@@ -10,8 +10,8 @@ from foureyes_actors.messages import (
     Event,
     EventKind,
     Field,
-    FieldValue,
     GetStatus,
+    Reading,
     ReadingSet,
     ReadingStatus,
     ServerPhase,
@@ -43,7 +43,7 @@ class ConsoleActor(SupervisedActor):
     ) -> None:
         super().__init__(context)
         self._clock, self._write, self._finish, self._exhausted, self._frames = clock, write, finish, exhausted, frames
-        self._last: dict[Field, FieldValue] = {}
+        self._last: dict[Field, Reading] = {}
         self._read = 0
         self._source = ""
         self._server: ServerState | None = None
@@ -76,7 +76,7 @@ class ConsoleActor(SupervisedActor):
         news = lines.changed(self._last, readings)
         if news:
             self._write(lines.reading_line(readings, news, self._last))
-            self._last.update({r.field: r.value for r in news})
+            self._last.update({r.field: r for r in news})
         if self._frames is not None and self._read == self._frames:
             self._finish(f"{self._frames} frames read")
 

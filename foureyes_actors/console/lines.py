@@ -28,23 +28,25 @@ def show_value(value: FieldValue, currency: str | None = None) -> str:
     return one_line(value, MAX_TEXT)
 
 
-def show_reading(reading: Reading, before: FieldValue) -> str:
+def show_reading(reading: Reading, before: Reading | None) -> str:
+    """With the difference, when both are amounts of the same currency."""
     text = f"{reading.field} {show_value(reading.value, reading.currency)}"
-    if isinstance(reading.value, Decimal) and isinstance(before, Decimal) and reading.value != before:
-        text += f" ({reading.value - before:+,f})"
+    was = before.value if before is not None and before.currency == reading.currency else None
+    if isinstance(reading.value, Decimal) and isinstance(was, Decimal) and reading.value != was:
+        text += f" ({reading.value - was:+,f})"
     return text
 
 
-def changed(last: Mapping[Field, FieldValue], readings: ReadingSet) -> tuple[Reading, ...]:
+def changed(last: Mapping[Field, Reading], readings: ReadingSet) -> tuple[Reading, ...]:
     """The readings whose accepted value differs from the last one printed. What was never seen is no change."""
     return tuple(
         r
         for r in readings.readings
-        if r.status is ReadingStatus.ACCEPTED and (r.field not in last or last[r.field] != r.value)
+        if r.status is ReadingStatus.ACCEPTED and (r.field not in last or last[r.field].value != r.value)
     )
 
 
-def reading_line(readings: ReadingSet, news: tuple[Reading, ...], last: Mapping[Field, FieldValue]) -> str:
+def reading_line(readings: ReadingSet, news: tuple[Reading, ...], last: Mapping[Field, Reading]) -> str:
     """One line for all that changed with this frame."""
     what = "  ".join(show_reading(r, last.get(r.field)) for r in news)
     mark = "  [degraded]" if readings.degraded else ""

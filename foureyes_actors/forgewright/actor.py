@@ -57,7 +57,7 @@ class ForgewrightActor(SupervisedActor):
         self._causes[result.cause] += more
         self._triaged += 1
         if self._triaged == 1:
-            logger.warning("triage only: %s", CANNOT_YET)
+            logger.info("triage only: %s", CANNOT_YET)
         if before is None or before.triage != result:
             logger.info("%s is %s", recorded.fingerprint, _words(result))
 

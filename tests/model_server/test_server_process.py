@@ -149,7 +149,7 @@ def test_a_missing_package_is_one_clear_line(start: Start, package: str) -> None
     run += "runpy.run_module('foureyes_actors.model_server', run_name='__main__')"
     child = start(package, "--port", "0", program=(sys.executable, "-c", run))
     words = refusal(child)
-    assert f"needs the package '{package}'" in words and "pip install 'foureyes[embedded]'" in words
+    assert f"needs the package '{package}'" in words and 'pip install -e ".[embedded]"' in words
     assert len(child.tail()) == 1
     assert child.exit_code() == 78
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -114,3 +115,14 @@ def test_server_changes_are_edges_of_the_phase() -> None:
     assert server_change(ready, again) is None
     gone = server_change(again, ServerState(ServerPhase.FAILED, detail="it was killed"))
     assert gone is not None and (gone.before, gone.after, gone.reason) == ("ready", "failed", "it was killed")
+
+
+def test_amounts_of_two_currencies_are_not_compared() -> None:
+    dollars = [replace(reading(Field.GRAND, amount), currency="USD") for amount in ("100", "101")]
+    yen = [replace(reading(Field.GRAND, amount), currency="JPY") for amount in ("7", "7", "0.5", "0.5")]
+    told: tuple[Told, ...] = ()
+    found: list[Change] = []
+    for each in (*dollars, *yen):
+        told, new = changes(told, [each], SETTINGS)
+        found += new
+    assert [(change.before, change.after) for change in found] == [("7", "0.5")]

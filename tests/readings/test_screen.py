@@ -57,7 +57,7 @@ def test_a_supplement_reads_only_what_it_adds() -> None:
     screen, _, _ = read(Screen(), joined(1, state("idle")), SETTINGS)
     screen, readings, _ = read(screen, joined(1, motion("stopped"), supplement=1), SETTINGS)
     assert [r.field for r in readings] == [Field.MOTION]
-    assert readings[0].status is ReadingStatus.ACCEPTED
+    assert (readings[0].status, readings[0].reason) == (ReadingStatus.HELD, "1 of 2")
 
 
 def test_a_late_supplement_gives_a_value_where_there_is_nothing_newer() -> None:
