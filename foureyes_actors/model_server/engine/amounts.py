@@ -33,6 +33,7 @@ _START = re.compile(rf"[0-9{_SIGNS}]")
 _WORD = r"[A-Za-zÀ-žА-я]"
 _HEAD = re.compile(rf"({_WORD}{{1,7}}(?:\.|[{_SIGNS}])?)[.,·•'°]?\s*(?=[0-9OQSIl|])")
 _TAIL = re.compile(rf"(?<=[0-9OQSIl|.,])\s*({_WORD}{{2,7}}\.?)$")
+_STRANGE_WORD = re.compile(rf"{_WORD}{{2,4}}[^A-Za-z0-9]?\s*(?=[0-9])")  # perhaps a currency with a letter wrong
 # What the recogniser writes for currencies in letters that it does not know, or that look like others.
 SPECKS = ".,°·•*'\"~^-"  # what a particle beside an amount is read as
 _READ_AS = "zt:zł zi:zł z1:zł ki:kr kt:kr k1:kr kc:Kč kr,:kr. kr;:kr."
@@ -139,9 +140,11 @@ def amount_of(text: Text, start: int = 0, end: int | None = None) -> Amount | No
     end = len(text.text) if end is None else end
     part = text.text[start:end].strip()
     whole = start == 0 and end == len(text.text)
-    if not _like_an_amount(part):
-        return None
     box = text.box if whole else _sub_box(text, start, end)
+    if not _like_an_amount(part):
+        strange = _STRANGE_WORD.match(part)
+        damaged = strange is not None and any(c in ".," for c in part) and _parsed(part[strange.end() :])
+        return Amount(box, part, None, 0.0, 0.0, text.box) if damaged else None
     for shown, line in _candidates(text, start, end):
         money = _parsed(shown)
         if money is not None:
@@ -181,7 +184,7 @@ def _currency_of(word: str) -> str | None:
     """The currency that a word at the end of an amount is, by its exact or its read form; no lone look-alikes."""
     if len(word) == 1 and (word in _LOOK_ALIKES or word in _SIGNS):
         return None
-    return currency_name(word) or currency_name(READ_AS.get(word.lower(), "-"))
+    return currency_name(word) or currency_name(word.rstrip(".")) or currency_name(READ_AS.get(word.lower(), "-"))
 
 
 def _candidates(text: Text, start: int, end: int) -> Iterator[tuple[str, Line]]:

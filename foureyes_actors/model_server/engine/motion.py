@@ -23,6 +23,7 @@ CHANGED_LEVEL = 8  # gray levels; blurred reels change little but everywhere
 NOISE_LEVELS = 3  # added to it for each gray level that the picture's median pixel changed by
 CHANGED_SHARE = 0.3  # of a cell's pixels
 SPINNING_SHARE = 0.54  # of a strip's bands
+CUT_SHARE = 0.5  # of the pixels outside the region: then it is another picture, or a dimmed one, not a motion
 LIVELY_CELLS = (48, 27)  # columns, rows
 LIVELY_LEVEL, LIVELY_SHARE = 16, 0.15  # gray levels, of a cell's pixels
 LIVELY_FROM = 0.03  # of the cells: more than drifting particles, as flashing symbols and counting amounts are
@@ -52,7 +53,12 @@ def motion_between(before: Gray, after: Gray) -> MotionSeen:
     noise = NOISE_LEVELS * int(np.median(whole))
     height, width = after.shape
     x1, y1, x2, y2 = REGION
-    middle = whole[int(y1 * height) : int(y2 * height), int(x1 * width) : int(x2 * width)]
+    region = slice(int(y1 * height), int(y2 * height)), slice(int(x1 * width), int(x2 * width))
+    outside = np.ones(whole.shape, np.bool_)
+    outside[region] = False
+    if float((whole[outside] > CHANGED_LEVEL + noise).mean()) > CUT_SHARE:
+        return UNSEEN
+    middle = whole[region]
     strips = _changed(middle, CHANGED_LEVEL + noise, (STRIPS, BANDS), CHANGED_SHARE).mean(axis=0)
     share = float(np.sort(strips)[-2])
     sure = 0.5 + min(0.5, abs(share - SPINNING_SHARE))

@@ -136,7 +136,7 @@ def _win_of(track: Track) -> Decimal:
 
 def _report(track: Track, moved: MotionSeen, rising: bool, cost: Cost) -> ScreenReport:
     amounts = {r.name: r.amount for r in track.regions if misfit(r.amount, track.screen.habit) is None}
-    state, confidence = _state(track.words, moved, rising, _win_of(track) > 0)
+    state, confidence = _state(track, moved, rising)
     popup = track.words.popup
     shown = {f: AmountRead(amounts[f].text, amounts[f].confidence) for f in MONEY_FIELDS if f in amounts}
     return ScreenReport(
@@ -157,16 +157,18 @@ NO_POPUP_CONFIDENCE = 0.9
 WORDLESS_WIN_CONFIDENCE = 0.8
 
 
-def _state(words: WordsSeen, moved: MotionSeen, rising: bool, won: bool) -> tuple[GameState, float]:
+def _state(track: Track, moved: MotionSeen, rising: bool) -> tuple[GameState, float]:
     """The state by words first, then by motion. A win shows without its words too: its meter counts up, or holds an
-    amount while something flashes."""
+    amount while something flashes. A picture without a single amount is no screen that could be idle."""
+    words = track.words
     if words.state is not None and not (words.state is GameState.WIN and moved.motion is Motion.SPINNING):
         return words.state, words.confidence
-    flashing = won and moved.lively and words.popup is None  # a popup that comes or goes is no flashing
-    if moved.motion is Motion.STOPPED and (rising or flashing):
-        return GameState.WIN, WORDLESS_WIN_CONFIDENCE
-    states = {Motion.SPINNING: GameState.SPINNING, Motion.STOPPED: GameState.IDLE, Motion.UNKNOWN: GameState.UNKNOWN}
-    return states[moved.motion], moved.confidence
+    if moved.motion is Motion.UNKNOWN or not track.screen.pairs:
+        return GameState.UNKNOWN, 0.0
+    if moved.motion is Motion.SPINNING:
+        return GameState.SPINNING, moved.confidence
+    flashing = moved.lively and words.popup is None and _win_of(track) > 0  # a popup that comes is no flashing
+    return (GameState.WIN, WORDLESS_WIN_CONFIDENCE) if rising or flashing else (GameState.IDLE, moved.confidence)
 
 
 def answer(report: ScreenReport, tasks: Sequence[Task]) -> dict[str, Any]:
