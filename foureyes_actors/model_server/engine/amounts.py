@@ -29,9 +29,10 @@ _LOOK_ALIKES = frozenset('OoQDSsIlBZzbgGqT|!;:`’‘"^*·•-_~()[]{}/\\')
 _PLAUSIBLE = frozenset("0123456789.,' $€£¥₹₩₺₽₱₪")
 _SIGNS = "$€£¥₹₩₺₽₱₪"
 _COUNTING = frozenset("0123456789.,'" + _SIGNS)  # characters whose doubt is a doubt about the amount
-_START = re.compile(rf"[0-9{_SIGNS}]")
+_STARTING = "0123456789" + _SIGNS
+_START = re.compile(f"[{_STARTING}]")
 _WORD = r"[A-Za-zÀ-žА-я]"
-_HEAD = re.compile(rf"({_WORD}{{1,7}}(?:\.|[{_SIGNS}])?)[.,·•'°]?\s*(?=[0-9OQSIl|])")
+_HEAD = re.compile(rf"({_WORD}{{1,7}}(?:\.|[{_SIGNS}])?)[.,·•'°]?\s*(?=[0-9OQSIlTB|])")
 _TAIL = re.compile(rf"(?<=[0-9OQSIl|.,])\s*({_WORD}{{2,7}}\.?)$")
 _STRANGE_WORD = re.compile(rf"{_WORD}{{2,4}}[^A-Za-z0-9]?\s*(?=[0-9])")  # perhaps a currency with a letter wrong
 # What the recogniser writes for currencies in letters that it does not know, or that look like others.
@@ -60,7 +61,7 @@ class Amount:
     confidence: float
     weakest: float
     source: Box  # the whole box that was read
-    signless: bool = False  # looked at with its surroundings: it does stand there without a currency
+    alone: bool = False  # looked at with its surroundings: nothing more of it stands there
 
     @property
     def plain(self) -> bool:
@@ -115,15 +116,13 @@ def _words(label: str) -> int:
 
 
 def _label_first(part: str) -> tuple[str, int] | None:
-    """The label that ``part`` starts with and where the rest starts, when the rest starts like an amount."""
-    for match in _START.finditer(part):
-        name = label_of(part[: match.start()])
-        if name is not None:
-            return name, match.start()
-        words = part[: match.start()].split()
-        if words and currency_name(words[-1]) and label_of(" ".join(words[:-1])):
-            cut = part.rindex(words[-1], 0, match.start())
-            return label_of(" ".join(words[:-1])) or "", cut
+    """The label that ``part`` starts with and where the rest starts, when the rest is like an amount."""
+    blanks = [m.start() for m in re.finditer(r"\s", part)]
+    start = _START.search(part)
+    for cut in [*([start.start()] if start else []), *reversed(blanks)]:
+        name = label_of(part[:cut])
+        if name is not None and (part[cut] in _STARTING or _like_an_amount(part[cut:].strip())):
+            return name, cut
     return None
 
 
@@ -195,6 +194,7 @@ def _candidates(text: Text, start: int, end: int) -> Iterator[tuple[str, Line]]:
     box = _sub_box(text, at, at + len(core.strip()))
     free, money = _between(text.line, box), _between(text.money, box)
     yield part, free
+    core = core.rstrip(" .,") if after else core  # a speck before the currency; elsewhere decimals may be cut off
     yield from ((_joined(before, repaired, after), free) for repaired in _blank_repairs(core))
     marked = {c for c in (core.replace(mark, by) for mark in ";:" for by in ".," if mark in core) if _parsed(c)}
     if len({_parsed(c) for c in marked}) == 1:
@@ -222,7 +222,7 @@ def _between(line: Line, box: Box) -> Line:
 
 
 def _blank_repairs(core: str) -> Iterator[str]:
-    core = core.strip().rstrip(".,").replace("’", "'").replace("`", "'")
+    core = core.strip().replace("’", "'").replace("`", "'")
     tight = _AROUND_MARK.sub(r"\1", core)
     yield tight
     cut = next((i for i, c in enumerate(tight) if c.isdigit()), 0)

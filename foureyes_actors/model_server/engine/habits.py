@@ -47,15 +47,19 @@ def misfit(amount: Amount, habit: Habit) -> str | None:
     """Why ``amount`` cannot be given out as it is; None when it can."""
     if amount.money is None:
         return "not an amount"
-    if habit.currency is not None and amount.money.currency != habit.currency and not amount.signless:
-        return "another currency than the screen's"
     if amount.plain and (habit.decimals or len(amount.text) < FEWEST_PLAIN_DIGITS):
         return "a bare number"
     if habit.decimals and not amount.decimals and _BARE.search(amount.text):
         return "digits without the marks that the screen's amounts have"
+    if amount.alone:
+        return None
+    if habit.currency is not None and amount.money.currency != habit.currency:
+        return "another currency than the screen's"
+    if habit.decimals is not None and amount.decimals != habit.decimals:
+        return "other decimals than the screen's"
     return None
 
 
-def unsure(amount: Amount, habit: Habit) -> bool:
+def unsure(amount: Amount) -> bool:
     """Whether a second opinion is worth its time."""
-    return amount.weakest < SURE or (habit.decimals is not None and amount.decimals != habit.decimals)
+    return amount.weakest < SURE

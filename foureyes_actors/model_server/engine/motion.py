@@ -21,6 +21,7 @@ REGION = (0.12, 0.14, 0.88, 0.86)  # where reels are when nobody says where: x1,
 STRIPS, BANDS = 24, 12
 CHANGED_LEVEL = 8  # gray levels; blurred reels change little but everywhere
 NOISE_LEVELS = 3  # added to it for each gray level that the picture's median pixel changed by
+MOST_NOISE = 8  # gray levels: a larger median change is no noise
 CHANGED_SHARE = 0.3  # of a cell's pixels
 SPINNING_SHARE = 0.54  # of a strip's bands
 CUT_SHARE = 0.5  # of the pixels outside the region: then it is another picture, or a dimmed one, not a motion
@@ -50,7 +51,7 @@ def thumbnail(image: Image) -> Gray:
 def motion_between(before: Gray, after: Gray) -> MotionSeen:
     """What the reels do between two thumbnails of one size, some tenths of a second apart."""
     whole = np.asarray(cv2.absdiff(before, after), dtype=np.uint8)
-    noise = NOISE_LEVELS * int(np.median(whole))
+    noise = NOISE_LEVELS * min(MOST_NOISE, int(np.median(whole)))
     height, width = after.shape
     x1, y1, x2, y2 = REGION
     region = slice(int(y1 * height), int(y2 * height)), slice(int(x1 * width), int(x2 * width))

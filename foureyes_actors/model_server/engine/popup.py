@@ -153,6 +153,8 @@ def _titles(lines: Sequence[Text], box: Box, texts: Sequence[Text]) -> list[Text
 
 
 def _button(shown: str) -> bool:
+    if shown[:1].islower() or shown.endswith("."):
+        return False  # a message's last word
     return re.sub(r"[^A-Z]", "", plain(shown)) in BUTTONS
 
 

@@ -185,13 +185,13 @@ def without_cells(screen: Screen) -> Screen:
     pairs = {
         name: p
         for name, p in screen.pairs.items()
-        if name not in JACKPOTS or p.label.box.height < CELL_HEIGHTS * p.amount.box.height
+        if name not in JACKPOTS or p.direction == "same" or p.label.box.height < CELL_HEIGHTS * p.amount.box.height
     }
     return replace(screen, pairs=pairs)
 
 
 def in_doubt(amount: Amount, habit: Habit) -> bool:
-    return misfit(amount, habit) is not None or unsure(amount, habit)
+    return misfit(amount, habit) is not None or unsure(amount)
 
 
 def better(first: Amount, second: Amount | None, habit: Habit) -> Amount:
@@ -213,7 +213,7 @@ def in_its_place(first: Amount, text: Text, habit: Habit) -> Amount:
     if wide is not None and wide.weakest >= LEAST_SURE and misfit(wide, habit) is None:
         return replace(wide, box=extent(text), source=first.source)
     if wide is not None and first.money is not None and wide.money == first.money and wide.weakest >= AGREED:
-        return replace(first, signless=True)
+        return replace(first, alone=True)
     return replace(first, money=None)
 
 
