@@ -56,7 +56,9 @@ class _Routes:
         self._started = int(time.time())
 
     async def health(self, _: Request) -> Response:
-        body = {"status": "ok", "models": list(self._loaded()), "requests": self._host.in_work}
+        """``requests``: those let in; ``queued``: those of them whose reading waits for its model."""
+        host = self._host
+        body = {"status": "ok", "models": list(self._loaded()), "requests": host.in_work, "queued": host.queued()}
         return JSONResponse(body)
 
     async def greeting(self, _: Request) -> Response:

@@ -34,6 +34,7 @@ class LoadedModel:
         self._limits, self._monotonic = limits, monotonic
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"reader-{model.level}")
         self._engine: Engine | None = None
+        self._jobs: set[Future[Answer]] = set()
         self._screens: OrderedDict[tuple[object, ...], Screen] = OrderedDict()
 
     async def load(self, engines: EngineFactory) -> None:
@@ -43,7 +44,14 @@ class LoadedModel:
 
     def submit(self, request: ChatRequest, client: str) -> Future[Answer]:
         """``client``: whose screen it is when the request does not name one."""
-        return self._thread.submit(self._read, request, request.user or client, self._monotonic())
+        job = self._thread.submit(self._read, request, request.user or client, self._monotonic())
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+        return job
+
+    def queued(self) -> int:
+        """Readings that wait for the model's thread."""
+        return sum(not (job.running() or job.done()) for job in tuple(self._jobs))
 
     def close(self) -> None:
         """What waits is cancelled; what is being read is read to its end."""
@@ -78,6 +86,10 @@ class ModelHost:
 
     def loaded(self, model: CatalogModel) -> LoadedModel | None:
         return self._loaded.get(model.id)
+
+    def queued(self) -> int:
+        """Readings that wait for their model, over all models."""
+        return sum(model.queued() for model in self._loaded.values())
 
     async def load(self, model: CatalogModel) -> LoadedModel:
         """Loading what is loaded does nothing. Raises ApiError 500 when it cannot be loaded."""

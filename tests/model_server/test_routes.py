@@ -62,7 +62,7 @@ def instances(server: RunningServer) -> dict[str, list[str]]:
 
 
 def test_health_and_greeting(server: RunningServer) -> None:
-    assert server.get("/health") == {"status": "ok", "models": [], "requests": 0}
+    assert server.get("/health") == {"status": "ok", "models": [], "requests": 0, "queued": 0}
     assert server.get("/lmstudio-greeting") == {"lmstudio": True, "foureyes_embedded": True}
 
 
@@ -336,7 +336,7 @@ def test_unloading_answers_those_who_wait(server: RunningServer, engine: FakeEng
     with ThreadPoolExecutor(2) as threads:
         held = hold(server, engine, threads)
         waiting = threads.submit(server.chat)
-        eventually(lambda: server.get("/health")["requests"] == 2, PATIENCE, "one waits")
+        eventually(lambda: server.get("/health")["queued"] == 1, PATIENCE, "one waits")
         assert server.post("/api/v1/models/unload", {"instance_id": TINY})[0] == 200
         status, reply = waiting.result()
         assert (status, reply["error"]["code"]) == (503, "model_unloaded")
