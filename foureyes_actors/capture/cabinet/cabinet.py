@@ -40,7 +40,7 @@ class Cabinet:
     def __init__(self, theme: str, seed: int, size: tuple[int, int] = (1280, 720), fonts: Fonts = "built-in") -> None:
         _check(theme, size, fonts)
         names = THEMES if theme == "all" else (theme,)
-        self.size, self._fonts = size, fonts
+        self.size, self._fonts, self._seed = size, fonts, seed
         self._machines = [Machine(ALL_THEMES[name], seed) for name in names]
         self._stage: Stage | None = None  # of the machine that was drawn last: the others' would only take room
 
@@ -69,9 +69,30 @@ class Cabinet:
     def draw(self, time: float) -> Image.Image:
         """The screen, RGB, of the cabinet's size; the caller owns it."""
         machine, own = self._turn(time)
-        if self._stage is None or self._stage.machine is not machine:
+        if not self.has_stage(time):
             self._stage = Stage(machine, self.size, self._fonts)
+        assert self._stage is not None
         return self._stage.draw(machine.timeline.at(own), own)
+
+    def has_stage(self, time: float) -> bool:
+        """Whether ``draw`` need not set the stage first, which takes it some tenths of a second."""
+        return self._stage is not None and self._stage.machine.theme is self._turn(time)[0].theme
+
+    def make_stage(self, time: float) -> Stage:
+        """What ``draw`` would set for this time, its first picture drawn once. Shares nothing that changes with this
+        cabinet: another thread may make it while this one draws."""
+        machine, own = self._turn(time)
+        stage = Stage(Machine(machine.theme, self._seed), self.size, self._fonts)
+        stage.draw(stage.machine.timeline.at(own), own)
+        return stage
+
+    def set_stage(self, stage: Stage) -> None:
+        """One of ``make_stage``. The pictures are the same as without it."""
+        self._stage = stage
+
+    def next_turn(self, time: float) -> float | None:
+        """When the machine after this one takes its turn; None when there is one alone."""
+        return None if len(self._machines) == 1 else (time // TURN + 1) * TURN
 
     def _turn(self, time: float) -> tuple[Machine, float]:
         """Whose turn it is, and how many seconds that machine has been on so far."""
