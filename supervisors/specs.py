@@ -1,0 +1,134 @@
+"""What a supervisor is told about its children, checked before anything starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from supervisors.policy import AutoShutdown, Backoff, Restart, Strategy
+
+if TYPE_CHECKING:
+    from supervisors.actor import ActorContext, SupervisedActor
+
+STOP_TIMEOUT = 1.5  # seconds
+START_TIMEOUT = 5.0  # seconds
+STUCK_AFTER = 30.0  # seconds
+
+
+class SpecError(ValueError):
+    """A child spec or a supervisor's flag that cannot be used. Names child, field, value, and what would be right."""
+
+    def __init__(self, child: str, field_name: str, value: object, wanted: str) -> None:
+        who = f"child {child!r}" if child else "supervisor"
+        super().__init__(f"{who}: {field_name} is {value!r}, but must be {wanted}")
+        self.child, self.field, self.value = child, field_name, value
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """One child. Raises SpecError.
+
+    ``make`` builds the actor, in the supervisor's thread: trivial constructors only. Returning None means that the
+    child does not want to run now (OTP's ``ignore``); its spec is kept.
+    """
+
+    name: str
+    make: Callable[[ActorContext], SupervisedActor | None]
+    restart: Restart = Restart.PERMANENT
+    significant: bool = False
+    start_timeout: float = START_TIMEOUT  # seconds for on_start
+    stop_timeout: float | None = (
+        STOP_TIMEOUT  # seconds; 0: fenced at once; None: as long as it takes (supervisors only)
+    )
+    stuck_after: float = STUCK_AFTER  # seconds in one message after which the child counts as hung
+    backoff: Backoff = field(default_factory=Backoff)
+    depends_on: tuple[str, ...] = ()  # names of children whose reload takes this one along
+    proves: bool = False  # the child says itself when it is well (``context.well``): a start alone is no success
+    supervisor: bool = False
+
+    def __post_init__(self) -> None:
+        for name, wanted, good in self._checks():
+            if not good:
+                raise SpecError(str(self.name), name, getattr(self, name), wanted)
+
+    def _checks(self) -> Sequence[tuple[str, str, bool]]:
+        endless_stop = self.stop_timeout is None and self.supervisor
+        return (
+            ("name", "a text that is not empty", isinstance(self.name, str) and bool(self.name)),
+            ("make", "a function that builds the actor", callable(self.make)),
+            ("restart", f"one of {_values(Restart)}", isinstance(self.restart, Restart)),
+            ("significant", "True or False", isinstance(self.significant, bool)),
+            (
+                "significant",
+                "False for a permanent child",
+                not (self.significant and self.restart is Restart.PERMANENT),
+            ),
+            ("start_timeout", "a positive number of seconds", _seconds(self.start_timeout, above=0)),
+            ("stop_timeout", _STOP, endless_stop or _seconds(self.stop_timeout)),
+            ("stuck_after", "a positive number of seconds", _seconds(self.stuck_after, above=0)),
+            ("depends_on", "a tuple of other children's names", _other_names(self.depends_on, self.name)),
+        )
+
+
+_STOP = "a number of seconds from 0 (None for a supervisor alone)"
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """How a supervisor acts on failures. OTP's defaults, but for the period, which is in exact seconds here."""
+
+    strategy: Strategy = Strategy.ONE_FOR_ONE
+    intensity: int = 3  # restarts within ``period``; one more and the supervisor itself gives up
+    period: float = 5.0  # seconds
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+    max_children: int | None = None
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.intensity, int) and not isinstance(self.intensity, bool)
+        most = self.max_children
+        for name, wanted, good in (
+            ("strategy", f"one of {_values(Strategy)}", isinstance(self.strategy, Strategy)),
+            ("intensity", "a whole number from 0", whole and self.intensity >= 0),
+            ("period", "a positive number of seconds", _seconds(self.period, above=0)),
+            ("auto_shutdown", f"one of {_values(AutoShutdown)}", isinstance(self.auto_shutdown, AutoShutdown)),
+            ("max_children", "None or a whole number from 1", most is None or (isinstance(most, int) and most >= 1)),
+        ):
+            if not good:
+                raise SpecError("", name, getattr(self, name), wanted)
+
+
+def check(children: Sequence[ChildSpec], flags: Flags) -> None:
+    """What can only be seen with all of them together. Raises SpecError."""
+    names = [child.name for child in children]
+    for number, child in enumerate(children):
+        if child.name in names[:number]:
+            raise SpecError(child.name, "name", child.name, "unique; another child has it")
+        check_one(child, names, flags)
+    if flags.max_children is not None and len(children) > flags.max_children:
+        raise SpecError("", "max_children", flags.max_children, f"at least {len(children)}, the number of children")
+
+
+def check_one(child: ChildSpec, names: Sequence[str], flags: Flags) -> None:
+    """``names``: of all children, in start order. Raises SpecError."""
+    if child.significant and flags.auto_shutdown is AutoShutdown.NEVER:
+        raise SpecError(child.name, "significant", True, "False under auto_shutdown=never")
+    before = names[: names.index(child.name)] if child.name in names else names
+    for needed in child.depends_on:
+        if needed not in before:
+            raise SpecError(child.name, "depends_on", child.depends_on, f"children started before it; not {needed!r}")
+
+
+def _seconds(value: Any, above: float | None = None) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        return False
+    return value > above if above is not None else value >= 0
+
+
+def _other_names(names: Any, own: str) -> bool:
+    return isinstance(names, tuple) and all(isinstance(name, str) and name != own for name in names)
+
+
+def _values(kind: type[Restart] | type[Strategy] | type[AutoShutdown]) -> str:
+    return ", ".join(f"{kind.__name__}.{value.name}" for value in kind)
