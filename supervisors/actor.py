@@ -1,21 +1,27 @@
 """SupervisedActor: a Pykka actor whose end is always reported, exactly once, whatever ended it.
 
 Pykka calls ``on_failure`` for one kind of death only, lets a ``SystemExit`` in one actor stop all of them, and
-leaves zombies behind when ``on_start`` fails. So the loop is our own; refs, asks and futures are Pykka's.
+leaves zombies behind when ``on_start`` fails. So the loop is our own; refs, asks and futures are Pykka's. Proxies are
+not supported: between supervised actors there are messages.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from types import TracebackType
 from typing import Any, Protocol
 
 import pykka
-from pykka import messages as pykka_messages
+from pykka.messages import _ActorStop
 
-from supervisors.inbox import Envelope, Inbox
-from supervisors.messages import ExitNotice, Stage
+from supervisors.inbox import Envelope, Inbox, answer_dead, id_of
+from supervisors.messages import ExitNotice, Stage, said
 
 logger = logging.getLogger("supervisors")
 
@@ -39,7 +45,7 @@ class ActorContext(Protocol):
         """Send to a sibling by name. False when nobody has it, or this incarnation has been fenced."""
 
     def tell_self(self, message: object) -> bool:
-        """Send to this incarnation; False once it has ended."""
+        """Send to this incarnation alone; False once it has ended."""
 
     def every(self, seconds: float, name: str) -> None:
         """A ``Tick(name, number)`` to self on absolute deadlines, until this incarnation ends."""
@@ -47,93 +53,165 @@ class ActorContext(Protocol):
     def after(self, seconds: float, message: object) -> None:
         """``message`` to self once, unless this incarnation has ended by then."""
 
+    def well(self) -> None:
+        """Tell the supervisor that what this actor stands for works: a probe has passed."""
+
+    def unwell(self, error: BaseException) -> None:
+        """Tell the supervisor that what this actor stands for has failed, though the actor itself lives: it decides
+        whether to replace the actor, to reload all that depends on it, or to go on without."""
+
+
+class Later:
+    """Returned by ``on_receive``: the asker's answer comes when ``set`` or ``fail`` is called, in the actor's thread.
+
+    One that has got no answer when its actor ends is answered with an ActorDeadError.
+    """
+
+    def __init__(self) -> None:
+        self.envelope: Envelope | None = None
+        self._answer: tuple[object, BaseException | None] | None = None
+
+    def set(self, value: object) -> None:
+        self._answer = (value, None)
+        self._send()
+
+    def fail(self, error: BaseException) -> None:
+        self._answer = (None, error)
+        self._send()
+
+    def bind(self, envelope: Envelope) -> bool:
+        """False when it is answered already."""
+        self.envelope = envelope
+        self._send()
+        return self._answer is None
+
+    @property
+    def done(self) -> bool:
+        return self._answer is not None
+
+    def _send(self) -> None:
+        if self.envelope is not None and self._answer is not None:
+            value, error = self._answer
+            answer(self.envelope, value, error)
+
+
+def answer(envelope: Envelope, value: object, error: BaseException | None = None) -> None:
+    """Answer the asker, if any, and if nobody has done it before (who asked a fenced one was told that it died)."""
+    if envelope.reply_to is None:
+        return
+    with suppress(queue.Full):
+        if error is None:
+            envelope.reply_to.set(value)
+        else:
+            envelope.reply_to.set_exception((type(error), error, error.__traceback__))
+
 
 class SupervisedActor(pykka.ThreadingActor):
-    """Override ``on_start``, ``on_receive``, ``on_stop`` and ``on_failure``; all run in the actor's own thread.
+    """Override ``on_start``, ``on_receive``, ``on_stop`` and ``on_failure``; all run in the actor's own thread, as
+    does ``__init__`` when a supervisor starts it.
 
     An exception that leaves a hook ends this incarnation; an asker gets it too. An incarnation ends with exactly one
     of the last two: ``on_stop`` when it was asked to, ``on_failure`` after an exception of ``on_start`` or
     ``on_receive`` (a fenced one's too, when its thread comes back). What they raise themselves is reported.
-    ``__init__`` runs in the supervisor's thread: only store arguments there. ``on_start`` must be
-    short: the tree waits for it.
+    ``on_start`` must be short: the tree waits for it.
     """
 
     use_daemon_thread = True
 
     def __init__(self, context: ActorContext) -> None:
         self.context = context
+        self._later: list[Later] = []
         super().__init__()
 
     def _create_actor_inbox(self) -> Any:  # type: ignore[override]  # Pykka's is static; ours comes with the context
         return self.context.inbox
 
     def _start_actor_loop(self) -> None:
+        """For an actor that nobody supervises."""
         name = f"{self.context.name}#{self.context.incarnation}"
         threading.Thread(target=self._actor_loop, name=name, daemon=self.use_daemon_thread).start()
 
     def _actor_loop(self) -> None:
         me, inbox = self.context.incarnation, self.context.inbox
-        stage, handling = Stage.START, ""
-        error: BaseException | None = None
+        stage, present = Stage.START, Envelope(None)
+        end = _End()
         try:
             inbox.mark_busy(me, Stage.START)
             self.on_start()
-            inbox.done(me)
             _report_start(self.context)
             stage = Stage.RECEIVE
             while (envelope := inbox.take(me)) is not None:
-                handling = type(envelope.message).__name__
-                if isinstance(envelope.message, pykka_messages._ActorStop):
+                present = envelope
+                if isinstance(envelope.message, _ActorStop):
                     stage = Stage.STOP
                     inbox.mark_busy(me, Stage.STOP)
-                    self._run_on_stop(envelope)
+                    self.on_stop()
                     break
-                self._handle(envelope)
-                envelope = None  # a frame must not stay alive while we wait for the next one
-                inbox.done(me)
+                self._handle(envelope, self.on_receive)
+                present = envelope = Envelope(None)  # a frame must not stay alive while we wait for the next one
             if stage is not Stage.STOP:
-                self._clean_up(TimeoutError("fenced: another incarnation has taken over"))
+                end = _End(text=self._clean_up(TimeoutError("fenced: another incarnation has taken over"), None))
         except BaseException as caught:  # a KeyboardInterrupt or SystemExit here is this actor's end, nobody else's
-            error = caught
+            trace = caught.__traceback__
+            end = _End(caught, *taken_off(caught))  # before the asker, in his own thread, raises the same object
+            answer(present, None, caught)
             if stage is not Stage.STOP:
-                self._clean_up(caught)
+                end = replace(end, text=end.text + self._clean_up(caught, trace))
+            del trace
         finally:
-            self._end(stage, handling, error)
+            self._end(stage, present, end)
 
-    def _handle(self, envelope: Envelope) -> None:
+    def _handle(self, envelope: Envelope, receive: Callable[[Any], Any]) -> None:
+        reply = receive(envelope.message)
+        if not isinstance(reply, Later):
+            answer(envelope, reply)
+        elif reply.bind(envelope):
+            self._later = [*(later for later in self._later if not later.done), reply]
+
+    def _clean_up(self, error: BaseException, trace: TracebackType | None) -> str:
+        """What went wrong with it, too; the first error is the one that is reported."""
         try:
-            reply = self.on_receive(envelope.message)
-        except BaseException:
-            if envelope.reply_to is not None:
-                envelope.reply_to.set_exception()
-            raise
-        if envelope.reply_to is not None:
-            envelope.reply_to.set(reply)
+            self.on_failure(type(error), error, trace)
+        except BaseException as another:
+            return f"on_failure then raised {said(another)}\n"
+        return ""
 
-    def _clean_up(self, error: BaseException) -> None:
-        try:
-            self.on_failure(type(error), error, error.__traceback__)
-        except BaseException as another:  # the first error is the one that is reported
-            error.add_note(f"on_failure then raised {type(another).__name__}: {another}")
-
-    def _run_on_stop(self, envelope: Envelope) -> None:
-        try:
-            self.on_stop()
-        finally:
-            if envelope.reply_to is not None:
-                envelope.reply_to.set(None)
-
-    def _end(self, stage: Stage, handling: str, error: BaseException | None) -> None:
+    def _end(self, stage: Stage, present: Envelope, end: _End) -> None:
         self.actor_stopped.set()
         pykka.ActorRegistry.unregister(self.actor_ref)
-        trace, frames = _taken_off(error) if error is not None else ("", ())
-        notice = ExitNotice(self.context.name, self.context.incarnation, stage, error, trace, frames, handling)
-        _report_exit(self.context, notice)
+        answer(present, None)  # who asked it to stop and waits for it
+        for later in self._later:
+            if later.envelope is not None:
+                answer_dead(later.envelope, self.context.name)
+        _report_exit(self.context, exit_notice(self.context, stage, end.error, present.message, end.text, end.frames))
 
 
-def _taken_off(error: BaseException) -> tuple[str, tuple[str, ...]]:
+@dataclass(frozen=True, slots=True)
+class _End:
+    error: BaseException | None = None
+    text: str = ""
+    frames: tuple[str, ...] = ()
+
+
+def exit_notice(
+    context: ActorContext,
+    stage: Stage,
+    error: BaseException | None,
+    message: object = None,
+    text: str = "",
+    frames: tuple[str, ...] = (),
+) -> ExitNotice:
+    """How an incarnation ended. ``message``: the one that was in work."""
+    handling = "" if message is None else type(message).__name__
+    return ExitNotice(context.name, context.incarnation, stage, error, text, frames, handling, id_of(message))
+
+
+def taken_off(error: BaseException) -> tuple[str, tuple[str, ...]]:
     """The traceback as text and as ``module:qualname``; the error and its chain lose theirs, which hold pictures."""
-    text = "".join(traceback.format_exception(error))
+    try:
+        text = "".join(traceback.format_exception(error))
+    except BaseException as another:  # an error with a hostile __str__; that it happened matters more
+        text = f"{type(error).__name__}, whose text raised {type(another).__name__}"
     frames = tuple(
         f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}"
         for frame, _line in traceback.walk_tb(error.__traceback__)
@@ -150,15 +228,17 @@ def _taken_off(error: BaseException) -> tuple[str, tuple[str, ...]]:
 
 
 def _report_start(context: ActorContext) -> None:
-    """To a context that wants to know (Cerberus's ``ChildContext``; a test's need not)."""
+    """To a context that wants to know (a supervisor's ``ChildContext``; a test's need not)."""
     started = getattr(context, "started", None)
     if started is not None:
         started()
 
 
-def _report_exit(context: ActorContext, notice: ExitNotice) -> None:
+def _report_exit(context: ActorContext, exit_notice: ExitNotice) -> None:
     exited = getattr(context, "exited", None)
     if exited is not None:
-        exited(notice)
-    elif notice.error is not None:  # an actor that nobody supervises: at least say it
-        logger.error("%s ended: %s", notice.child, notice.stack_trace)
+        exited(exit_notice)
+        return
+    context.inbox.close()  # an actor that nobody supervises has no replacement that could answer
+    if exit_notice.error is not None:
+        logger.error("%s ended: %s", exit_notice.child, exit_notice.stack_trace)

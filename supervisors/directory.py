@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from pykka import ActorDeadError, ThreadingFuture
@@ -16,17 +17,23 @@ class Directory:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inboxes: dict[str, Inbox] = {}
+        self._owners: dict[str, str] = {}
 
-    def add(self, name: str, inbox: Inbox) -> None:
-        """Raises ValueError when the name is taken."""
+    def claim(self, name: str, owner: str, make: Callable[[str], Inbox]) -> Inbox:
+        """The inbox of a supervisor's child: the one it has had, over restarts of the child and of the supervisor
+        ``owner``, or a new one. Raises ValueError when the name belongs to somebody else."""
         with self._lock:
-            if name in self._inboxes:
-                raise ValueError(f"there is an actor named {name!r} already")
-            self._inboxes[name] = inbox
+            if name not in self._inboxes:
+                self._inboxes[name], self._owners[name] = make(name), owner
+            if self._owners[name] != owner:
+                raise ValueError(f"the name {name!r} is taken by a child of {self._owners[name]!r}")
+            return self._inboxes[name]
 
-    def remove(self, name: str) -> None:
+    def release(self, name: str, owner: str) -> None:
+        """Nobody has this name any more. Does nothing when it belongs to somebody else."""
         with self._lock:
-            self._inboxes.pop(name, None)
+            if self._owners.get(name) == owner:
+                del self._owners[name], self._inboxes[name]
 
     def names(self) -> tuple[str, ...]:
         with self._lock:

@@ -1,25 +1,31 @@
 """The inbox of a supervised actor: Pykka's inbox protocol, plus what supervision needs.
 
-* Control lane first: plain messages, in order, up to ``bound``; then an ``InboxFull`` at the sender.
+* Urgent lane ahead of everything: supervision's own notices to a supervisor. It has no bound.
+* Control lane: plain messages, in order, up to ``bound``; then an ``InboxFull`` at the sender. A request to stop is one
+  of them: what was accepted before it is handled before it.
 * Latest wins: a message with a ``conflation_key`` takes its key's slot and replaces an older one that nobody began.
-* It outlives its actor: what is queued when an actor dies is handled by the replacement. ``owner`` is the
-  incarnation that may take; a fenced one gets nothing any more.
+  These come last, and they are dropped when the actor is asked to stop.
+* It outlives its actor: what is queued when an actor dies is handled by the replacement, except for what was meant for
+  one incarnation alone (``only_for``: its timer ticks, its workers' results).
+* ``owner`` is the incarnation that may take; a fenced one gets nothing any more.
 * ``close`` is atomic with ``put``: no message is accepted and then orphaned, every asker is answered.
 * ``busy_for`` tells how long the present message has been in work: the sign of life that needs no ping.
 """
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from pykka import ActorDeadError, Future
 from pykka.messages import _ActorStop
 
-WAKE_UP = 1.0  # seconds; no wait is endless, so a lost wake-up costs at most this
+WAKE_UP = 30.0  # seconds; no wait is endless, so a lost wake-up costs at most this
 
 
 class InboxFull(RuntimeError):
@@ -27,12 +33,12 @@ class InboxFull(RuntimeError):
 
 
 class Envelope:
-    """A message and where its reply goes (None: nobody waits)."""
+    """A message, where its reply goes (None: nobody waits), and for which incarnation it is (0: for any)."""
 
-    __slots__ = ("message", "reply_to")
+    __slots__ = ("message", "only_for", "reply_to")
 
-    def __init__(self, message: Any, reply_to: Future[Any] | None = None) -> None:
-        self.message, self.reply_to = message, reply_to
+    def __init__(self, message: Any, reply_to: Future[Any] | None = None, only_for: int = 0) -> None:
+        self.message, self.reply_to, self.only_for = message, reply_to, only_for
 
 
 class Inbox:
@@ -40,74 +46,108 @@ class Inbox:
 
     def __init__(self, name: str, *, bound: int = 1000, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.name, self.bound, self._monotonic = name, bound, monotonic
-        self._ready = threading.Condition()
+        self._ready = threading.Condition(threading.Lock())
+        self._urgent: deque[Envelope] = deque()
         self._control: deque[Envelope] = deque()
         self._latest: dict[str, Envelope] = {}
         self._owner = 0
+        self.incarnations = 0
         self._closed = False
         self._busy_since: float | None = None
-        self._handling = ""
+        self._hook = ""
+        self._present: Envelope | None = None
         self.replaced: Counter[str] = Counter()  # conflation key -> messages that a newer one replaced
+        self.stale = 0  # messages that were for an incarnation that has ended
+
+    # --- senders ---
 
     def put(self, envelope: Any) -> None:
         """Raises ActorDeadError when closed, InboxFull at the bound. Takes Pykka's envelopes and ours."""
         message, reply_to = envelope.message, envelope.reply_to
         key = getattr(message, "conflation_key", None) if reply_to is None else None
+        ours = envelope if type(envelope) is Envelope else Envelope(message, reply_to)
         with self._ready:
-            if self._closed:
-                raise ActorDeadError(f"{self.name} is closed")
-            if key is None:
-                self._put_control(Envelope(message, reply_to))
+            self._refuse_when_closed()
+            if key is not None:
+                if key in self._latest:
+                    self.replaced[key] += 1
+                self._latest[key] = ours
+            elif len(self._control) < self.bound or isinstance(message, _ActorStop):
+                self._control.append(ours)
             else:
-                self._put_latest(key, Envelope(message))
+                raise InboxFull(f"{self.name} has {self.bound} messages waiting")
             self._ready.notify()
 
-    def _put_control(self, envelope: Envelope) -> None:
-        if len(self._control) >= self.bound and not isinstance(envelope.message, _ActorStop):
-            raise InboxFull(f"{self.name} has {self.bound} messages waiting")
-        self._control.append(envelope)
+    def put_urgent(self, message: object) -> None:
+        """Ahead of everything, bound or not. Raises ActorDeadError when closed."""
+        with self._ready:
+            self._refuse_when_closed()
+            self._urgent.append(Envelope(message))
+            self._ready.notify()
 
-    def _put_latest(self, key: str, envelope: Envelope) -> None:
-        if key in self._latest:
-            self.replaced[key] += 1
-        self._latest[key] = envelope
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise ActorDeadError(f"{self.name} is closed")
+
+    # --- the owner ---
+
+    def own_next(self) -> int:
+        """A new incarnation, which alone may take from now on. Opens the inbox if it was closed."""
+        with self._ready:
+            self._closed = False
+            self.incarnations += 1
+        self.own(self.incarnations)
+        return self.incarnations
 
     def own(self, incarnation: int) -> None:
-        """From now on only this incarnation may take. Wakes the former owner, who gets None."""
+        """From now on only this incarnation (0: nobody) may take. The former owner gets None, who waits for its
+        present message an ActorDeadError."""
         with self._ready:
-            self._owner, self._busy_since, self._handling = incarnation, None, ""
+            abandoned, self._present = self._present, None
+            self._owner, self._busy_since, self._hook = incarnation, None, ""
             self._ready.notify_all()
+        if abandoned is not None:
+            answer_dead(abandoned, self.name)
 
     def take(self, incarnation: int) -> Envelope | None:
-        """Wait for the next message; None when this incarnation is no longer the owner or the inbox is closed."""
+        """The last message has been handled: wait for the next one. None when this incarnation is no longer the owner
+        or the inbox is closed."""
         with self._ready:
+            if self._owner == incarnation:
+                self._present, self._busy_since, self._hook = None, None, ""
             while self._owner == incarnation and not self._closed:
                 envelope = self._next()
                 if envelope is not None:
-                    self._busy_since = self._monotonic()
-                    self._handling = type(envelope.message).__name__
+                    self._present, self._busy_since = envelope, self._monotonic()
                     return envelope
                 self._ready.wait(WAKE_UP)
             return None
 
     def _next(self) -> Envelope | None:
-        if self._control:
-            return self._control.popleft()
-        if self._latest:
-            return self._latest.pop(next(iter(self._latest)))
+        for lane in (self._urgent, self._control):
+            while lane:
+                envelope = lane.popleft()
+                if self._is_fresh(envelope):
+                    return envelope
+        while self._latest:
+            envelope = self._latest.pop(next(iter(self._latest)))
+            if self._is_fresh(envelope):
+                return envelope
         return None
 
-    def mark_busy(self, incarnation: int, what: str) -> None:
+    def _is_fresh(self, envelope: Envelope) -> bool:
+        if envelope.only_for in (0, self._owner):
+            return True
+        self.stale += 1
+        return False
+
+    def mark_busy(self, incarnation: int, hook: str) -> None:
         """Count a hook (on_start, on_stop) as work, so that a hang in it is seen."""
         with self._ready:
             if self._owner == incarnation:
-                self._busy_since, self._handling = self._monotonic(), what
+                self._busy_since, self._hook = self._monotonic(), hook
 
-    def done(self, incarnation: int) -> None:
-        """The message taken last has been handled."""
-        with self._ready:
-            if self._owner == incarnation:
-                self._busy_since, self._handling = None, ""
+    # --- watchers ---
 
     def busy_for(self) -> float:
         """Seconds since the present message was taken; 0.0 when idle."""
@@ -117,20 +157,33 @@ class Inbox:
     @property
     def handling(self) -> str:
         """The type of the present message, or the hook; empty when idle."""
-        return self._handling
+        present = self._present
+        return self._hook or ("" if present is None else type(present.message).__name__)
+
+    @property
+    def message_id(self) -> str:
+        """The ``id`` of the present message, where it has one."""
+        present = self._present
+        return "" if present is None else id_of(present.message)
 
     @property
     def owner(self) -> int:
         return self._owner
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def __len__(self) -> int:
-        return len(self._control) + len(self._latest)
+        return len(self._urgent) + len(self._control) + len(self._latest)
+
+    # --- Pykka's protocol ---
 
     def empty(self) -> bool:
         return len(self) == 0
 
     def get(self) -> Envelope:
-        """Pykka's protocol; our actors use ``take``. Raises ActorDeadError when closed."""
+        """Our actors use ``take``. Raises ActorDeadError when closed."""
         envelope = self.take(self._owner)
         if envelope is None:
             raise ActorDeadError(f"{self.name} is closed")
@@ -140,16 +193,26 @@ class Inbox:
         """Refuse everything from now on and answer whoever still waits. Idempotent."""
         with self._ready:
             self._closed = True
-            orphans = [*self._control, *self._latest.values()]
-            self._control.clear()
-            self._latest.clear()
+            orphans = [*self._urgent, *self._control, *self._latest.values()]
+            for lane in (self._urgent, self._control, self._latest):
+                lane.clear()
             self._ready.notify_all()
         for orphan in orphans:
             answer_dead(orphan, self.name)
 
 
+def id_of(message: object) -> str:
+    """A message's ``id`` as a short text; empty when it has none."""
+    try:
+        found = getattr(message, "id", None)
+        return "" if found is None or callable(found) else str(found)[:100]
+    except Exception:  # a property of a strange message; the notice matters more
+        return ""
+
+
 def answer_dead(envelope: Envelope, name: str) -> None:
-    """Tell the asker, if any, that nobody will answer."""
+    """Tell the asker, if any and not answered yet, that nobody will answer."""
     if envelope.reply_to is not None:
-        error = ActorDeadError(f"{name} ended before handling {type(envelope.message).__name__}")
-        envelope.reply_to.set_exception((ActorDeadError, error, None))
+        error = ActorDeadError(f"{name} ended before it had handled {type(envelope.message).__name__}")
+        with suppress(queue.Full):  # answered already
+            envelope.reply_to.set_exception((ActorDeadError, error, None))

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-WAKE_UP = 1.0  # seconds; no wait is endless
+logger = logging.getLogger("supervisors")
+
+WAKE_UP = 30.0  # seconds; no wait is endless
 
 
 @dataclass(order=True)
@@ -42,7 +45,8 @@ class Schedule:
         self._order = itertools.count()
         self._stopped = False
         self._thread: threading.Thread | None = None
-        self.skipped = 0
+        self.skipped = 0  # deadlines that had passed when the thread got to them
+        self.lost = 0  # messages that could not be delivered
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="schedule", daemon=True)
@@ -63,7 +67,8 @@ class Schedule:
     def _add(self, entry: _Entry) -> None:
         with self._changed:
             heapq.heappush(self._entries, entry)
-            self._changed.notify()
+            if self._entries[0] is entry:  # else the thread wakes up early enough by itself
+                self._changed.notify()
 
     def stop(self, timeout: float = 1.0) -> None:
         with self._changed:
@@ -89,9 +94,17 @@ class Schedule:
         now = self._monotonic()
         for entry in self._pop_due(now):
             number = 1 if entry.interval is None else round((entry.due - entry.start) / entry.interval)
-            goes_on = entry.fire(number)
-            if goes_on and entry.interval is not None:
+            if self._fire(entry, number) and entry.interval is not None:
                 self._again(entry, number)
+
+    def _fire(self, entry: _Entry, number: int) -> bool:
+        """Whether the entry goes on. One that raises (a receiver's inbox is full) must not end everybody's timer."""
+        try:
+            return entry.fire(number)
+        except Exception as error:
+            self.lost += 1
+            logger.warning("a timer's message is lost: %s: %s", type(error).__name__, error)
+            return True
 
     def _pop_due(self, now: float) -> list[_Entry]:
         due = []

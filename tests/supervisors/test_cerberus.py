@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from supervisors.actor import ActorContext, SupervisedActor
-from supervisors.cerberus import (
-    CERBERUS,
-    BootFailed,
-    Cerberus,
-    ChildContext,
-    ChildSpec,
-    StartTree,
-    StopTree,
-    Tree,
-    TreeStatus,
-    start_cerberus,
-    stop_cerberus,
-)
-from supervisors.directory import Directory
-from supervisors.messages import ExitNotice, Stage
+from supervisors.cerberus import Cerberus, Root, start_root
+from supervisors.context import Tree
+from supervisors.errors import BootFailed
+from supervisors.heads_decider import Bite, Listeners
+from supervisors.messages import ChildStatus, ExitNotice, Stage
 from supervisors.policy import Backoff
-from supervisors.schedule import Schedule
+from supervisors.specs import ChildSpec
 from tests.support import eventually
 
 QUICK = Backoff(first=0.01, longest=0.05)
@@ -60,12 +50,13 @@ class Note(SupervisedActor):
 
 class World:
     def __init__(self) -> None:
-        self.tree = Tree(Directory(), Schedule())
+        self.tree = Tree()
         self.log: list[str] = []
-        self.exits: list[tuple[ExitNotice, float | None]] = []
-        self.fatal: list[ExitNotice] = []
+        self.exits: list[ExitNotice] = []
+        self.bites: list[Bite] = []
+        self.fatal: list[str] = []
         self.release = threading.Event()
-        self.context: ChildContext | None = None
+        self.root: Root | None = None
 
     def spec(self, name: str, **more: Any) -> ChildSpec:
         return ChildSpec(name, lambda context: Note(context, self.log, self.release), backoff=QUICK, **more)
@@ -76,22 +67,20 @@ class World:
                 context,
                 tree=tree,
                 children=children,
-                on_exit=lambda notice, delay: self.exits.append((notice, delay)),
+                on_exit=lambda notice: self.exits.append(notice),
+                listeners=Listeners(bite=self.bites.append, fatal=lambda child, error: self.fatal.append(child)),
                 fatal=(PermissionError,),
-                on_fatal=self.fatal.append,
-                watch_every=0.05,
             )
 
-        self.context = start_cerberus(make, self.tree)
-        failure = self.ask(StartTree())
-        if failure is not None:
-            raise failure
+        self.root = start_root(make, self.tree)
 
-    def ask(self, message: object) -> Any:
-        return self.tree.directory.ask(CERBERUS, message, 10)
+    def stop(self) -> tuple[str, ...]:
+        assert self.root is not None
+        return self.root.stop(5.0)
 
-    def status(self, name: str) -> dict[str, Any]:
-        return next(dict(s) for s in self.ask(TreeStatus()) if s["name"] == name)
+    def status(self, name: str) -> ChildStatus:
+        assert self.root is not None
+        return next(s for s in self.root.status() if s.name == name)
 
 
 @pytest.fixture
@@ -99,15 +88,14 @@ def world() -> Iterator[World]:
     world = World()
     yield world
     world.release.set()
-    if world.context is not None:
-        world.ask(StopTree(2.0))
-        stop_cerberus(world.context, world.tree)
+    if world.root is not None:
+        world.root.stop(2.0)
     eventually(lambda: not any("#" in t.name for t in threading.enumerate()), 5, "all actor threads ended")
 
 
 def test_children_start_in_order_and_stop_in_reverse(world: World) -> None:
     world.start(world.spec("a"), world.spec("b"), world.spec("c"))
-    assert world.ask(StopTree(5.0)) == ()
+    assert world.stop() == ()
     assert world.log == ["start a", "start b", "start c", "stop c", "stop b", "stop a"]
 
 
@@ -119,20 +107,20 @@ def test_a_dead_child_is_replaced_and_nobody_else_harmed(world: World, error: Ba
     world.tree.directory.tell("a", error)
     world.tree.directory.tell("a", "queued behind the death")
     eventually(lambda: "a#2 got queued behind the death" in world.log, 5, "the replacement handles what was queued")
-    assert world.status("b")["incarnation"] == 1
-    assert [(n.child, n.incarnation, n.stage, n.handling) for n, _ in world.exits] == [
+    assert world.status("b").incarnation == 1
+    assert [(n.child, n.incarnation, n.stage, n.handling) for n in world.exits] == [
         ("a", 1, Stage.RECEIVE, type(error).__name__)
     ]
-    assert world.exits[0][0].error is error
+    assert world.exits[0].error is error
     assert error.__traceback__ is None
-    assert "on_receive" in world.exits[0][0].stack_trace
+    assert "on_receive" in world.exits[0].stack_trace
 
 
 def test_a_listener_that_fails_does_not_end_cerberus(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.exits = None  # type: ignore[assignment]  # so that on_exit raises
     world.start(world.spec("a"))
     world.tree.directory.tell("a", ValueError("bad"))
-    eventually(lambda: world.status("a")["incarnation"] == 2, 5, "the child is replaced all the same")
+    eventually(lambda: world.status("a").incarnation == 2, 5, "the child is replaced all the same")
     assert "an end could not be told" in caplog.text
 
 
@@ -146,8 +134,8 @@ def test_an_asker_gets_the_error_of_the_actor_that_died(world: World) -> None:
 def test_a_stuck_child_is_fenced_and_replaced_and_what_it_sends_later_is_refused(world: World) -> None:
     world.start(world.spec("a", stuck_after=0.2), world.spec("b"))
     world.tree.directory.tell("a", "hang")
-    eventually(lambda: world.status("a")["incarnation"] > 1 and world.status("a")["state"] == "running", 5, "replaced")
-    assert world.exits[0][0].stage is Stage.STUCK
+    eventually(lambda: world.status("a").incarnation > 1 and world.status("a").state == "running", 5, "replaced")
+    assert world.exits[0].stage is Stage.STUCK
     world.release.set()
     eventually(lambda: "a#1 got hang" in world.log, 5, "the fenced thread comes back")
     eventually(lambda: "clean up a#1" in world.log, 5, "the fenced thread cleans up")
@@ -159,7 +147,7 @@ def test_a_configuration_fault_restarts_nothing(world: World) -> None:
     world.start(world.spec("a"))
     world.tree.directory.tell("a", PermissionError("wrong password"))
     eventually(lambda: bool(world.fatal), 5, "the fatal error is told")
-    assert world.status("a")["state"] == "stopped"
+    assert world.status("a").state == "stopped"
 
 
 def test_boot_failure_names_child_and_cause_and_stops_what_was_started(world: World) -> None:
@@ -178,11 +166,6 @@ def test_a_child_that_does_not_stop_is_fenced_at_its_deadline(world: World) -> N
     world.tree.directory.tell("b", "hang")
     eventually(lambda: world.tree.directory.inbox("b").handling == "str", 5, "b hangs")  # type: ignore[union-attr]
     began = time.monotonic()
-    assert world.ask(StopTree(5.0)) == ("b",)
+    assert world.stop() == ("b",)
     assert time.monotonic() - began < 4
     assert "stop a" in world.log
-
-
-@pytest.mark.parametrize("make", [lambda: Backoff(first=1, longest=8)])
-def test_backoff_doubles_to_its_limit(make: Callable[[], Backoff]) -> None:
-    assert [make().delay(n) for n in range(6)] == [1, 2, 4, 8, 8, 8]
