@@ -22,7 +22,9 @@ from typing import Any, cast
 import pykka
 
 from foureyes_actors import wiring
+from foureyes_actors.bug.actor import ENDS_RUN
 from foureyes_actors.bug.faults import fault_from_exit
+from foureyes_actors.capture.sources import check_source
 from foureyes_actors.console import lines
 from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.messages import (
@@ -107,6 +109,11 @@ class Headless:
     def run(self) -> int:
         """Blocks until the run ends; returns the exit code."""
         self._banner()
+        try:
+            check_source(self.settings.source, self.world.files)
+        except ConfigurationError as error:
+            self.write(f"the configuration must be changed: {one_line(str(error), 1000)}")
+            return BAD_CONFIGURATION
         context = start_cerberus(self._cerberus, self.tree)
         try:
             failure = self.tree.directory.ask(CERBERUS, StartTree(), 60)
@@ -161,8 +168,9 @@ class Headless:
         return not any(s.get("busy") or s.get("pending") for s in askers.values())
 
     def _on_exit(self, notice: ExitNotice, delay: float | None) -> None:
-        """In Cerberus's thread."""
+        """In Cerberus's thread. ``delay`` None: it ends the run, and is told with the run's end, once."""
         assert notice.error is not None
+        ends_run = {} if delay is not None else {ENDS_RUN: "yes"}
         after = "stays down" if delay is None else f"replaced in {delay:g} s"
         fault = fault_from_exit(
             notice.error,
@@ -170,19 +178,26 @@ class Headless:
             notice.frames,
             source=notice.child,
             clock=self.world.clock,
-            context={"stage": notice.stage, "handling": notice.handling, "incarnation": str(notice.incarnation)},
+            context={
+                "stage": notice.stage,
+                "handling": notice.handling,
+                "incarnation": str(notice.incarnation),
+                **ends_run,
+            },
         )
         self._tell("bug", fault)
         reason = f"{notice.stage}: {type(notice.error).__name__}: {notice.error}"
-        self._tell_event(EventKind.HEAD_BITTEN, notice.child, "running", after, reason)
+        self._tell_event(EventKind.HEAD_BITTEN, notice.child, "running", after, reason, shown=delay is not None)
 
     def _on_fatal(self, notice: ExitNotice) -> None:
-        self.ending.set(f"{notice.child}: {notice.error}", exit_code(notice.error))
+        self.ending.set(f"the configuration must be changed: {notice.error}", exit_code(notice.error))
 
-    def _tell_event(self, kind: EventKind, subject: str, before: str | None, after: str | None, reason: str) -> None:
+    def _tell_event(
+        self, kind: EventKind, subject: str, before: str | None, after: str | None, reason: str, *, shown: bool = False
+    ) -> None:
         event = Event(uuid.uuid4().hex, kind, self.world.clock.utc_now(), subject, before, after, reason)
         self._tell("recorder", StoreDocuments(Collection.EVENTS, (event_document(event, self.run_id),)))
-        if kind is EventKind.HEAD_BITTEN:
+        if shown:
             self._tell("console", event)
 
     def _tell(self, name: str, message: object) -> None:
@@ -201,7 +216,7 @@ class Headless:
         if code == OK and self.request.seconds is not None and not read:
             code = UNAVAILABLE
             self.write("nothing was read: see the lines above, or ask: python run.py doctor")
-        self.write(f"ending: {self.ending.reason}")
+        self.write(f"ending: {one_line(self.ending.reason, 1000)}")
         if self.request.summary and code in (OK, INTERRUPTED):
             for line in lines.summary_lines(statuses):
                 self.write(line)

@@ -20,6 +20,7 @@ from supervisors.inbox import InboxFull
 
 logger = logging.getLogger("foureyes.bug")
 FLUSH = "flush"
+ENDS_RUN = "ends_run"  # in a fault's context: the run ends with this one and says so itself
 
 
 class BugActor(SupervisedActor):
@@ -117,7 +118,7 @@ class BugActor(SupervisedActor):
             "message": fault.message,
             "fingerprint": group,
         }
-        level = logging.WARNING if first else logging.DEBUG
+        level = logging.WARNING if first and ENDS_RUN not in fault.context else logging.DEBUG
         words = bounded(fault.message.partition("\n")[0], 300)
         logger.log(level, "%s: %s: %s (%s, %s)", fault.source, fault.exception_type, words, severity, group)
 
