@@ -47,18 +47,20 @@ class BugActor(SupervisedActor):
         self._received = self._recorded = self._undelivered = self._own_failures = 0
         self._severities: Counter[str] = Counter()
         self._last: dict[str, str] | None = None
-
-    def on_start(self) -> None:
-        self.context.every(SECOND, FLUSH)
+        self._flush_coming = False
 
     def on_receive(self, message: Any) -> Any:
         match message:
             case Fault():
                 self._guarded(message)
             case Tick():
+                self._flush_coming = False
                 self._guarded(None)
             case GetStatus():
                 return self._status()
+        if self._storm.waiting and not self._flush_coming:
+            self._flush_coming = True
+            self.context.after(SECOND, Tick(FLUSH, 0))
         return None
 
     def on_stop(self) -> None:

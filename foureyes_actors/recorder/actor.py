@@ -62,6 +62,7 @@ class RecorderActor(SupervisedActor):
         self._writer = Writer(journal, clock, retention)
         self._worker: Worker | None = None
         self._opening = False  # the worker opens the store, or its result is on the way
+        self._probe_coming = False
 
     def on_start(self) -> None:
         self._guarded(self._start)
@@ -79,7 +80,6 @@ class RecorderActor(SupervisedActor):
     def _start(self) -> None:
         self._writer.start(self._open_store)
         self._worker = Worker(f"{self.context.name}-open")
-        self.context.every(self._probe_every, PROBE)
         self.context.every(self._purge_every, PURGE)
         self.context.after(self._probe_every, Tick(PURGE, 0))  # a run may be shorter than the rhythm
         self._go_on()
@@ -94,7 +94,10 @@ class RecorderActor(SupervisedActor):
                 return {**self._writer.status(), "undelivered": dict(self._teller.undelivered)}
             case StoreOpened():
                 self._take(message)
-            case ReplayOn() | Tick(name="probe"):
+            case ReplayOn():
+                self._writer.replay(SLICE)
+            case Tick(name="probe"):
+                self._probe_coming = False
                 self._writer.replay(SLICE)
             case Tick(name="purge"):
                 if self._writer.purge():
@@ -108,6 +111,9 @@ class RecorderActor(SupervisedActor):
             self._opening = self._worker.submit(self._open_store, self._deliver)
         if self._writer.replaying:
             self.context.tell_self(ReplayOn())
+        if not (self._writer.settled or self._probe_coming):
+            self._probe_coming = True
+            self.context.after(self._probe_every, Tick(PROBE, 0))
         self._tell_reports()
 
     def _deliver(self, result: StorePort | Exception) -> None:

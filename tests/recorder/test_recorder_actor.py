@@ -92,8 +92,25 @@ def test_documents_are_in_the_store_when_the_next_message_is_handled(bench: Benc
 
 def test_its_rhythms(bench: Bench) -> None:
     bench.actor.on_start()
-    assert bench.context.ticks == [(1.0, "probe"), (3600.0, "purge")]
+    assert bench.context.ticks == [(3600.0, "purge")]
     assert bench.context.later == [(1.0, Tick("purge", 0))]
+
+
+def test_it_looks_after_a_store_that_is_away_and_no_longer(bench: Bench) -> None:
+    probe = (1.0, Tick("probe", 0))
+    bench.actor.on_start()
+    bench.switch.away = True
+    for number in range(3):
+        bench.actor.on_receive(readings(f"r{number}"))
+    assert bench.context.later.count(probe) == 1  # one at a time
+    bench.switch.away = False
+    bench.clock.advance(60)
+    bench.actor.on_receive(Tick("probe", 0))
+    assert bench.context.later.count(probe) == 2
+    bench.actor.on_receive(bench.opened())
+    bench.actor.on_receive(ReplayOn())
+    bench.actor.on_receive(Tick("probe", 0))
+    assert (bench.context.later.count(probe), bench.status()["condition"]) == (2, "stored")
 
 
 def test_a_bug_actor_that_is_full_does_not_end_the_recorder(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
