@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from foureyes_actors.capture.pictures_source import PicturesSource
-from foureyes_actors.errors import ConfigurationError, MissingExtraError, StoreUnavailable
+from foureyes_actors.errors import ConfigurationError, MissingExtraError
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.ports.http import HttpPort
@@ -133,10 +133,7 @@ def mongodb(patient: Patient) -> str:
     """When it is not asked for, only a short look."""
     store = patient.settings.store
     timeout = min(store.timeout, PATIENCE) if store.kind == "mongodb" else 0.5
-    try:
-        version = patient.inspection.mongo_version(store.uri.get_secret_value(), timeout)
-    except StoreUnavailable as error:
-        raise StoreUnavailable(str(error).partition(" (configured timeouts")[0]) from None
+    version = patient.inspection.mongo_version(store.uri.get_secret_value(), timeout)
     return f"MongoDB {version}, database {store.database}"
 
 

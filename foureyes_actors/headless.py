@@ -22,8 +22,7 @@ from typing import Any, cast
 import pykka
 
 from foureyes_actors import wiring
-from foureyes_actors.bug.actor import ENDS_RUN
-from foureyes_actors.bug.faults import fault_from_exit
+from foureyes_actors.bug.faults import TOLD, fault_from_exit
 from foureyes_actors.capture.sources import check_source
 from foureyes_actors.console import lines
 from foureyes_actors.errors import ConfigurationError
@@ -170,7 +169,7 @@ class Headless:
     def _on_exit(self, notice: ExitNotice, delay: float | None) -> None:
         """In Cerberus's thread. ``delay`` None: it ends the run, and is told with the run's end, once."""
         assert notice.error is not None
-        ends_run = {} if delay is not None else {ENDS_RUN: "yes"}
+        told = {} if delay is not None else {TOLD: "as the reason of the end"}
         after = "stays down" if delay is None else f"replaced in {delay:g} s"
         fault = fault_from_exit(
             notice.error,
@@ -182,7 +181,7 @@ class Headless:
                 "stage": notice.stage,
                 "handling": notice.handling,
                 "incarnation": str(notice.incarnation),
-                **ends_run,
+                **told,
             },
         )
         self._tell("bug", fault)

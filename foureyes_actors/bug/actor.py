@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from foureyes_actors.bug.document import error_document
+from foureyes_actors.bug.faults import TOLD
 from foureyes_actors.bug.fingerprint import fingerprint
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.bug.severity import severity_of
@@ -20,7 +21,6 @@ from supervisors.inbox import InboxFull
 
 logger = logging.getLogger("foureyes.bug")
 FLUSH = "flush"
-ENDS_RUN = "ends_run"  # in a fault's context: the run ends with this one and says so itself
 
 
 class BugActor(SupervisedActor):
@@ -120,7 +120,7 @@ class BugActor(SupervisedActor):
             "message": fault.message,
             "fingerprint": group,
         }
-        level = logging.WARNING if first and ENDS_RUN not in fault.context else logging.DEBUG
+        level = logging.WARNING if first and TOLD not in fault.context else logging.DEBUG
         words = bounded(fault.message.partition("\n")[0], 300)
         logger.log(level, "%s: %s: %s (%s, %s)", fault.source, fault.exception_type, words, severity, group)
 

@@ -10,7 +10,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from foureyes_actors.messages import Event, Field, FieldValue, Reading, ReadingSet, ReadingStatus, ServerState
+from foureyes_actors.messages import (
+    Event,
+    EventKind,
+    Field,
+    FieldValue,
+    Reading,
+    ReadingSet,
+    ReadingStatus,
+    ServerState,
+)
 from foureyes_actors.text import one_line
 
 MAX_TEXT = 80  # characters of a popup's text on one line
@@ -62,7 +71,17 @@ def exhausted_line(source: str, frames: int) -> str:
     return f"the source {one_line(source, MAX_TEXT)} has no more frames ({frames} in all)"
 
 
+def store_line(event: Event) -> str:
+    """The store has gone, or is back: what that means for what is read."""
+    reason = one_line(event.reason.partition(" (it had been away")[0], 300)
+    if event.after == "away":
+        reason = f"the store is away, the journal keeps what is read until it is back ({reason})"
+    return f"{stamp(event.at)}  * {reason}"
+
+
 def event_line(event: Event) -> str:
+    if event.kind is EventKind.STORE_CHANGED:
+        return store_line(event)
     change = f"{one_line(event.before or '-', MAX_TEXT)} -> {one_line(event.after or '-', MAX_TEXT)}"
     reason = f"  ({one_line(event.reason, 120)})" if event.reason else ""
     return f"{stamp(event.at)}  * {event.kind}: {one_line(event.subject, MAX_TEXT)}  {change}{reason}"

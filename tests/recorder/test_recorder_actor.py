@@ -11,8 +11,19 @@ from typing import Any
 
 import pytest
 
+from foureyes_actors.bug.faults import TOLD
 from foureyes_actors.errors import ConfigurationError, StoreInUse
-from foureyes_actors.messages import Collection, CountError, Fault, Flush, GetStatus, StoreDocuments, Tick
+from foureyes_actors.messages import (
+    Collection,
+    CountError,
+    Event,
+    EventKind,
+    Fault,
+    Flush,
+    GetStatus,
+    StoreDocuments,
+    Tick,
+)
 from foureyes_actors.ports.clock import ManualClock, SystemClock
 from foureyes_actors.ports.store import StorePort
 from foureyes_actors.ports.store_mongo import MongoStore
@@ -54,6 +65,7 @@ class Bench:
             journal=self.journal,
             clock=self.clock,
             retention=RetentionSettings(),
+            audience=("console",),
         )
 
     def status(self) -> dict[str, Any]:
@@ -63,6 +75,9 @@ class Bench:
 
     def faults(self) -> list[Fault]:
         return [message for message in self.context.sent_to("bug") if isinstance(message, Fault)]
+
+    def events(self) -> list[Event]:
+        return [message for message in self.context.sent_to("console") if isinstance(message, Event)]
 
     def opened(self) -> StoreOpened:
         """What the worker told the actor; handed on by the test."""
@@ -122,7 +137,7 @@ def test_a_bug_actor_that_is_full_does_not_end_the_recorder(bench: Bench, monkey
     bench.switch.away = True
     bench.actor.on_receive(readings("a"))
     assert bench.status()["pending"] == 1
-    assert bench.status()["undelivered"] == {"bug": 1}
+    assert bench.status()["undelivered"] == {"console": 1, "bug": 2}, "the event, the fault about it, the edge"
 
 
 def test_away_and_back(bench: Bench) -> None:
@@ -133,7 +148,10 @@ def test_away_and_back(bench: Bench) -> None:
     assert bench.status()["condition"] == "away"
     assert bench.status()["pending"] == 10
     assert bench.actor.on_receive(Flush()) is True  # durable, in the journal
+    (event,) = bench.events()
+    assert (event.kind, event.before, event.after) == (EventKind.STORE_CHANGED, "stored", "away")
     (fault,) = bench.faults()
+    assert TOLD in fault.context, "the log need not say it again"
     assert (fault.source, fault.exception_type) == ("recorder", "foureyes_actors.errors.StoreUnavailable")
     assert fault.context["condition"] == "away"
 
@@ -151,6 +169,8 @@ def test_away_and_back(bench: Bench) -> None:
     status = bench.status()
     assert (status["condition"], status["pending"], status["replayed"]) == ("stored", 0, 10)
     assert "is back after 62.0 s: 10 documents were replayed" in bench.faults()[1].message
+    assert [event.after for event in bench.events()] == ["away", "stored"]
+    assert bench.events()[1].reason == bench.faults()[1].message
     assert len(bench.faults()) == 2
 
 
