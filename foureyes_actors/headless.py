@@ -59,7 +59,8 @@ logger = logging.getLogger("foureyes")
 
 OK, UNAVAILABLE, INTERNAL, BAD_CONFIGURATION, INTERRUPTED = 0, 69, 70, 78, 130
 STOP_WITHIN = 5.0  # seconds for the whole tree
-POLL = 0.25  # seconds between looks at what the run waits for; also how fast a signal is seen on Windows
+POLL = 0.25  # seconds between looks at whether the last frames are done; how fast a signal is seen on Windows
+LOOK = 0.25 if sys.platform == "win32" else 1.0  # seconds between looks at what tells nobody
 ASK = 2.0  # seconds for an actor's answer
 
 
@@ -69,6 +70,7 @@ class Ending:
 
     asked: threading.Event
     exhausted: threading.Event
+    news: threading.Event  # one of the two has been set
     reason: str = ""
     code: int = OK
 
@@ -76,6 +78,11 @@ class Ending:
         if not self.asked.is_set():
             self.reason, self.code = reason, code
             self.asked.set()
+            self.news.set()
+
+    def source_exhausted(self) -> None:
+        self.exhausted.set()
+        self.news.set()
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,7 @@ class Headless:
         write: Callable[[str], None],
     ) -> None:
         self.settings, self.models, self.world, self.request, self.write = settings, models, world, request, write
-        self.ending = Ending(threading.Event(), threading.Event())
+        self.ending = Ending(threading.Event(), threading.Event(), threading.Event())
         self._frame_actors = {"readings", *map(wiring.inference_name, models)}
         self.run_id = f"{world.clock.utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
         self.tree = Tree(Directory(), Schedule(world.clock.monotonic), world.clock.monotonic)
@@ -129,7 +136,7 @@ class Headless:
 
     def _cerberus(self, context: ActorContext, tree: Tree) -> Cerberus:
         run = wiring.Run(
-            self.run_id, self.write, self.ending.set, self.ending.exhausted.set, frames=self.request.frames
+            self.run_id, self.write, self.ending.set, self.ending.source_exhausted, frames=self.request.frames
         )
         return Cerberus(
             context,
@@ -153,13 +160,24 @@ class Headless:
 
     def _wait(self, context: ChildContext) -> None:
         began, clock = self.world.clock.monotonic(), self.world.clock
-        while not clock.wait(self.ending.asked, POLL):
+        while not self.ending.asked.is_set():
+            exhausted = self.ending.exhausted.is_set()
+            self._pause(began, exhausted)
             if self.request.seconds is not None and clock.monotonic() - began >= self.request.seconds:
                 self.ending.set(f"{self.request.seconds:g} seconds are over")
             elif context.end.is_set():
                 self.ending.set("Cerberus himself ended", INTERNAL)
-            elif self.ending.exhausted.is_set() and self._idle():
+            elif exhausted and self._idle():
                 self.ending.set("the source has no more frames")
+
+    def _pause(self, began: float, exhausted: bool) -> None:
+        """Until there is news or it is time to look. A wake-up is not for nothing: it costs as much as a message."""
+        if exhausted:
+            self.world.clock.wait(self.ending.asked, POLL)
+            return
+        left = LOOK if self.request.seconds is None else began + self.request.seconds - self.world.clock.monotonic()
+        self.world.clock.wait(self.ending.news, max(0.0, min(LOOK, left)))
+        self.ending.news.clear()
 
     def _idle(self) -> bool:
         """Nothing is on its way through the models any more. What waits for the store in the journal may wait."""
