@@ -24,7 +24,7 @@ import pykka
 from foureyes_actors import wiring
 from foureyes_actors.bug.faults import TOLD, fault_from_exit
 from foureyes_actors.capture.sources import check_source
-from foureyes_actors.console import lines
+from foureyes_actors.console.summary import summary_lines
 from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.messages import (
     Collection,
@@ -235,7 +235,7 @@ class Headless:
             self.write("nothing was read: see the lines above, or ask: python run.py doctor")
         self.write(f"ending: {one_line(self.ending.reason, 1000)}")
         if self.request.summary and code in (OK, INTERRUPTED):
-            for line in lines.summary_lines(statuses):
+            for line in summary_lines(statuses):
                 self.write(line)
         self._tell_event(EventKind.RUN_ENDED, self.run_id, "running", "ended", self.ending.reason)
         return code

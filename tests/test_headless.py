@@ -93,7 +93,7 @@ def test_the_summary_says_who_was_replaced(
 
     monkeypatch.setattr(program, "_wait", die)
     program.run()
-    assert any(line.split() == ["cerberus", "replaced", "(capture", "1)"] for line in lines)
+    assert any(line.split() == ["restarts", "capture", "1", "x"] for line in lines)
 
 
 @pytest.mark.parametrize("source", [{"kind": "video", "video": {"path": "gone.mp4"}}, {"kind": "pictures"}])

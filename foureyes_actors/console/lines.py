@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from foureyes_actors.messages import (
     Event,
@@ -96,22 +95,3 @@ def stamp(at: datetime) -> str:
     """Local wall-clock time to a tenth of a second."""
     local = at.astimezone()
     return f"{local:%H:%M:%S}.{local.microsecond // 100_000}"
-
-
-def summary_lines(status: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The end of a run: every actor's counters, one line each; what is empty or zero is left out."""
-    return [f"  {name:<14} {text}" for name, counters in status.items() if (text := _counters(counters))]
-
-
-def _counters(counters: Mapping[str, Any]) -> str:
-    shown = ((key, _short(value)) for key, value in counters.items() if value and not isinstance(value, list | tuple))
-    return "  ".join(f"{key} {value}" for key, value in shown if value)
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping):
-        numbers = {k: v for k, v in value.items() if isinstance(v, int | float) and v}
-        return "(" + ", ".join(f"{k} {_short(v)}" for k, v in numbers.items()) + ")" if 0 < len(numbers) < 7 else ""
-    if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-    return one_line(str(value), 60)

@@ -143,17 +143,3 @@ def test_amounts_of_two_currencies_are_not_subtracted() -> None:
     assert lines.show_reading(replace(dollars, value=Decimal(7)), dollars) == "mini 7 USD (+2)"
     assert lines.show_reading(replace(dollars, currency="JPY"), dollars) == "mini 5 JPY"
     assert lines.show_reading(replace(dollars, value=Decimal(900), currency="JPY"), dollars) == "mini 900 JPY"
-
-
-def test_the_summary_leaves_out_what_is_empty() -> None:
-    counters = {
-        "frames": 3,
-        "rate": 2.987654,
-        "failures": {},
-        "late": 0,
-        "times": {"median": 1.0, "note": "x"},
-        "list": [1],
-    }
-    assert lines.summary_lines({"capture": counters, "idle": {"nothing": 0}}) == [
-        "  capture        frames 3  rate 2.99  times (median 1)"
-    ]
