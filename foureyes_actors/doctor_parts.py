@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from foureyes_actors.errors import ConfigurationError, MissingExtraError, StoreUnavailable
+from foureyes_actors.capture.pictures_source import PicturesSource
+from foureyes_actors.errors import ConfigurationError, MissingExtraError
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.ports.inspection import InspectionPort
 from foureyes_actors.ports.obs import ObsAddress, ObsConnection, ObsFactory, ScreenshotRequest
 from foureyes_actors.ports.process import ProcessPort
-from foureyes_actors.settings import ObsSettings, Settings
+from foureyes_actors.settings import CABINET_THEMES, ObsSettings, Settings
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 ENOUGH_DISK = 500 * 1024 * 1024  # bytes
@@ -70,13 +71,8 @@ def models(patient: Patient) -> str:
     return "; ".join(f"{model}: {', '.join(task for task, _ in tasks)}" for model, tasks in grouped.items())
 
 
-def cabinet(patient: Patient) -> str:
-    from foureyes_actors.capture.cabinet import THEMES
-
-    theme = patient.settings.source.cabinet.theme
-    if theme not in (*THEMES, "all"):
-        raise ConfigurationError(f"source.cabinet.theme: {theme!r} is not one of: all, {', '.join(THEMES)}")
-    return f"themes: {', '.join(THEMES)}"
+def cabinet(_patient: Patient) -> str:
+    return f"themes: {', '.join(CABINET_THEMES)}"
 
 
 def obs(patient: Patient) -> str:
@@ -122,12 +118,8 @@ def video(patient: Patient) -> str:
 
 def pictures(patient: Patient) -> str:
     folder = patient.settings.source.pictures.path
-    try:
-        found = patient.world.files.listing(folder, (".png", ".jpg", ".jpeg"))
-    except OSError as error:
-        raise ConfigurationError(f"source.pictures.path: {folder}: {error.strerror}") from None
-    if not found:
-        raise ConfigurationError(f"source.pictures.path: {folder} has no PNG or JPEG file")
+    source = patient.settings.source
+    found = PicturesSource(source.pictures, source.limits, patient.world.files).listed()
     return f"{len(found)} in {folder}"
 
 
@@ -141,10 +133,7 @@ def mongodb(patient: Patient) -> str:
     """When it is not asked for, only a short look."""
     store = patient.settings.store
     timeout = min(store.timeout, PATIENCE) if store.kind == "mongodb" else 0.5
-    try:
-        version = patient.inspection.mongo_version(store.uri.get_secret_value(), timeout)
-    except StoreUnavailable as error:
-        raise StoreUnavailable(str(error).partition(" (configured timeouts")[0]) from None
+    version = patient.inspection.mongo_version(store.uri.get_secret_value(), timeout)
     return f"MongoDB {version}, database {store.database}"
 
 

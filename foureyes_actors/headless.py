@@ -22,8 +22,9 @@ from typing import Any, cast
 import pykka
 
 from foureyes_actors import wiring
-from foureyes_actors.bug.faults import fault_from_exit
-from foureyes_actors.console import lines
+from foureyes_actors.bug.faults import TOLD, fault_from_exit
+from foureyes_actors.capture.sources import check_source
+from foureyes_actors.console.summary import summary_lines
 from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.messages import (
     Collection,
@@ -58,7 +59,8 @@ logger = logging.getLogger("foureyes")
 
 OK, UNAVAILABLE, INTERNAL, BAD_CONFIGURATION, INTERRUPTED = 0, 69, 70, 78, 130
 STOP_WITHIN = 5.0  # seconds for the whole tree
-POLL = 0.25  # seconds between looks at what the run waits for; also how fast a signal is seen on Windows
+POLL = 0.25  # seconds between looks at whether the last frames are done; how fast a signal is seen on Windows
+LOOK = 0.25 if sys.platform == "win32" else 1.0  # seconds between looks at what tells nobody
 ASK = 2.0  # seconds for an actor's answer
 
 
@@ -68,6 +70,7 @@ class Ending:
 
     asked: threading.Event
     exhausted: threading.Event
+    news: threading.Event  # one of the two has been set
     reason: str = ""
     code: int = OK
 
@@ -75,6 +78,11 @@ class Ending:
         if not self.asked.is_set():
             self.reason, self.code = reason, code
             self.asked.set()
+            self.news.set()
+
+    def source_exhausted(self) -> None:
+        self.exhausted.set()
+        self.news.set()
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,7 @@ class Headless:
         write: Callable[[str], None],
     ) -> None:
         self.settings, self.models, self.world, self.request, self.write = settings, models, world, request, write
-        self.ending = Ending(threading.Event(), threading.Event())
+        self.ending = Ending(threading.Event(), threading.Event(), threading.Event())
         self._frame_actors = {"readings", *map(wiring.inference_name, models)}
         self.run_id = f"{world.clock.utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
         self.tree = Tree(Directory(), Schedule(world.clock.monotonic), world.clock.monotonic)
@@ -107,6 +115,11 @@ class Headless:
     def run(self) -> int:
         """Blocks until the run ends; returns the exit code."""
         self._banner()
+        try:
+            check_source(self.settings.source, self.world.files)
+        except ConfigurationError as error:
+            self.write(f"the configuration must be changed: {one_line(str(error), 1000)}")
+            return BAD_CONFIGURATION
         context = start_cerberus(self._cerberus, self.tree)
         try:
             failure = self.tree.directory.ask(CERBERUS, StartTree(), 60)
@@ -123,7 +136,7 @@ class Headless:
 
     def _cerberus(self, context: ActorContext, tree: Tree) -> Cerberus:
         run = wiring.Run(
-            self.run_id, self.write, self.ending.set, self.ending.exhausted.set, frames=self.request.frames
+            self.run_id, self.write, self.ending.set, self.ending.source_exhausted, frames=self.request.frames
         )
         return Cerberus(
             context,
@@ -147,13 +160,24 @@ class Headless:
 
     def _wait(self, context: ChildContext) -> None:
         began, clock = self.world.clock.monotonic(), self.world.clock
-        while not clock.wait(self.ending.asked, POLL):
+        while not self.ending.asked.is_set():
+            exhausted = self.ending.exhausted.is_set()
+            self._pause(began, exhausted)
             if self.request.seconds is not None and clock.monotonic() - began >= self.request.seconds:
                 self.ending.set(f"{self.request.seconds:g} seconds are over")
             elif context.end.is_set():
                 self.ending.set("Cerberus himself ended", INTERNAL)
-            elif self.ending.exhausted.is_set() and self._idle():
+            elif exhausted and self._idle():
                 self.ending.set("the source has no more frames")
+
+    def _pause(self, began: float, exhausted: bool) -> None:
+        """Until there is news or it is time to look. A wake-up is not for nothing: it costs as much as a message."""
+        if exhausted:
+            self.world.clock.wait(self.ending.asked, POLL)
+            return
+        left = LOOK if self.request.seconds is None else began + self.request.seconds - self.world.clock.monotonic()
+        self.world.clock.wait(self.ending.news, max(0.0, min(LOOK, left)))
+        self.ending.news.clear()
 
     def _idle(self) -> bool:
         """Nothing is on its way through the models any more. What waits for the store in the journal may wait."""
@@ -161,8 +185,9 @@ class Headless:
         return not any(s.get("busy") or s.get("pending") for s in askers.values())
 
     def _on_exit(self, notice: ExitNotice, delay: float | None) -> None:
-        """In Cerberus's thread."""
+        """In Cerberus's thread. ``delay`` None: it ends the run, and is told with the run's end, once."""
         assert notice.error is not None
+        told = {} if delay is not None else {TOLD: "as the reason of the end"}
         after = "stays down" if delay is None else f"replaced in {delay:g} s"
         fault = fault_from_exit(
             notice.error,
@@ -170,19 +195,26 @@ class Headless:
             notice.frames,
             source=notice.child,
             clock=self.world.clock,
-            context={"stage": notice.stage, "handling": notice.handling, "incarnation": str(notice.incarnation)},
+            context={
+                "stage": notice.stage,
+                "handling": notice.handling,
+                "incarnation": str(notice.incarnation),
+                **told,
+            },
         )
         self._tell("bug", fault)
         reason = f"{notice.stage}: {type(notice.error).__name__}: {notice.error}"
-        self._tell_event(EventKind.HEAD_BITTEN, notice.child, "running", after, reason)
+        self._tell_event(EventKind.HEAD_BITTEN, notice.child, "running", after, reason, shown=delay is not None)
 
     def _on_fatal(self, notice: ExitNotice) -> None:
-        self.ending.set(f"{notice.child}: {notice.error}", exit_code(notice.error))
+        self.ending.set(f"the configuration must be changed: {notice.error}", exit_code(notice.error))
 
-    def _tell_event(self, kind: EventKind, subject: str, before: str | None, after: str | None, reason: str) -> None:
+    def _tell_event(
+        self, kind: EventKind, subject: str, before: str | None, after: str | None, reason: str, *, shown: bool = False
+    ) -> None:
         event = Event(uuid.uuid4().hex, kind, self.world.clock.utc_now(), subject, before, after, reason)
         self._tell("recorder", StoreDocuments(Collection.EVENTS, (event_document(event, self.run_id),)))
-        if kind is EventKind.HEAD_BITTEN:
+        if shown:
             self._tell("console", event)
 
     def _tell(self, name: str, message: object) -> None:
@@ -201,9 +233,9 @@ class Headless:
         if code == OK and self.request.seconds is not None and not read:
             code = UNAVAILABLE
             self.write("nothing was read: see the lines above, or ask: python run.py doctor")
-        self.write(f"ending: {self.ending.reason}")
+        self.write(f"ending: {one_line(self.ending.reason, 1000)}")
         if self.request.summary and code in (OK, INTERRUPTED):
-            for line in lines.summary_lines(statuses):
+            for line in summary_lines(statuses):
                 self.write(line)
         self._tell_event(EventKind.RUN_ENDED, self.run_id, "running", "ended", self.ending.reason)
         return code

@@ -273,6 +273,7 @@ class EventKind(StrEnum):
     JACKPOT_RESET = "jackpot_reset"
     STREAM_CHANGED = "stream_changed"
     SERVER_CHANGED = "server_changed"
+    STORE_CHANGED = "store_changed"  # it went away, or is back
     HEAD_BITTEN = "head_bitten"
     RUN_STARTED = "run_started"
     RUN_ENDED = "run_ended"

@@ -7,7 +7,7 @@ Durations are seconds. Secrets are ``SecretStr``: masked in every repr and log.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -17,6 +17,25 @@ from foureyes_actors import messages
 Positive = Annotated[float, Field(gt=0)]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 PixelSide = Annotated[int, Field(ge=8, le=4096)]  # OBS's own limits for a screenshot
+CABINET_THEMES = (  # those of capture.cabinet, which draws and so is not imported here; a test compares them
+    "lucky_gold",
+    "pharaoh",
+    "neon_city",
+    "ocean",
+    "led_classic",
+    "arctic",
+    "dot_palace",
+    "dragon",
+    "vegas_night",
+    "alpine",
+    "circus",
+    "rio",
+    "prague",
+    "mumbai",
+    "lagoon",
+)
+NOT_IN_DATABASE = ' $./:*<>?|"\\\0'  # what MongoDB refuses in a database's name, on one system or another
+LONGEST_DATABASE = 63  # bytes
 
 
 class Section(BaseModel):
@@ -29,10 +48,17 @@ class Section(BaseModel):
 class CabinetSettings(Section):
     theme: str = "all"  # a theme's name, or "all": one after another
     seed: int = 7
-    width: PixelSide = 1280
-    height: PixelSide = 720
+    width: Annotated[int, Field(ge=320, le=4096)] = 1280  # smaller, nobody could read it
+    height: Annotated[int, Field(ge=180, le=4096)] = 720
     jpeg_quality: Annotated[int, Field(ge=30, le=100)] = 85
     truth_file: Path | None = None  # what each picture really shows, one JSON line a picture; for tests and benches
+
+    @field_validator("theme")
+    @classmethod
+    def _a_theme_of_the_cabinet(cls, theme: str) -> str:
+        if theme not in ("all", *CABINET_THEMES):
+            raise ValueError(f"is not one of: all, {', '.join(CABINET_THEMES)}")
+        return theme
 
 
 class ObsSettings(Section):
@@ -51,6 +77,13 @@ class ScreenSettings(Section):
     monitor: Annotated[int, Field(ge=0)] = 1  # 0: all monitors together
     region: tuple[float, float, float, float] | None = None  # x1, y1, x2, y2 as parts of the screen, 0-1
     jpeg_quality: Annotated[int, Field(ge=30, le=100)] = 85
+
+    @field_validator("region", mode="before")
+    @classmethod
+    def _of_four_numbers(cls, region: Any) -> Any:
+        if isinstance(region, list | tuple) and len(region) != 4:
+            raise ValueError("must be four numbers x1, y1, x2, y2; right would be e.g. [0, 0, 1, 0.5]")
+        return region
 
     @field_validator("region")
     @classmethod
@@ -119,10 +152,8 @@ class ModelServerSettings(Section):
             return url
         if "@" in url:
             raise ValueError("must be without user and password; a token goes to model_server.api_token")
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        if not _is_server_address(url):
             raise ValueError("must be auto or an address such as http://127.0.0.1:1234")
-        _ = parts.port  # raises ValueError for one that is no number up to 65535
         return url.rstrip("/")
 
     @model_validator(mode="after")
@@ -130,6 +161,21 @@ class ModelServerSettings(Section):
         if self.kind == "openai" and self.base_url == "auto":
             raise ValueError("base_url must be given for kind openai, e.g. http://127.0.0.1:8080")
         return self
+
+
+def _is_server_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # ValueError for one that is no number up to 65535
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and port != 0
+        and not parts.query
+        and not parts.fragment
+    )
 
 
 class InferenceSettings(Section):
@@ -151,6 +197,12 @@ class FieldRule(Section):
     quorum: Annotated[int, Field(ge=1, le=20)] = 1
     minimum: float | None = None
     maximum: float | None = None
+
+    @model_validator(mode="after")
+    def _a_range(self) -> FieldRule:
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum:g} is more than maximum {self.maximum:g}: no value could be right")
+        return self
 
 
 def _default_rules() -> dict[messages.Field, FieldRule]:
@@ -190,6 +242,20 @@ class StoreSettings(Section):
         if not uri.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
             raise ValueError("must begin with mongodb:// or mongodb+srv://")
         return uri
+
+    @field_validator("database")
+    @classmethod
+    def _a_name_for_mongodb(cls, name: str) -> str:
+        if not name or len(name.encode()) > LONGEST_DATABASE or set(name) & set(NOT_IN_DATABASE):
+            raise ValueError(f"must have 1 to {LONGEST_DATABASE} bytes and none of the blank, {NOT_IN_DATABASE[1:-1]}")
+        return name
+
+    @field_validator("path")
+    @classmethod
+    def _names_a_file(cls, path: Path) -> Path:
+        if not path.name:
+            raise ValueError("must name a file; right would be e.g. foureyes.sqlite3")
+        return path
 
 
 class ResourceSettings(Section):

@@ -56,6 +56,8 @@ def _text(error: Mapping[str, Any], key: Key, root: Shape, defaults: BaseModel |
     if kind == "missing":
         return "is missing"
     value = shown(error["input"], shape)
+    if kind in ("too_short", "too_long"):
+        return f"{value} has {details['actual_length']} values; {_wanted(details)}{_example(key, shape, defaults)}"
     if kind == "value_error":  # the words of a validator of ours, which repeats no value
         words = str(details["error"])
         return words if shape is None or shape.kind is Kind.SECTION else f"{value} {words}"
@@ -70,17 +72,27 @@ def _text(error: Mapping[str, Any], key: Key, root: Shape, defaults: BaseModel |
     return f"{value}: {mask_patterns(str(error['msg']))}{example}"
 
 
+def _wanted(details: Mapping[str, Any]) -> str:
+    fewest, most = details.get("min_length"), details.get("max_length")
+    return f"at least {fewest} is needed" if fewest is not None else f"at most {most} can be used"
+
+
 def _choice(given: Any, value: str, expected: str) -> str:
     """pydantic writes the choices as "'a', 'b' or 'c'"."""
     choices = [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
+    if str(given) in choices:
+        return f"{value} is a text; write it without quotes"
     likely = closest(str(given), choices)
     return f"{value} is not one of: {', '.join(choices)}" + (f"; did you mean {likely}?" if likely else "")
 
 
 def shown(value: Any, shape: Shape | None) -> str:
     """A value for people: masked when it is a secret or cannot be told to be none, cut when it is long."""
-    if shape is None or shape.kind not in (Kind.TEXT, Kind.FLAG, Kind.NUMBER):
+    numbers = shape is not None and shape.item is not None and shape.item.kind is Kind.NUMBER
+    if shape is None or not (numbers or shape.kind in (Kind.TEXT, Kind.FLAG, Kind.NUMBER)):
         return "the value"
+    if numbers and isinstance(value, list | tuple):
+        value = f"[{', '.join(map(str, value))}]"
     text = str(value)
     return mask_patterns(repr(text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"))
 

@@ -189,7 +189,8 @@ class _Walk:
         if _is_null(node) and shape.nullable:
             return None
         if not isinstance(node, SequenceNode) or shape.item is None:
-            return self.problem(node, key, "a list is expected; right would be e.g. [1, 2]")
+            example = "[one, two]" if shape.item is not None and shape.item.kind is Kind.TEXT else "[1, 2]"
+            return self.problem(node, key, f"a list is expected; right would be e.g. {example}")
         values = []
         for number, item in enumerate(node.value):
             self.tree.lines[(*key, str(number))] = item.start_mark.line + 1
@@ -207,6 +208,8 @@ class _Walk:
         if shape.kind in (Kind.TEXT, Kind.SECRET):
             if self.quoted and tag != "str":
                 return self.problem(node, key, f"{shape.kind} in quotes is expected")
+            if "\0" in node.value and not self.quoted:  # a path cannot have one; a prompt in JSON may
+                return self.problem(node, key, "a NUL character (\\0) stands in it; leave it out")
             return _joined(node.value)
         return self._number_or_flag(node, tag, shape, key)
 

@@ -110,6 +110,7 @@ def recorder(settings: Settings, world: World) -> ChildSpec:
             journal=journal,
             clock=world.clock,
             retention=settings.store.retention,
+            audience=("console",),
         ),
         start_timeout=15.0,
         stop_timeout=2.5,

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import pytest
 
+from foureyes_actors.ports.clock import ManualClock
 from supervisors.inbox import Inbox
 
 
@@ -44,6 +45,28 @@ class FakeContext:
 
     def sent_to(self, name: str) -> list[object]:
         return [message for to, message in self.sent if to == name]
+
+
+class TimedContext(FakeContext):
+    """What is asked for with ``after`` comes when the clock gets there, and nothing else does."""
+
+    def __init__(self, name: str, clock: ManualClock, incarnation: int = 1, absent: tuple[str, ...] = ()) -> None:
+        super().__init__(name, incarnation, absent)
+        self._clock = clock
+        self.due: list[tuple[float, object]] = []  # monotonic seconds, message
+
+    def after(self, seconds: float, message: object) -> None:
+        super().after(seconds, message)
+        self.due.append((self._clock.monotonic() + seconds, message))
+
+    def pass_time(self, seconds: float, receive: Callable[[object], object]) -> None:
+        """``receive`` gets each message in its time."""
+        end = self._clock.monotonic() + seconds
+        while self.due and (first := min(self.due, key=lambda entry: entry[0]))[0] <= end:
+            self.due.remove(first)
+            self._clock.advance(max(0.0, first[0] - self._clock.monotonic()))
+            receive(first[1])
+        self._clock.advance(max(0.0, end - self._clock.monotonic()))
 
 
 def missing(reason: str) -> NoReturn:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from foureyes_actors import wiring
-from foureyes_actors.headless import Headless, Request
+from foureyes_actors.bug.actor import BugActor
+from foureyes_actors.errors import SourceRefused
+from foureyes_actors.headless import BAD_CONFIGURATION, Headless, Request
+from foureyes_actors.messages import GetStatus
+from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.settings import Settings
 from supervisors.actor import SupervisedActor
 from supervisors.cerberus import CERBERUS, ChildSpec, TreeStatus
@@ -88,7 +93,47 @@ def test_the_summary_says_who_was_replaced(
 
     monkeypatch.setattr(program, "_wait", die)
     program.run()
-    assert any(line.split() == ["cerberus", "replaced", "(capture", "1)"] for line in lines)
+    assert any(line.split() == ["restarts", "capture", "1", "x"] for line in lines)
+
+
+@pytest.mark.parametrize("source", [{"kind": "video", "video": {"path": "gone.mp4"}}, {"kind": "pictures"}])
+def test_a_file_that_is_not_there_is_said_once_and_before_anything_starts(
+    lines: list[str], source: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.model_validate({"source": source, "data_dir": tmp_path / "data"})
+    program = Headless(settings, {MODEL: ()}, wiring.real_world(settings), Request(), lines.append)
+    assert program.run() == BAD_CONFIGURATION
+    assert lines[-1].startswith(f"the configuration must be changed: source.{source['kind']}.path: ")
+    assert sum("must be changed" in line for line in lines) == 1 and not (tmp_path / "data").exists()
+
+
+def test_what_only_the_user_can_mend_ends_the_run_and_is_said_once(
+    lines: list[str], program: Headless, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the line of the end: not also by the log and as a replaced part."""
+    monkeypatch.setattr(Answers, "status", {}, raising=False)
+    monkeypatch.setattr(
+        wiring,
+        "children",
+        lambda *_: [
+            ChildSpec("bug", lambda context: BugActor(context, clock=SystemClock())),
+            ChildSpec("recorder", Answers),
+            wiring.console(program.world, wiring.Run("r", lines.append, print, lambda: None)),
+            ChildSpec("capture", Mortal),
+        ],
+    )
+
+    def refuse(_context: object) -> None:
+        program.tree.directory.tell("capture", SourceRefused("wrong password"))
+        assert program.ending.asked.wait(20)
+        eventually(lambda: program.tree.directory.ask("bug", GetStatus(), 5)["recorded"] == 1, 20, "kept as a fault")
+
+    monkeypatch.setattr(program, "_wait", refuse)
+    assert program.run() == BAD_CONFIGURATION
+    assert [line for line in [*lines, *caplog.messages] if "wrong password" in line] == [
+        "ending: the configuration must be changed: wrong password"
+    ]
 
 
 class Mortal(Answers):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from foureyes_actors.bug.document import error_document
+from foureyes_actors.bug.faults import TOLD
 from foureyes_actors.bug.fingerprint import fingerprint
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.bug.severity import severity_of
@@ -46,18 +47,20 @@ class BugActor(SupervisedActor):
         self._received = self._recorded = self._undelivered = self._own_failures = 0
         self._severities: Counter[str] = Counter()
         self._last: dict[str, str] | None = None
-
-    def on_start(self) -> None:
-        self.context.every(SECOND, FLUSH)
+        self._flush_coming = False
 
     def on_receive(self, message: Any) -> Any:
         match message:
             case Fault():
                 self._guarded(message)
             case Tick():
+                self._flush_coming = False
                 self._guarded(None)
             case GetStatus():
                 return self._status()
+        if self._storm.waiting and not self._flush_coming:
+            self._flush_coming = True
+            self.context.after(SECOND, Tick(FLUSH, 0))
         return None
 
     def on_stop(self) -> None:
@@ -117,7 +120,7 @@ class BugActor(SupervisedActor):
             "message": fault.message,
             "fingerprint": group,
         }
-        level = logging.WARNING if first else logging.DEBUG
+        level = logging.WARNING if first and TOLD not in fault.context else logging.DEBUG
         words = bounded(fault.message.partition("\n")[0], 300)
         logger.log(level, "%s: %s: %s (%s, %s)", fault.source, fault.exception_type, words, severity, group)
 

@@ -22,6 +22,7 @@ MAX_CONTEXT_VALUE = 1024
 MAX_CONTEXT_KEYS = 32
 MAX_CHAIN = 8  # exceptions along __cause__ and __context__
 MAX_FRAMES = 32
+TOLD = "told"  # in a fault's context: the user is told in another way already, and not by the log as well
 
 _PACKAGES = ("foureyes_actors", "supervisors")
 _PORTS = "foureyes_actors.ports"

@@ -104,9 +104,10 @@ class CaptureActor(SupervisedActor):
 
     def _begin(self) -> None:
         self._begun = True
-        self._health = StreamHealth(self._clock.monotonic())
+        now = self._clock.monotonic()  # making the source, and waiting for the models, took time that is no grabbing
+        self._pace, self._health = Pace(now), StreamHealth(now)
         self.context.every(1 / self._settings.rate, GRAB)
-        self._grab(self._clock.monotonic())
+        self._grab(now)
 
     def on_receive(self, message: Any) -> Any:
         match message:

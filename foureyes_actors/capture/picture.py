@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
+from PIL.Image import Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -26,6 +27,9 @@ _START_OF_SCAN = 0xDA
 _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0-SOF15; DHT, JPG and DAC lie between them
 _PROGRESSIVE = 0xC2
 _COMMON_SIZES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive
+GLANCE = 24 * 1024  # bytes of a JPEG that are decoded first in the look for black
+_FILLED = 128  # luma of what libjpeg had no data for
+_ROWS_AT_ONCE = 4  # rows of 8 pixels in a row of MCUs, at most (ITU-T T.81, A.2.4)
 _MAX_MARKERS = 2000  # before the first scan; colour profiles of some MB need 255
 _MAX_SCANS = 100  # a picture has about ten; each further one costs a decoder a walk over all pixels
 
@@ -90,16 +94,41 @@ def is_black(data: bytes, level: int) -> bool:
     decode.
 
     A JPEG is decoded at an eighth of its size, which needs the mean of each 8 x 8 block alone: a speck that hardly
-    lifts that mean goes unseen. A PNG has to be decoded in full. Transparency is ignored.
+    lifts that mean goes unseen. A PNG has to be decoded in full. Transparency is ignored. A large JPEG whose beginning
+    shows something bright is not decoded further: unpacking all of its data is what a look costs.
     """
+    if len(data) > GLANCE and data.startswith(_JPEG) and _bright_at_a_glance(data, level):
+        return False
     try:
         with open_examined(data) as image:
-            image.draft("L", (max(1, image.width // 8), max(1, image.height // 8)))
-            brightest = image.convert("L").getextrema()[1]
+            brightest = _eighth(image).getextrema()[1]
     except Exception as error:  # a decoder at work on a stranger's bytes: any exception means that they are broken
         raise BadPicture(f"the picture does not decode: {type(error).__name__}: {error}") from error
     assert isinstance(brightest, int | float)
     return brightest <= level
+
+
+def _bright_at_a_glance(data: bytes, level: int) -> bool:
+    """Whether the first rows of a JPEG have luma above ``level``; False also when they do not tell.
+
+    libjpeg fills what it has no data for with plain grey (jdhuff.c: blocks of zeros, luma 128), so rows of anything
+    else were decoded; the last of them may be half data, half grey. When no grey is at the end, this is no such JPEG.
+    """
+    try:
+        with open_examined(data[:GLANCE] + _JPEG_END) as image:
+            rows = _eighth(image)
+            grey = rows.point([int(value != _FILLED) for value in range(256)]).getbbox()
+            end = 0 if grey is None or grey[3] == rows.height else grey[3] - _ROWS_AT_ONCE
+            brightest = rows.crop((0, 0, rows.width, end)).getextrema()[1] if end > 0 else 0
+    except Exception:  # cut in its header, say: the full look decides
+        return False
+    return isinstance(brightest, int) and brightest > level
+
+
+def _eighth(image: ImageFile) -> Image:
+    """Its luma, at an eighth of its size when it is a JPEG."""
+    image.draft("L", (max(1, image.width // 8), max(1, image.height // 8)))
+    return image.convert("L")
 
 
 def _png(data: bytes) -> PictureInfo:

@@ -34,7 +34,7 @@ class PicturesSource:
 
     def grab(self) -> bytes:
         if self._waiting is None or (not self._waiting and self._settings.loop):
-            self._waiting = self._list()
+            self._waiting = self.listed()
         if not self._waiting:
             raise SourceEnded(f"no more pictures in {self._settings.path}")
         return self._read(self._waiting.pop())
@@ -42,7 +42,8 @@ class PicturesSource:
     def close(self) -> None:
         self._waiting = None
 
-    def _list(self) -> list[Path]:
+    def listed(self) -> list[Path]:
+        """All pictures, the last one first. Raises SourceRefused when there is none."""
         folder = self._settings.path
         try:
             found = self._files.listing(folder, (*AS_THEY_ARE, *CONVERTED))

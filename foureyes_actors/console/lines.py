@@ -8,9 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-from foureyes_actors.messages import Event, Field, FieldValue, Reading, ReadingSet, ReadingStatus, ServerState
+from foureyes_actors.messages import (
+    Event,
+    EventKind,
+    Field,
+    FieldValue,
+    Reading,
+    ReadingSet,
+    ReadingStatus,
+    ServerState,
+)
 from foureyes_actors.text import one_line
 
 MAX_TEXT = 80  # characters of a popup's text on one line
@@ -62,7 +70,17 @@ def exhausted_line(source: str, frames: int) -> str:
     return f"the source {one_line(source, MAX_TEXT)} has no more frames ({frames} in all)"
 
 
+def store_line(event: Event) -> str:
+    """The store has gone, or is back: what that means for what is read."""
+    reason = one_line(event.reason.partition(" (it had been away")[0], 300)
+    if event.after == "away":
+        reason = f"the store is away, the journal keeps what is read until it is back ({reason})"
+    return f"{stamp(event.at)}  * {reason}"
+
+
 def event_line(event: Event) -> str:
+    if event.kind is EventKind.STORE_CHANGED:
+        return store_line(event)
     change = f"{one_line(event.before or '-', MAX_TEXT)} -> {one_line(event.after or '-', MAX_TEXT)}"
     reason = f"  ({one_line(event.reason, 120)})" if event.reason else ""
     return f"{stamp(event.at)}  * {event.kind}: {one_line(event.subject, MAX_TEXT)}  {change}{reason}"
@@ -77,22 +95,3 @@ def stamp(at: datetime) -> str:
     """Local wall-clock time to a tenth of a second."""
     local = at.astimezone()
     return f"{local:%H:%M:%S}.{local.microsecond // 100_000}"
-
-
-def summary_lines(status: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The end of a run: every actor's counters, one line each; what is empty or zero is left out."""
-    return [f"  {name:<14} {text}" for name, counters in status.items() if (text := _counters(counters))]
-
-
-def _counters(counters: Mapping[str, Any]) -> str:
-    shown = ((key, _short(value)) for key, value in counters.items() if value and not isinstance(value, list | tuple))
-    return "  ".join(f"{key} {value}" for key, value in shown if value)
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping):
-        numbers = {k: v for k, v in value.items() if isinstance(v, int | float) and v}
-        return "(" + ", ".join(f"{k} {_short(v)}" for k, v in numbers.items()) + ")" if 0 < len(numbers) < 7 else ""
-    if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-    return one_line(str(value), 60)

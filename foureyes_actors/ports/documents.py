@@ -37,6 +37,7 @@ _ESCAPES = {"%": "%25", "$": "%24", ".": "%2E", "\0": "%00"}
 _UNESCAPES = {escape: char for char, escape in _ESCAPES.items()}
 _TO_ESCAPE = re.compile(r"[%$.\x00]")
 _TO_UNESCAPE = re.compile("|".join(_UNESCAPES))
+_AS_IT_IS = frozenset({bool, float, bytes})
 _OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 
@@ -123,8 +124,14 @@ def _value(value: object, name: str, path: str, depth: int) -> Any:
     """``value`` as BSON takes it. ``path``: where it is, for people."""
     if depth > MAX_DEPTH:
         raise DocumentRefused(f"{name} {path[:100]}...: nested deeper than {MAX_DEPTH} levels")
+    if value is None or type(value) in _AS_IT_IS:  # these first: nearly all values are one of them, or text
+        return value
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, Mapping):
+        return _mapping(value, name, path, depth)
     match value:
-        case None | bool() | bytes():
+        case bool() | bytes():
             return value
         case int():
             if not -(2**63) <= value < 2**63:
@@ -132,14 +139,10 @@ def _value(value: object, name: str, path: str, depth: int) -> Any:
             return int(value)
         case float():
             return float(value)
-        case str():
-            return clean_text(value)
         case Decimal() | datetime():
             return _scalar(value, name, path)
         case list() | tuple():
             return [_value(item, name, f"{path}[{at}]", depth + 1) for at, item in enumerate(value)]
-        case Mapping():
-            return _mapping(value, name, path, depth)
     raise DocumentRefused(f"{name} {path}: {type(value).__name__} is not a type that can be stored")
 
 

@@ -23,7 +23,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from foureyes_actors.ports.names import Lookup
 
 IDLE_LIMIT = 4.0  # seconds; LM Studio and uvicorn close after 5 s, and a request must not cross that on its way
-LONGEST_SLEEP = 1.0  # seconds; no wait is endless
+LONGEST_SLEEP = 5.0  # seconds; no wait is endless
 
 _exchange: ContextVar[Exchange | None] = ContextVar("foureyes_http_exchange", default=None)
 
@@ -70,6 +70,7 @@ class DeadlineWatch:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._open: set[Exchange] = set()
+        self._wakes_at = 0.0  # monotonic seconds; when the thread looks again by itself
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
@@ -80,7 +81,8 @@ class DeadlineWatch:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="http-deadlines", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            if exchange.until < self._wakes_at:
+                self._changed.notify()
         token = _exchange.set(exchange)
         try:
             yield
@@ -98,7 +100,7 @@ class DeadlineWatch:
             thread, self._thread = self._thread, None
             self._changed.notify_all()
         if thread is not None:
-            thread.join(2 * LONGEST_SLEEP)
+            thread.join(2.0)
 
     def _run(self) -> None:
         me = threading.current_thread()
@@ -108,7 +110,9 @@ class DeadlineWatch:
                 for exchange in [e for e in self._open if e.until <= now]:
                     exchange.abort("deadline")
                 next_one = min((e.until for e in self._open if not e.ended_by), default=now + LONGEST_SLEEP)
-                self._changed.wait(min(LONGEST_SLEEP, max(0.001, next_one - now)))
+                wait = min(LONGEST_SLEEP, max(0.001, next_one - now))
+                self._wakes_at = now + wait
+                self._changed.wait(wait)
 
 
 class _Tracked(HTTPConnection):
@@ -124,7 +128,7 @@ class _Tracked(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         exchange = _exchange.get()
-        until = time.monotonic() + float(self.timeout or LONGEST_SLEEP)
+        until = time.monotonic() + float(self.timeout or 1.0)
         try:
             return _dial(self._dns_host, self.port, until, exchange)
         except socket.gaierror as error:

@@ -20,8 +20,14 @@ from foureyes_actors.ports.http_connection import Exchange
 
 # AttributeError: urllib3 trips over a response whose socket was shut down under it.
 LIBRARY_ERRORS = (OSError, ValueError, AttributeError, urllib3_errors.HTTPError, http.client.HTTPException, zlib.error)
-_CONNECTING = (urllib3_errors.NewConnectionError, urllib3_errors.NameResolutionError, requests.exceptions.ProxyError)
-_NO_ADDRESS = (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema)
+_CONNECTING = (urllib3_errors.NewConnectionError, urllib3_errors.NameResolutionError, urllib3_errors.ProxyError)
+_NO_ADDRESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    urllib3_errors.LocationValueError,
+    urllib3_errors.URLSchemeUnknown,
+)
 
 
 def request_name(request: HttpRequest) -> str:

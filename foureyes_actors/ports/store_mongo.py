@@ -250,7 +250,7 @@ def _inserted(error: BulkWriteError) -> int:
 
 
 def _translated(error: PyMongoError, uri: str, timeout: float) -> Exception:
-    text = masked(str(error), uri).partition(", Topology Description")[0]
+    text = masked(str(error), uri).partition(", Topology Description")[0].partition(" (configured timeouts")[0]
     if isinstance(error, WriteError) and error.code in _REFUSING and not isinstance(error, DuplicateKeyError):
         return DocumentRefused(f"the database refuses a document: {text}")
     if isinstance(error, OperationFailure) and error.code in _WRONG_LOGIN:

@@ -31,7 +31,7 @@ from foureyes_actors.settings import ReadingsSettings
 from foureyes_actors.telling import Teller
 from supervisors.actor import ActorContext, SupervisedActor
 
-JOIN = "join"  # the tick that looks for frames that have waited long enough
+JOIN = "join"  # the tick that comes when a frame has waited long enough, or when silence is to be told
 MAX_SCREENS = 16  # sources whose fields are remembered; the one unseen for longest goes first
 
 
@@ -63,9 +63,7 @@ class ReadingsActor(SupervisedActor):
         self._values: Counter[str] = Counter()  # by status
         self._kinds: Counter[str] = Counter()  # of events
         self._event_number = 0
-
-    def on_start(self) -> None:
-        self.context.every(max(0.05, min(0.5, self._settings.join_timeout / 2)), JOIN)
+        self._tick_coming = False
 
     def on_stop(self) -> None:
         self._join, joined = fusion.flush(self._join)
@@ -95,17 +93,33 @@ class ReadingsActor(SupervisedActor):
                 return self._status()
             case _:
                 raise TypeError(f"{self.context.name} does not know {type(message).__name__}")
+        self._ask_for_tick()
         return None
+
+    def _ask_for_tick(self) -> None:
+        """One at a time, and only when there is something to wait for: a wake-up costs more than most messages. What
+        comes to be waited for later is due later."""
+        due = self._due()
+        if due is not None and not self._tick_coming:
+            self._tick_coming = True
+            self.context.after(max(0.0, due - self._clock.monotonic()), Tick(JOIN, 0))
+
+    def _due(self) -> float | None:
+        """When a frame will have waited long enough, or the silence after the last one (monotonic seconds)."""
+        if self._join.waiting:
+            return min(item.until for item in self._join.waiting)
+        return None if self._last is None else self._last_out + self._settings.join_timeout
 
     def _add(self, frame: FrameRef, part: Part) -> None:
         self._join, joined = fusion.add(self._join, frame, part, self._clock.monotonic())
         self._come_out(joined)
 
     def _tick(self) -> None:
+        self._tick_coming = False
         now = self._clock.monotonic()
         self._join, joined = fusion.expire(self._join, now)
         self._come_out(joined)
-        if self._last is not None and not self._join.waiting and now - self._last_out >= self._settings.join_timeout:
+        if self._last is not None and not self._join.waiting and now >= self._last_out + self._settings.join_timeout:
             self._tell_silence(self._last)
 
     def _come_out(self, joined: tuple[Joined, ...]) -> None:

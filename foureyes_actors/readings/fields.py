@@ -50,12 +50,11 @@ def step(state: FieldState, seen: Observation, rule: FieldRule) -> tuple[FieldSt
         return state, _reading(seen, ReadingStatus.STALE, seen.reason, state)
     if seen.at < state.newest:
         return state, _reading(seen, ReadingStatus.HELD, "a newer frame was read before this one", state)
-    state = replace(state, newest=seen.at)
     if seen.seen is Seen.NOTHING:
-        return state, _reading(seen, ReadingStatus.MISSING, seen.reason)
+        return replace(state, newest=seen.at), _reading(seen, ReadingStatus.MISSING, seen.reason)
     problem = seen.reason if seen.seen is Seen.ILLEGAL else _out_of_range(seen.value, rule)
     if problem:
-        return state, _reading(seen, ReadingStatus.REJECTED, problem)
+        return replace(state, newest=seen.at), _reading(seen, ReadingStatus.REJECTED, problem)
     return _judge(state, seen, rule)
 
 
@@ -65,12 +64,13 @@ def _judge(state: FieldState, seen: Observation, rule: FieldRule) -> tuple[Field
     row = state.row + 1 if state.row and agrees(state.field, state.candidate, seen.value) else 1
     if row >= rule.quorum:
         return _accept(state, seen, f"seen {row} times in a row" if row > 1 else "")
-    state = replace(state, candidate=seen.value, row=row)
+    state = replace(state, candidate=seen.value, row=row, newest=seen.at)
     return state, _reading(seen, ReadingStatus.HELD, f"{row} of {rule.quorum}", state)
 
 
 def _accept(state: FieldState, seen: Observation, reason: str) -> tuple[FieldState, Reading]:
-    accepted = replace(state, known=True, value=seen.value, currency=seen.currency, candidate=None, row=0)
+    """Built anew rather than replaced: this is what happens to each field of nearly each frame."""
+    accepted = FieldState(state.field, known=True, value=seen.value, currency=seen.currency, newest=seen.at)
     return accepted, _reading(seen, ReadingStatus.ACCEPTED, reason, accepted)
 
 

@@ -2,7 +2,9 @@
 before.
 
 All amounts of one screen use the same decimal mark. So when an amount of the frame proves the mark ("1.234,56"), the
-amounts that leave it open ("1.234") are read with it.
+amounts that leave it open ("1.234") are read with it. Groups alone ("1.234.567") are a weaker proof, because a reader
+takes small points for commas and the other way round: they decide about an amount that the grammar refuses by itself,
+and take back no amount that it accepts.
 """
 
 from __future__ import annotations
@@ -49,12 +51,13 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """An amount's text by the grammar alone. ``mark``: the decimal mark that it proves."""
+    """An amount's text by the grammar alone. ``mark``: the decimal mark that it proves; ``decimals``: it shows some."""
 
     text: str
     money: Money | None = None
     problem: str = ""
     mark: DecimalMark | None = None
+    decimals: bool = False
 
 
 def observe(answers: Iterable[TaskAnswer], failures: Mapping[Task, str], at: float) -> tuple[Observation, ...]:
@@ -98,7 +101,11 @@ def _amounts(answer: TaskAnswer) -> dict[Field, _Parsed]:
     marks = {each.mark for each in parsed.values()} - {None}
     if len(marks) != 1:
         return parsed
-    return {field: each if each.mark else _parse(each.text, *marks) for field, each in parsed.items()}
+    shown = any(each.decimals for each in parsed.values() if each.mark)
+    return {
+        field: each if each.mark or (each.money and not shown) else _parse(each.text, *marks)
+        for field, each in parsed.items()
+    }
 
 
 def _parse(text: str, mark: DecimalMark | None = None) -> _Parsed:
@@ -106,7 +113,7 @@ def _parse(text: str, mark: DecimalMark | None = None) -> _Parsed:
         money = parse_money(text, decimal_mark=mark)
     except MoneyError as error:
         return _Parsed(text, problem=str(error))
-    return _Parsed(text, money, mark=_mark_of(text, money))
+    return _Parsed(text, money, mark=_mark_of(text, money), decimals=_decimals(money) > 0)
 
 
 def proven_mark(text: str) -> DecimalMark | None:
@@ -120,9 +127,13 @@ def _mark_of(text: str, money: Money) -> DecimalMark | None:
         return None
     digits = [at for at, character in enumerate(text) if "0" <= character <= "9"]
     number = text[digits[0] : digits[-1] + 1]
-    decimals = -int(money.amount.as_tuple().exponent)
+    decimals = _decimals(money)
     if decimals > 0:
         return "," if number[-decimals - 1] == "," else "."
     if number.count(",") > 1:
         return "."
     return "," if number.count(".") > 1 else None
+
+
+def _decimals(money: Money) -> int:
+    return -int(money.amount.as_tuple().exponent)

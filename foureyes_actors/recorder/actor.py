@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from uuid import uuid4
 
+from foureyes_actors.bug.faults import TOLD
 from foureyes_actors.errors import StoreError
-from foureyes_actors.messages import CountError, Flush, GetStatus, StoreDocuments, Tick
+from foureyes_actors.messages import CountError, Event, EventKind, Flush, GetStatus, StoreDocuments, Tick
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.store import StorePort
 from foureyes_actors.recorder.journal import Journal
@@ -42,7 +44,8 @@ class RecorderActor(SupervisedActor):
     """Takes StoreDocuments, CountError (no reply), Flush (True: all that came before is in the store or the journal),
     GetStatus. Writes in its own thread; a store that is away is opened again by a worker, with growing pauses, while
     the journal takes what comes. A store or journal in use, or wrong settings, end ``on_start`` with StoreInUse or
-    ConfigurationError. Tells a Fault when the store goes away and when it is back, and when anything was lost."""
+    ConfigurationError. Tells a Fault when the store goes away and when it is back, and when anything was lost, and
+    ``audience`` an Event for the first two."""
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class RecorderActor(SupervisedActor):
         journal: Journal,
         clock: Clock,
         retention: RetentionSettings,
+        audience: tuple[str, ...] = (),
         bug: str = BUG,
         probe_every: float = 1.0,
         purge_every: float = 3600.0,
@@ -60,8 +64,11 @@ class RecorderActor(SupervisedActor):
         self._open_store, self._teller = open_store, Teller(context, clock, bug=bug)
         self._probe_every, self._purge_every = probe_every, purge_every
         self._writer = Writer(journal, clock, retention)
+        self._clock, self._audience = clock, audience
+        self._away = False  # as the audience knows it
         self._worker: Worker | None = None
         self._opening = False  # the worker opens the store, or its result is on the way
+        self._probe_coming = False
 
     def on_start(self) -> None:
         self._guarded(self._start)
@@ -79,7 +86,6 @@ class RecorderActor(SupervisedActor):
     def _start(self) -> None:
         self._writer.start(self._open_store)
         self._worker = Worker(f"{self.context.name}-open")
-        self.context.every(self._probe_every, PROBE)
         self.context.every(self._purge_every, PURGE)
         self.context.after(self._probe_every, Tick(PURGE, 0))  # a run may be shorter than the rhythm
         self._go_on()
@@ -94,7 +100,10 @@ class RecorderActor(SupervisedActor):
                 return {**self._writer.status(), "undelivered": dict(self._teller.undelivered)}
             case StoreOpened():
                 self._take(message)
-            case ReplayOn() | Tick(name="probe"):
+            case ReplayOn():
+                self._writer.replay(SLICE)
+            case Tick(name="probe"):
+                self._probe_coming = False
                 self._writer.replay(SLICE)
             case Tick(name="purge"):
                 if self._writer.purge():
@@ -108,6 +117,9 @@ class RecorderActor(SupervisedActor):
             self._opening = self._worker.submit(self._open_store, self._deliver)
         if self._writer.replaying:
             self.context.tell_self(ReplayOn())
+        if not (self._writer.settled or self._probe_coming):
+            self._probe_coming = True
+            self.context.after(self._probe_every, Tick(PROBE, 0))
         self._tell_reports()
 
     def _deliver(self, result: StorePort | Exception) -> None:
@@ -129,8 +141,21 @@ class RecorderActor(SupervisedActor):
         reports, self._writer.reports = self._writer.reports, []
         status: Mapping[str, Any] = self._writer.status() if reports else {}
         facts = {key: str(status[key]) for key in ("store", "condition", "pending", "dropped", "refused") if status}
+        edge = self._edge(reports, status) if reports else None
         for error in reports:
-            self._teller.fault(error, facts)
+            self._teller.fault(error, {**facts, TOLD: "as an event"} if error is edge else facts)
+
+    def _edge(self, reports: list[Exception], status: Mapping[str, Any]) -> Exception | None:
+        """The report that says that the store has gone or is back; the audience hears it as an event."""
+        away = status["away_since"] is not None
+        if away is self._away or not self._audience:
+            return None
+        self._away = away
+        before, after = ("stored", "away") if away else ("away", "stored")
+        edge = reports[0] if away else reports[-1]
+        event = Event(uuid4().hex, EventKind.STORE_CHANGED, self._clock.utc_now(), "store", before, after, str(edge))
+        self._teller.tell(self._audience, event)
+        return edge
 
     def _guarded(self, job: Callable[[], Any]) -> Any:
         """A defect ends this incarnation; the store and the journal must be free for the next one."""

@@ -110,6 +110,11 @@ class Writer:
         return self._store is None and absence is not None and self._clock.monotonic() >= absence.next_probe
 
     @property
+    def settled(self) -> bool:
+        """The store is there and the journal is empty: there is nothing to look after."""
+        return self._store is not None and not self._journal.pending
+
+    @property
     def replaying(self) -> bool:
         return self._store is not None and self._journal.pending > 0
 

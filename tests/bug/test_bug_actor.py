@@ -13,11 +13,11 @@ from foureyes_actors.bug.actor import BugActor
 from foureyes_actors.bug.faults import fault_from_exception
 from foureyes_actors.bug.fingerprint import fingerprint
 from foureyes_actors.errors import AnswerContractError, StoreUnavailable
-from foureyes_actors.messages import CountError, Fault, FaultRecorded, GetStatus, Tick
+from foureyes_actors.messages import CountError, Fault, FaultRecorded, GetStatus
 from foureyes_actors.ports.clock import ManualClock
 from supervisors.inbox import InboxFull
 from tests.bug.make import a_fault, raised
-from tests.support import FakeContext
+from tests.support import FakeContext, TimedContext
 
 CANARY = "c4n4ry-7f3a"
 OTHER = "sk-lm-abcdefgh:c4n4ry-other"
@@ -30,14 +30,14 @@ FIELDS = {
 
 
 class Bench:
-    def __init__(self, context: FakeContext | None = None) -> None:
-        self.clock, self.context = ManualClock(), context or FakeContext("bug")
+    def __init__(self, kind: type[TimedContext] = TimedContext, absent: tuple[str, ...] = ()) -> None:
+        self.clock = ManualClock()
+        self.context = kind("bug", self.clock, absent=absent)
         self.actor = BugActor(self.context, clock=self.clock, secrets=(CANARY, ""))
         self.actor.on_start()
 
     def tick(self, seconds: float = 1.0) -> None:
-        self.clock.advance(seconds)
-        self.actor.on_receive(Tick("flush", 1))
+        self.context.pass_time(seconds, self.actor.on_receive)
 
     @property
     def documents(self) -> list[Mapping[str, Any]]:
@@ -66,7 +66,7 @@ def test_a_fault_becomes_a_document_and_a_word() -> None:
     assert document["context"] == {"frame": "7"} and document["occurrences"] == 1
     assert (document["resolved"], document["resolved_at"], document["resolution"]) == (False, None, None)
     assert bench.told == [FaultRecorded(fault, fingerprint(fault), 1)]
-    assert bench.context.ticks == [(1.0, "flush")]
+    assert (bench.context.ticks, bench.context.later) == ([], [])  # nothing waits, so nothing wakes it
 
 
 def test_occurrences_are_counted_for_forgewright() -> None:
@@ -127,7 +127,7 @@ def test_another_group_is_heard_in_the_middle_of_a_storm() -> None:
     assert bench.documents[-1]["exception_type"] == "KeyError"
 
 
-class FullContext(FakeContext):
+class FullContext(TimedContext):
     """Its recorder's inbox is full."""
 
     full = True
@@ -139,8 +139,8 @@ class FullContext(FakeContext):
 
 
 def test_what_the_recorder_does_not_take_is_offered_again() -> None:
-    for context in (FullContext("bug"), FakeContext("bug", absent=("recorder",))):
-        bench = Bench(context)
+    for bench in (Bench(FullContext), Bench(absent=("recorder",))):
+        context = bench.context
         fault = a_fault()
         bench.actor.on_receive(fault)
         assert bench.documents == [] and bench.status["undelivered"] == 1
@@ -153,7 +153,7 @@ def test_what_the_recorder_does_not_take_is_offered_again() -> None:
 
 
 def test_an_absent_forgewright_costs_nothing() -> None:
-    bench = Bench(FakeContext("bug", absent=("forgewright",)))
+    bench = Bench(absent=("forgewright",))
     bench.actor.on_receive(a_fault())
     assert len(bench.documents) == 1
 

@@ -12,11 +12,11 @@ from foureyes_actors.capture.cabinet_source import CabinetSource
 from foureyes_actors.capture.picture import PictureInfo, examine
 from foureyes_actors.capture.source import FrameSource
 from foureyes_actors.capture.truth_file import read_truths, truth_line
-from foureyes_actors.errors import SettingsError, SourceRefused
+from foureyes_actors.errors import SourceRefused
 from foureyes_actors.messages import GameState
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.ports.files import LocalFiles
-from foureyes_actors.settings import CabinetSettings, PictureLimits
+from foureyes_actors.settings import CABINET_THEMES, CabinetSettings, PictureLimits
 
 THEME = THEMES[0]
 
@@ -45,9 +45,8 @@ def test_the_name_is_the_themes(clock: ManualClock) -> None:
     assert CabinetSource(CabinetSettings(), clock, LocalFiles()).name == "cabinet:lucky_gold"
 
 
-def test_an_unknown_theme_is_a_settings_error(clock: ManualClock) -> None:
-    with pytest.raises(SettingsError, match="no_such_theme"):
-        CabinetSource(CabinetSettings(theme="no_such_theme"), clock, LocalFiles())
+def test_the_settings_know_exactly_the_themes_that_can_be_drawn() -> None:
+    assert CABINET_THEMES == THEMES
 
 
 def test_the_truth_is_found_by_the_pictures_digest(tmp_path: Path, clock: ManualClock) -> None:

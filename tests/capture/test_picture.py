@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import warnings
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from foureyes_actors.capture.picture import PictureInfo, examine, is_black
+from foureyes_actors.capture.picture import GLANCE, PictureInfo, examine, is_black
 from foureyes_actors.errors import BadPicture
 from foureyes_actors.settings import PictureLimits
 from tests.capture.made_pictures import drawn, encoded, jpeg, jpeg_claiming, png, png_claiming
@@ -135,6 +137,26 @@ def test_a_line_of_text_on_black_is_not_black(kind: str) -> None:
     image = Image.new("RGB", (320, 180))
     image.paste((255, 255, 255), (100, 90, 104, 100))
     assert is_black(encoded(image, kind), 8) is False
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"subsampling": 0}, {"progressive": True}, {"restart_marker_rows": 1}, {"restart_marker_blocks": 7}],
+)
+@pytest.mark.parametrize(("bright_row", "black"), [(None, True), (0, False), (40, False), (400, False), (715, False)])
+def test_a_large_jpeg_is_looked_at_from_its_beginning_on(
+    mode: str, options: dict[str, Any], bright_row: int | None, black: bool
+) -> None:
+    """Dark noise, so that a black picture is large too; the glance at its beginning must not decide wrongly."""
+    dark = Image.effect_noise((1283, 720), 80).point([min(value // 40, 5) for value in range(256)])
+    if bright_row is not None:
+        dark.paste(200, (0, bright_row, 1283, bright_row + 5))
+    image = dark.convert("RGB").convert(mode)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=98, **options)
+    assert len(file.getvalue()) > 2 * GLANCE
+    assert is_black(file.getvalue(), 8) is black
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (8, 8)])

@@ -102,6 +102,18 @@ def test_events_and_the_servers_phases_are_told_once() -> None:
     assert desk.exhausted == [True]
 
 
+def test_a_store_that_is_away_is_told_with_what_becomes_of_the_readings() -> None:
+    desk = Desk()
+    gone = "the store mongodb://h/: nobody answers within 3 s"
+    back = "the store is back after 62.0 s: 10 documents were replayed, 0 were lost (it had been away: gone)"
+    for before, after, reason in (("stored", "away", gone), ("away", "stored", back)):
+        desk.actor.on_receive(Event("e", EventKind.STORE_CHANGED, AT, "store", before, after, reason))
+    assert [line.split("  ", 1)[1] for line in desk.written] == [
+        f"* the store is away, the journal keeps what is read until it is back ({gone})",
+        "* the store is back after 62.0 s: 10 documents were replayed, 0 were lost",
+    ]
+
+
 @pytest.mark.parametrize("hostile", ["\x1b[2Jgone", "a\r\nb", "x" * 500, "\u202egnp.exe", "tab\tand\x00nul"])
 def test_text_from_a_screen_cannot_steer_the_terminal(hostile: str) -> None:
     shown = lines.show_value(hostile)
@@ -131,17 +143,3 @@ def test_amounts_of_two_currencies_are_not_subtracted() -> None:
     assert lines.show_reading(replace(dollars, value=Decimal(7)), dollars) == "mini 7 USD (+2)"
     assert lines.show_reading(replace(dollars, currency="JPY"), dollars) == "mini 5 JPY"
     assert lines.show_reading(replace(dollars, value=Decimal(900), currency="JPY"), dollars) == "mini 900 JPY"
-
-
-def test_the_summary_leaves_out_what_is_empty() -> None:
-    counters = {
-        "frames": 3,
-        "rate": 2.987654,
-        "failures": {},
-        "late": 0,
-        "times": {"median": 1.0, "note": "x"},
-        "list": [1],
-    }
-    assert lines.summary_lines({"capture": counters, "idle": {"nothing": 0}}) == [
-        "  capture        frames 3  rate 2.99  times (median 1)"
-    ]

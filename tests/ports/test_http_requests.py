@@ -154,6 +154,30 @@ def test_one_connection_serves_many_exchanges(start: Start, http: RequestsHttp) 
     assert all(r.startswith(b"POST /x HTTP/1.1") and r.endswith(b"\r\n\r\nbody") for r in server.requests)
 
 
+def test_each_exchange_has_its_own_headers_and_body(start: Start, http: RequestsHttp) -> None:
+    """What is kept from one exchange to the next must not be sent with another."""
+    server = start(answering(OK))
+    asked = [("POST", {"X-A": "1"}, b"one"), ("POST", {"X-A": "2"}, b"other"), ("POST", {}, None), ("GET", {}, None)]
+    for method, headers, body in 2 * asked:
+        http.exchange(HttpRequest(method, f"{server.url}/x?y=%20#z", headers, body))
+    assert server.connections == 1
+    for sent, (method, headers, body) in zip(server.requests, 2 * asked, strict=True):
+        head, _, rest = sent.partition(b"\r\n\r\n")
+        first, *lines = head.split(b"\r\n")
+        assert first == f"{method} /x?y=%20 HTTP/1.1".encode()
+        assert rest == (body or b"")
+        assert [line for line in lines if line.startswith(b"X-A")] == [f"X-A: {v}".encode() for v in headers.values()]
+        lengths = [line for line in lines if line.startswith(b"Content-Length")]
+        assert lengths == ([f"Content-Length: {len(body or b'')}".encode()] if method == "POST" else [])
+
+
+def test_more_servers_than_pools_and_then_the_first_again(start: Start, http: RequestsHttp) -> None:
+    servers = [start(answering(OK)) for _ in range(6)]
+    for server in 2 * servers:
+        assert http.exchange(HttpRequest("POST", server.url, body=b"x")).body == b"ok"
+    assert [len(server.requests) for server in servers] == [2] * 6
+
+
 @pytest.mark.parametrize("status", [204, 301, 302, 400, 404, 500, 503])
 def test_every_status_is_a_reply(start: Start, http: RequestsHttp, status: int) -> None:
     server = start(
@@ -197,8 +221,14 @@ def test_a_proxy_of_the_environment_counts_for_other_hosts(
         monkeypatch.setenv(name, server.url)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    assert http.exchange(HttpRequest("GET", "http://models.example/v1/models")).body == b"ok"
-    assert server.requests[0].startswith(b"GET http://models.example/v1/models HTTP/1.1")
+    for number in (1, 2):
+        assert http.exchange(HttpRequest("GET", f"http://models.example/v1/models/{number}")).body == b"ok"
+        assert server.requests[-1].startswith(f"GET http://models.example/v1/models/{number} HTTP/1.1".encode())
+    other = start(answering(OK))
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, other.url)
+    http.exchange(HttpRequest("GET", "http://models.example/v1/models/1"))
+    assert len(other.requests) == 1
 
 
 def test_netrc_does_not_replace_the_authorization(

@@ -25,21 +25,21 @@ from foureyes_actors.messages import (
     StreamCondition,
     StreamHealthChanged,
     Task,
-    Tick,
 )
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.readings.actor import MAX_SCREENS, ReadingsActor
 from foureyes_actors.settings import ReadingsSettings
 from supervisors.inbox import InboxFull
 from tests.readings.support import MODEL, analysis, frame, motion, ocr, popup, state
-from tests.support import FakeContext
+from tests.support import TimedContext
 
 WHOLE = (ocr(grand="$100.00", balance="$5.00"), state("idle"), motion("stopped"), popup("none"))
 
 
 class Stage:
     def __init__(self, *models: str, settings: ReadingsSettings | None = None, incarnation: int = 1) -> None:
-        self.context, self.clock = FakeContext("readings", incarnation), ManualClock()
+        self.clock = ManualClock()
+        self.context = TimedContext("readings", self.clock, incarnation)
         self.actor = ReadingsActor(
             self.context,
             run_id="run",
@@ -54,8 +54,7 @@ class Stage:
             self.actor.on_receive(message)
 
     def tick(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.give(Tick("join", 1))
+        self.context.pass_time(seconds, self.actor.on_receive)
 
     @property
     def sets(self) -> list[ReadingSet]:
@@ -109,7 +108,6 @@ def test_two_models_are_joined() -> None:
 
 def test_the_tick_ends_the_wait_for_a_silent_model_and_its_late_answer_is_a_supplement() -> None:
     stage = Stage("a", "b")
-    assert stage.context.ticks == [(0.5, "join")]
     stage.give(analysis(1, *WHOLE[:2], model="a"))
     stage.tick(9.9)
     assert stage.sets == []
@@ -187,6 +185,17 @@ def test_silence_makes_everything_stale_once() -> None:
     stage.give(analysis(90, *WHOLE))
     stage.tick(11)
     assert stage.status["silences"] == 2
+
+
+def test_nothing_wakes_the_actor_but_what_it_waits_for() -> None:
+    stage = Stage()
+    assert (stage.context.ticks, stage.context.due) == ([], [])
+    for number in range(1, 31):  # ten seconds of frames
+        stage.give(analysis(number, *WHOLE))
+        stage.tick(1 / 3)
+    assert len(stage.context.later) <= 2
+    stage.tick(60)
+    assert (stage.status["silences"], stage.context.due) == (1, [])
 
 
 def test_silence_is_told_of_the_newest_frame() -> None:

@@ -82,6 +82,19 @@ def test_an_open_amount_that_the_proven_mark_forbids_is_refused() -> None:
     assert found[Field.BALANCE].value == Decimal("1000.50")
 
 
+def test_groups_alone_take_back_no_legal_amount() -> None:
+    """A reader took GRAND's commas for points; what a yen screen shows without decimals stays legal."""
+    found = seen(ocr(grand="¥5.282.279", major="¥211,333", minor="¥44,537", mini="¥617", balance="¥18,081"))
+    assert [o.value for o in found.values()][:5] == [Decimal(n) for n in (5282279, 211333, 44537, 617, 18081)]
+    helped = seen(ocr(grand="KWD 1.234.567", balance="KWD 2,500"))
+    assert helped[Field.BALANCE].value == Decimal("2.500"), "an amount that is not legal by itself is helped by it"
+
+
+def test_nothing_is_carried_over_from_a_screen_before() -> None:
+    assert seen(ocr(grand="1.234,56 €"))[Field.GRAND].value == Decimal("1234.56")
+    assert seen(ocr(grand="¥211,333"))[Field.GRAND].value == Decimal(211333)
+
+
 def test_contradicting_marks_prove_nothing() -> None:
     found = seen(ocr(grand="1,234", major="1.50", minor="1,50"))
     assert [found[f].value for f in (Field.GRAND, Field.MAJOR, Field.MINOR)] == [

@@ -11,8 +11,19 @@ from typing import Any
 
 import pytest
 
+from foureyes_actors.bug.faults import TOLD
 from foureyes_actors.errors import ConfigurationError, StoreInUse
-from foureyes_actors.messages import Collection, CountError, Fault, Flush, GetStatus, StoreDocuments, Tick
+from foureyes_actors.messages import (
+    Collection,
+    CountError,
+    Event,
+    EventKind,
+    Fault,
+    Flush,
+    GetStatus,
+    StoreDocuments,
+    Tick,
+)
 from foureyes_actors.ports.clock import ManualClock, SystemClock
 from foureyes_actors.ports.store import StorePort
 from foureyes_actors.ports.store_mongo import MongoStore
@@ -54,6 +65,7 @@ class Bench:
             journal=self.journal,
             clock=self.clock,
             retention=RetentionSettings(),
+            audience=("console",),
         )
 
     def status(self) -> dict[str, Any]:
@@ -63,6 +75,9 @@ class Bench:
 
     def faults(self) -> list[Fault]:
         return [message for message in self.context.sent_to("bug") if isinstance(message, Fault)]
+
+    def events(self) -> list[Event]:
+        return [message for message in self.context.sent_to("console") if isinstance(message, Event)]
 
     def opened(self) -> StoreOpened:
         """What the worker told the actor; handed on by the test."""
@@ -92,8 +107,25 @@ def test_documents_are_in_the_store_when_the_next_message_is_handled(bench: Benc
 
 def test_its_rhythms(bench: Bench) -> None:
     bench.actor.on_start()
-    assert bench.context.ticks == [(1.0, "probe"), (3600.0, "purge")]
+    assert bench.context.ticks == [(3600.0, "purge")]
     assert bench.context.later == [(1.0, Tick("purge", 0))]
+
+
+def test_it_looks_after_a_store_that_is_away_and_no_longer(bench: Bench) -> None:
+    probe = (1.0, Tick("probe", 0))
+    bench.actor.on_start()
+    bench.switch.away = True
+    for number in range(3):
+        bench.actor.on_receive(readings(f"r{number}"))
+    assert bench.context.later.count(probe) == 1  # one at a time
+    bench.switch.away = False
+    bench.clock.advance(60)
+    bench.actor.on_receive(Tick("probe", 0))
+    assert bench.context.later.count(probe) == 2
+    bench.actor.on_receive(bench.opened())
+    bench.actor.on_receive(ReplayOn())
+    bench.actor.on_receive(Tick("probe", 0))
+    assert (bench.context.later.count(probe), bench.status()["condition"]) == (2, "stored")
 
 
 def test_a_bug_actor_that_is_full_does_not_end_the_recorder(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +137,7 @@ def test_a_bug_actor_that_is_full_does_not_end_the_recorder(bench: Bench, monkey
     bench.switch.away = True
     bench.actor.on_receive(readings("a"))
     assert bench.status()["pending"] == 1
-    assert bench.status()["undelivered"] == {"bug": 1}
+    assert bench.status()["undelivered"] == {"console": 1, "bug": 2}, "the event, the fault about it, the edge"
 
 
 def test_away_and_back(bench: Bench) -> None:
@@ -116,7 +148,10 @@ def test_away_and_back(bench: Bench) -> None:
     assert bench.status()["condition"] == "away"
     assert bench.status()["pending"] == 10
     assert bench.actor.on_receive(Flush()) is True  # durable, in the journal
+    (event,) = bench.events()
+    assert (event.kind, event.before, event.after) == (EventKind.STORE_CHANGED, "stored", "away")
     (fault,) = bench.faults()
+    assert TOLD in fault.context, "the log need not say it again"
     assert (fault.source, fault.exception_type) == ("recorder", "foureyes_actors.errors.StoreUnavailable")
     assert fault.context["condition"] == "away"
 
@@ -134,6 +169,8 @@ def test_away_and_back(bench: Bench) -> None:
     status = bench.status()
     assert (status["condition"], status["pending"], status["replayed"]) == ("stored", 0, 10)
     assert "is back after 62.0 s: 10 documents were replayed" in bench.faults()[1].message
+    assert [event.after for event in bench.events()] == ["away", "stored"]
+    assert bench.events()[1].reason == bench.faults()[1].message
     assert len(bench.faults()) == 2
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from foureyes_actors import settings_file, settings_yaml
+from foureyes_actors.capture.cabinet import THEMES
 from foureyes_actors.errors import SettingsError
 from foureyes_actors.messages import Field
 from foureyes_actors.ports.files import LocalFiles
@@ -136,9 +137,31 @@ PROBLEMS = {
     "e.g. http://127.0.0.1:8080",
     "model_server: {base_url: 'localhost:1234'}": "foureyes.yaml:1: model_server.base_url: 'localhost:1234' "
     "must be auto or an address such as http://127.0.0.1:1234",
-    "source: {screen: {region: [0, 0, 2, 1]}}": "foureyes.yaml:1: source.screen.region: the value must be x1, y1, x2, "
-    "y2 with 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1",
-    "source: {screen: {region: [0, 0, 1]}}": "foureyes.yaml:1: source.screen.region.3: is missing",
+    "source: {screen: {region: [0, 0, 2, 1]}}": "foureyes.yaml:1: source.screen.region: '[0, 0, 2, 1]' must be "
+    "x1, y1, x2, y2 with 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1",
+    "source: {screen: {region: [0, 0, 1]}}": "foureyes.yaml:1: source.screen.region: '[0, 0, 1]' must be four numbers "
+    "x1, y1, x2, y2; right would be e.g. [0, 0, 1, 0.5]",
+    "source: {screen: {region: []}}": "foureyes.yaml:1: source.screen.region: '[]' must be four numbers "
+    "x1, y1, x2, y2; right would be e.g. [0, 0, 1, 0.5]",
+    "inference:\n  backoff: []": "foureyes.yaml:2: inference.backoff: '[]' has 0 values; at least 1 is needed; "
+    "right would be e.g. [2.0, 4.0]",
+    "model_server: {command: lms}": "foureyes.yaml:1: model_server.command: a list is expected; "
+    "right would be e.g. [one, two]",
+    "source:\n  cabinet:\n    theme: nope": "foureyes.yaml:3: source.cabinet.theme: 'nope' is not one of: all, "
+    + ", ".join(THEMES),
+    "source: {cabinet: {width: 100}}": "foureyes.yaml:1: source.cabinet.width: '100' is less than 320; "
+    "right would be e.g. 1280",
+    "model_server: {base_url: 'http://h:99999'}": "foureyes.yaml:1: model_server.base_url: 'http://h:99999' "
+    "must be auto or an address such as http://127.0.0.1:1234",
+    "model_server: {base_url: 'http://[::1'}": "foureyes.yaml:1: model_server.base_url: 'http://[::1' "
+    "must be auto or an address such as http://127.0.0.1:1234",
+    "readings: {fields: {grand: {minimum: 5, maximum: 1}}}": "foureyes.yaml:1: readings.fields.grand: minimum 5 is "
+    "more than maximum 1: no value could be right",
+    "store: {database: 'a b'}": "foureyes.yaml:1: store.database: 'a b' must have 1 to 63 bytes and none of the blank, "
+    '$./:*<>?|"\\',
+    "store: {path: ''}": "foureyes.yaml:1: store.path: '' must name a file; right would be e.g. foureyes.sqlite3",
+    "version: '1'": "foureyes.yaml:1: version: '1' is a text; write it without quotes",
+    'data_dir: "a\\0b"': "foureyes.yaml:1: data_dir: a NUL character (\\0) stands in it; leave it out",
     "store: {uri: 'postgres://x'}": "foureyes.yaml:1: store.uri: the value must begin with mongodb:// or mongodb+srv://",
     "log: {level: !!python/name:os.system x}": "foureyes.yaml:1: log.level: a tag (!...) stands where a text is "
     "expected; put it in quotes",
