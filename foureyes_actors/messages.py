@@ -224,6 +224,15 @@ class ServerSuspect:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class FallbackChanged:
+    """The polling fallback begins or ends: while it is active, frames are read without the model server."""
+
+    conflation_key: ClassVar[str] = "fallback"
+    active: bool
+    reason: str = ""
+
+
 # --- readings -------------------------------------------------------------------------------------------------------
 
 
@@ -275,6 +284,8 @@ class EventKind(StrEnum):
     SERVER_CHANGED = "server_changed"
     STORE_CHANGED = "store_changed"  # it went away, or is back
     HEAD_BITTEN = "head_bitten"
+    MODE_CHANGED = "mode_changed"  # a part's polling fallback begins or ends
+    CONFIGURATION_KEPT = "configuration_kept"  # it was to be read again, and is broken
     RUN_STARTED = "run_started"
     RUN_ENDED = "run_ended"
 
@@ -291,6 +302,7 @@ class Event:
     after: str | None
     reason: str = ""
     frame: FrameRef | None = None
+    seconds: float | None = None  # how long it took, where that is part of the news
 
 
 # --- upkeep ---------------------------------------------------------------------------------------------------------

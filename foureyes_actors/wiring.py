@@ -22,7 +22,7 @@ from foureyes_actors.capture.sources import open_source
 from foureyes_actors.console.actor import ConsoleActor
 from foureyes_actors.forgewright.actor import ForgewrightActor
 from foureyes_actors.inference.actor import InferenceActor
-from foureyes_actors.lm_studio.actor import LMStudioActor
+from foureyes_actors.lm_studio.actor import History, LMStudioActor
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.clock import Clock, SystemClock
 from foureyes_actors.ports.files import FilesPort, LocalFiles
@@ -40,7 +40,8 @@ from foureyes_actors.recorder.journal import Journal
 from foureyes_actors.resource.actor import ResourceActor
 from foureyes_actors.settings import ModelEntry, Settings
 from foureyes_actors.settings_file import secrets_of
-from supervisors.cerberus import ChildSpec
+from supervisors.actor import ActorContext
+from supervisors.specs import ChildSpec
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,20 @@ class Run:
     frames: int | None = None
 
 
+class Config:
+    """The configuration in force. An actor reads it when it is built, so that a reload builds it from the new one."""
+
+    def __init__(self, settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
+        self.settings = settings
+        self._reread = reread
+        self.degraded = False  # the model server is in its polling fallback
+
+    def reread(self) -> None:
+        """Raises ConfigurationError; what was in force stays then."""
+        if self._reread is not None:
+            self.settings = self._reread()
+
+
 ModelTasks = dict[str, tuple[tuple[Task, ModelEntry], ...]]
 
 
@@ -84,24 +99,25 @@ def inference_name(model: str) -> str:
     return f"inference:{model}"
 
 
-def children(settings: Settings, models: ModelTasks, world: World, run: Run) -> list[ChildSpec]:
-    """In start order."""
+def children(config: Config, models: ModelTasks, world: World, run: Run) -> list[ChildSpec]:
+    """In start order. ``depends_on``: whose reload brings a child back too, with fresh handles."""
     askers = tuple(inference_name(model) for model in models)
+    finite_source = finite(config.settings)
     return [
-        recorder(settings, world),
-        bug(settings, world),
+        recorder(config, world),
+        bug(config, world),
         ChildSpec("forgewright", lambda context: ForgewrightActor(context)),
         console(world, run),
-        readings(settings, models, world, run),
-        resource(settings, world),
-        lm_studio(settings, models, world, audience=(*askers, "readings", "resource", "console", *finite(settings))),
-        *(inference(settings, model, tasks, world) for model, tasks in models.items()),
-        capture(settings, world, targets=askers),
+        readings(config, models, world, run),
+        resource(config, world),
+        lm_studio(config, models, world, audience=(*askers, "readings", "resource", "console", *finite_source)),
+        *(inference(config, model, tasks, world) for model, tasks in models.items()),
+        capture(config, world, targets=askers, wait_for="lm_studio" if finite_source else ""),
     ]
 
 
-def recorder(settings: Settings, world: World) -> ChildSpec:
-    journal = Journal(settings.data_dir / "journal")  # one for all incarnations: a hung one would keep it locked
+def recorder(config: Config, world: World) -> ChildSpec:
+    journal = Journal(config.settings.data_dir / "journal")  # one for all incarnations: a hung one would keep it locked
     return ChildSpec(
         "recorder",
         lambda context: RecorderActor(
@@ -109,7 +125,7 @@ def recorder(settings: Settings, world: World) -> ChildSpec:
             open_store=world.store,
             journal=journal,
             clock=world.clock,
-            retention=settings.store.retention,
+            retention=config.settings.store.retention,
             audience=("console",),
         ),
         start_timeout=15.0,
@@ -117,9 +133,10 @@ def recorder(settings: Settings, world: World) -> ChildSpec:
     )
 
 
-def bug(settings: Settings, world: World) -> ChildSpec:
-    secrets = secrets_of(settings)
-    return ChildSpec("bug", lambda context: BugActor(context, clock=world.clock, secrets=secrets))
+def bug(config: Config, world: World) -> ChildSpec:
+    return ChildSpec(
+        "bug", lambda context: BugActor(context, clock=world.clock, secrets=secrets_of(config.settings))
+    )
 
 
 def console(world: World, run: Run) -> ChildSpec:
@@ -136,13 +153,13 @@ def console(world: World, run: Run) -> ChildSpec:
     )
 
 
-def readings(settings: Settings, models: ModelTasks, world: World, run: Run) -> ChildSpec:
+def readings(config: Config, models: ModelTasks, world: World, run: Run) -> ChildSpec:
     return ChildSpec(
         "readings",
         lambda context: ReadingsActor(
             context,
             run_id=run.id,
-            settings=settings.readings,
+            settings=config.settings.readings,
             models=tuple(models),
             clock=world.clock,
             audience=("console",),
@@ -150,42 +167,45 @@ def readings(settings: Settings, models: ModelTasks, world: World, run: Run) -> 
     )
 
 
-def resource(settings: Settings, world: World) -> ChildSpec:
+def resource(config: Config, world: World) -> ChildSpec:
     return ChildSpec(
         "resource",
         lambda context: ResourceActor(
             context,
             processes=world.processes,
             clock=world.clock,
-            settings=settings.resource,
+            settings=config.settings.resource,
             own_pid=os.getpid(),
             audience=(),
         ),
     )
 
 
-def lm_studio(settings: Settings, models: ModelTasks, world: World, audience: tuple[str, ...]) -> ChildSpec:
+def lm_studio(config: Config, models: ModelTasks, world: World, audience: tuple[str, ...]) -> ChildSpec:
+    history = History()  # one for all incarnations: what somebody else started is never started from here
     return ChildSpec(
         "lm_studio",
         lambda context: LMStudioActor(
             context,
-            settings=settings.model_server,
+            settings=config.settings.model_server,
             models=tuple(models),
             http=world.http(),
             processes=world.processes,
             clock=world.clock,
             audience=audience,
             ocr_models=tuple(m for m, tasks in models.items() if any(task is Task.OCR for task, _ in tasks)),
-            inference=settings.inference,
+            inference=config.settings.inference,
+            history=history,
         ),
-        stop_timeout=settings.model_server.stop_grace + 1.5,
+        stop_timeout=config.settings.model_server.stop_grace + 1.5,
+        proves=True,
     )
 
 
-def inference(settings: Settings, model: str, tasks: tuple[tuple[Task, ModelEntry], ...], world: World) -> ChildSpec:
-    return ChildSpec(
-        inference_name(model),
-        lambda context: InferenceActor(
+def inference(config: Config, model: str, tasks: tuple[tuple[Task, ModelEntry], ...], world: World) -> ChildSpec:
+    def make(context: ActorContext) -> InferenceActor:
+        settings = config.settings
+        return InferenceActor(
             context,
             model=model,
             tasks=tasks,
@@ -196,23 +216,25 @@ def inference(settings: Settings, model: str, tasks: tuple[tuple[Task, ModelEntr
             token=settings.model_server.api_token.get_secret_value(),
             audience=("readings",),
             session=settings.model_server.kind == "embedded",
-        ),
-    )
+        )
+
+    return ChildSpec(inference_name(model), make, depends_on=("lm_studio",))
 
 
-def capture(settings: Settings, world: World, targets: tuple[str, ...]) -> ChildSpec:
-    return ChildSpec(
-        "capture",
-        lambda context: CaptureActor(
+def capture(config: Config, world: World, targets: tuple[str, ...], wait_for: str) -> ChildSpec:
+    def make(context: ActorContext) -> CaptureActor:
+        source = config.settings.source
+        return CaptureActor(
             context,
-            settings=settings.source,
-            source=lambda: open_source(settings.source, world.clock, world.files, world.obs),
+            settings=source,
+            source=lambda: open_source(source, world.clock, world.files, world.obs),
             clock=world.clock,
             targets=targets,
             audience=("readings",),
-            wait_for="lm_studio" if finite(settings) else "",
-        ),
-    )
+            wait_for=wait_for,
+        )
+
+    return ChildSpec("capture", make)
 
 
 def finite(settings: Settings) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from foureyes_actors.lm_studio import plan as planning
 from foureyes_actors.lm_studio.advance import advance, begin
-from foureyes_actors.lm_studio.plan import Command, Finished, Plan, PlanEvent, Rules, Stage, Step
+from foureyes_actors.lm_studio.plan import Command, Finished, Healthy, Plan, PlanEvent, Rules, Stage, Step
 from foureyes_actors.lm_studio.process import ServerProcess
 from foureyes_actors.lm_studio.server_state import server_state
 from foureyes_actors.lm_studio.steps import Steps
@@ -43,11 +43,22 @@ class _Done:
     event: Finished
 
 
+@dataclass
+class History:
+    """What one incarnation leaves to the next."""
+
+    attached: bool = False  # somebody else started the server: it is never started or stopped from here
+    starts: int = 0
+    told_error: str = ""
+
+
 class LMStudioActor(SupervisedActor):
     """``models``: the wanted ids; ``ocr_models``: those that must be able to read amounts (None: all of them).
     ``audience`` is told each ServerState; ``bug`` each new fault. ``http`` is this incarnation's own: closed with it.
 
-    Everything that waits is done by a worker, so the actor answers at once.
+    Everything that waits is done by a worker, so the actor answers at once. It says ``well`` when the models have
+    passed their warm-up and with each check after that, ``unwell`` when only a new start can help: the supervisor then
+    replaces this actor, and with it the server that it had started.
     """
 
     def __init__(
@@ -62,6 +73,7 @@ class LMStudioActor(SupervisedActor):
         audience: tuple[str, ...],
         ocr_models: tuple[str, ...] | None = None,
         inference: InferenceSettings | None = None,
+        history: History | None = None,
         bug: str = BUG,
     ) -> None:
         super().__init__(context)
@@ -84,13 +96,13 @@ class LMStudioActor(SupervisedActor):
         self._worker: Worker | None = None
         self._plan = Plan(Stage.STARTING, 0.0)
         self._told: ServerState | None = None
-        self._last_error = self._told_error = ""
-        self._starts = 0
+        self._last_error = ""
+        self._history = history or History()
 
     def on_start(self) -> None:
         self._worker = Worker(f"{self.context.name}-worker")
         self.context.every(LOOK_EVERY, LOOK)
-        self._take(begin(self._clock.monotonic()))
+        self._take(begin(self._clock.monotonic(), attached=self._history.attached))
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -117,13 +129,18 @@ class LMStudioActor(SupervisedActor):
         self._shut(grace=0.0)  # the replacement starts a server of its own
 
     def _advance(self, event: PlanEvent) -> None:
+        before = self._plan.stage
         self._take(advance(self._plan, event, self._clock.monotonic(), self._rules))
+        checked = isinstance(event, Finished) and isinstance(event.result, Healthy)
+        if self._plan.stage is Stage.READY and (checked or before is not Stage.READY):
+            self.context.well()
 
     def _take(self, step: Step) -> None:
         overtaken = step.plan.round != self._plan.round and step.plan.busy and step.command is None
         self._plan = step.plan
+        self._history.attached = self._plan.attached
         if self._plan.stage is Stage.READY and not self._plan.broken:
-            self._told_error = ""
+            self._history.told_error = ""
         if step.command is not None:
             self._submit(step.command)
         if overtaken:
@@ -131,11 +148,13 @@ class LMStudioActor(SupervisedActor):
         if step.error is not None:
             self._report(step.error)
         self._tell(self._state())
+        if step.error is not None and self._plan.unwell:
+            self.context.unwell(step.error)
 
     def _submit(self, command: Command) -> None:
         assert self._worker is not None
         if command.do is planning.Do.LAUNCH:
-            self._starts += 1
+            self._history.starts += 1
         accepted = self._worker.submit(lambda: self._steps.run(command), lambda result: self._done(command, result))
         if not accepted:
             raise RuntimeError("the worker is busy, and the plan does not know")
@@ -156,10 +175,10 @@ class LMStudioActor(SupervisedActor):
     def _report(self, error: Exception) -> None:
         """A fault that stays the same is told once, until all has been well again."""
         text = self._last_error = f"{type(error).__name__}: {error}"
-        if text == self._told_error:
+        if text == self._history.told_error:
             return
-        self._told_error = text
-        context = {"kind": self._settings.kind, "url": self._plan.url, "start": str(self._starts)}
+        self._history.told_error = text
+        context = {"kind": self._settings.kind, "url": self._plan.url, "start": str(self._history.starts)}
         tail = getattr(error, "tail", ())[-TOLD_LINES:]
         context.update({f"output -{n}": line for n, line in enumerate(reversed(tail), start=1)})
         self._teller.fault(error, context)
@@ -174,7 +193,7 @@ class LMStudioActor(SupervisedActor):
             "models": list(state.models),
             "broken": dict(self._plan.broken),
             "attached": self._plan.attached,
-            "starts": self._starts,
+            "starts": self._history.starts,
             "failed_checks": self._plan.failed_checks,
             "last_error": self._last_error,
             "busy": self._plan.busy,

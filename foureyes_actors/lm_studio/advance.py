@@ -3,7 +3,9 @@
     starting --alive--> loading --all loaded--> warming up --one passed--> ready
        ^                                                                    |  a model gone: it is loaded again
        |                                                                    v
-       +---------- after a pause ---------- failed <--- process ended, silent_after failed checks, not in time
+       +-- after SLOW_RETRY, where the user -- failed <--- process ended, silent_after failed checks, not in time
+           has to change something; else the
+           supervisor replaces actor and server
 
 ``advance`` takes the plan, an event and the time, and gives the next plan, at most one command for the worker, and an
 error that people should hear of.
@@ -11,6 +13,7 @@ error that people should hear of.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from foureyes_actors.errors import (
@@ -41,14 +44,12 @@ from foureyes_actors.lm_studio.plan import (
 )
 
 CHECK_AGAIN = 2.0  # seconds from a failed check to the next
-SETTLED = 60.0  # seconds of being ready after which a failure counts as the first one again
 SLOW_RETRY = 60.0  # seconds; where the user has to change something
-BACKOFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds before the 1st, 2nd ... new start in a row
 
 
-def begin(now: float) -> Step:
-    """The first step of all."""
-    return _launch(Plan(Stage.STARTING, now), now)
+def begin(now: float, *, attached: bool = False) -> Step:
+    """The first step of all. ``attached``: somebody else's server was used before: it is found again or not at all."""
+    return _launch(Plan(Stage.STARTING, now, attached=attached), now)
 
 
 def advance(plan: Plan, event: PlanEvent, now: float, rules: Rules) -> Step:
@@ -129,7 +130,7 @@ def _broken(plan: Plan, model: str, error: Exception, now: float, rules: Rules, 
 
 
 def _launch(plan: Plan, now: float) -> Step:
-    fresh = Plan(Stage.STARTING, now, round=plan.round, attached=plan.attached, attempts=plan.attempts)
+    fresh = Plan(Stage.STARTING, now, round=plan.round, attached=plan.attached)
     return _command(fresh, Do.LAUNCH)
 
 
@@ -185,12 +186,9 @@ def _check_failed(plan: Plan, error: Exception, now: float, rules: Rules) -> Ste
 
 
 def _fail(plan: Plan, error: Exception, now: float, *, keep: bool = False) -> Step:
-    """All from the beginning, after a pause."""
-    settled = plan.stage is Stage.READY and now - plan.since >= SETTLED
-    attempts = 1 if settled else plan.attempts + 1
-    pause = BACKOFF[min(attempts, len(BACKOFF)) - 1]
-    if keep or isinstance(error, ConfigurationError | PortTaken):
-        pause = SLOW_RETRY
+    """All from the beginning: by a new start of server and actor, which is the supervisor's to decide, unless that
+    cannot help. Then after a pause."""
+    helpless = keep or isinstance(error, ConfigurationError | PortTaken)
     failed = replace(
         plan,
         stage=Stage.FAILED,
@@ -199,9 +197,8 @@ def _fail(plan: Plan, error: Exception, now: float, *, keep: bool = False) -> St
         loading=(),
         warming=(),
         ready=(),
-        attempts=attempts,
-        due=now + pause,
-        pause=pause,
+        due=now + SLOW_RETRY if helpless else math.inf,
+        unwell=not helpless,
         keep=keep,
         reason=str(error),
     )

@@ -136,11 +136,10 @@ class Plan:
     ready: tuple[tuple[str, str], ...] = ()  # the same, passed
     broken: tuple[tuple[str, str], ...] = ()  # wanted id, reason
     failed_checks: int = 0
-    attempts: int = 0  # starts in a row that did not last
-    due: float = 0.0  # when the next check (ready) or start (failed) is
+    due: float = 0.0  # when the next check (ready) or try (failed) is
     mend_at: float = 0.0  # when the broken ones are tried again
     reason: str = ""
-    pause: float = 0.0  # failed: seconds from the failure to the next start
+    unwell: bool = False  # failed: only a new start of server and actor can help
     keep: bool = False  # failed: the server itself is well, and is not started anew
 
 

@@ -33,7 +33,8 @@ def detail(plan: Plan, now: float, rules: Rules) -> str:
             number = len(rules.models) - len(plan.warming) + 1
             return f"warming up {plan.warming[0][0]} ({number} of {len(rules.models)}), {took}"
         case Stage.FAILED:
-            return f"{plan.reason}; trying again after {plan.pause:g} s"
+            what = "to be started again" if plan.unwell else f"trying again after {plan.due - plan.since:g} s"
+            return f"{plan.reason}; {what}"
     return ready_detail(plan)
 
 

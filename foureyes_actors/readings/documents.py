@@ -53,6 +53,7 @@ def event_document(event: Event, run_id: str) -> dict[str, Any]:
         "before": event.before,
         "after": event.after,
         "reason": event.reason,
+        "seconds": event.seconds,
         "frame": None
         if frame is None
         else {

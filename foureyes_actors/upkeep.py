@@ -1,0 +1,117 @@
+"""What becomes of Cerberus's news: faults for the bug actor, events for the store and the console, the fallback's word
+to those who must go on without the model server. All of it runs in Cerberus's thread."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+
+from foureyes_actors.bug.faults import fault_from_exit
+from foureyes_actors.errors import ConfigurationError
+from foureyes_actors.messages import Collection, Event, EventKind, FallbackChanged, StoreDocuments
+from foureyes_actors.ports.clock import Clock
+from foureyes_actors.readings.documents import event_document
+from foureyes_actors.telling import TOLD
+from foureyes_actors.wiring import LM_STUDIO, Config
+from supervisors.directory import Directory
+from supervisors.heads_decider import Bite, Listeners
+from supervisors.inbox import InboxFull
+from supervisors.messages import ExitNotice
+
+logger = logging.getLogger("foureyes")
+
+
+class Upkeep:
+    """``fatal``: told the error that no restart can mend. ``fallback_audience``: who reads on without the server."""
+
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        config: Config,
+        directory: Directory,
+        clock: Clock,
+        fatal: Callable[[BaseException], None],
+        fallback_audience: Sequence[str],
+    ) -> None:
+        self._run_id, self._config, self._directory, self._clock = run_id, config, directory, clock
+        self._fatal, self._fallback_audience = fatal, fallback_audience
+        self.listeners = Listeners(
+            bite=self.on_bite, fallback=self.on_fallback, reload=self.on_reload, fatal=self.on_fatal
+        )
+
+    def on_exit(self, notice: ExitNotice) -> None:
+        """What ends the run is told with the run's end, once."""
+        assert notice.error is not None
+        told = {TOLD: "as the reason of the end"} if isinstance(notice.error, ConfigurationError) else {}
+        context = {"stage": notice.stage, "handling": notice.handling, "message": notice.message_id}
+        fault = fault_from_exit(
+            notice.error,
+            notice.stack_trace,
+            notice.frames,
+            source=notice.child,
+            clock=self._clock,
+            context={**context, "incarnation": str(notice.incarnation), **told},
+        )
+        self._tell("bug", fault)
+
+    def on_bite(self, bite: Bite) -> None:
+        """Once for each, when it is known how it went."""
+        outcome = f"recovered after {bite.took:.1f} s" if bite.recovered else f"no recovery within {bite.took:.1f} s"
+        self.event(
+            EventKind.HEAD_BITTEN,
+            bite.child,
+            "failed",
+            f"{bite.head}: {outcome}",
+            bite.reason,
+            shown=True,
+            seconds=bite.took,
+        )
+
+    def on_fallback(self, child: str, active: bool, reason: str) -> None:
+        """The whole system changes its mode when it is the model server that is gone."""
+        before, after = ("normal", "polling fallback") if active else ("polling fallback", "normal")
+        self.event(EventKind.MODE_CHANGED, child, before, after, reason, shown=True)
+        if child == LM_STUDIO:
+            self._config.degraded = active
+            for name in self._fallback_audience:
+                self._tell(name, FallbackChanged(active, reason))
+
+    def on_reload(self, names: tuple[str, ...]) -> None:
+        """They come back with what the configuration says now; one that is broken changes nothing."""
+        try:
+            self._config.reread()
+        except ConfigurationError as error:
+            reason = f"the configuration cannot be read again, what was in force stays: {error}"
+            self.event(EventKind.CONFIGURATION_KEPT, ", ".join(names), None, None, reason, shown=True)
+
+    def on_fatal(self, child: str, error: BaseException) -> None:
+        self.event(EventKind.HEAD_BITTEN, child, "failed", "stays down", f"{type(error).__name__}: {error}")
+        self._fatal(error)
+
+    def event(
+        self,
+        kind: EventKind,
+        subject: str,
+        before: str | None,
+        after: str | None,
+        reason: str,
+        *,
+        shown: bool = False,
+        seconds: float | None = None,
+    ) -> None:
+        """Any thread."""
+        event = Event(
+            uuid.uuid4().hex, kind, self._clock.utc_now(), subject, before, after, reason, seconds=seconds
+        )
+        self._tell("recorder", StoreDocuments(Collection.EVENTS, (event_document(event, self._run_id),)))
+        if shown:
+            self._tell("console", event)
+
+    def _tell(self, name: str, message: object) -> None:
+        """A receiver that is full must end neither Cerberus nor the run."""
+        try:
+            self._directory.tell(name, message)
+        except InboxFull as full:
+            logger.warning("%s is lost: %s", type(message).__name__, full)
