@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import os
+import signal
+
+INTERRUPTED = 130
+
+
+def _interrupted(_number: int, _frame: object) -> None:
+    """Ctrl-C before a run has begun, or in the doctor: nothing is to be put in order."""
+    os._exit(INTERRUPTED)
+
+
+if __name__ == "__main__":  # before the imports, which take a second
+    signal.signal(signal.SIGINT, _interrupted)
+
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn, TextIO
@@ -52,12 +65,12 @@ def run(
     program = headless.Headless(settings, models, wiring.real_world(settings), request, out.line)
     with headless.signals(program.ending):
         code = program.run()
-    for stream in (out, log):
-        stream.close(OUTPUT_WITHIN)
-    raise typer.Exit(code)
+        for stream in (out, log):
+            stream.close(OUTPUT_WITHIN)
+    raise typer.Exit(INTERRUPTED if program.ending.interrupted else code)
 
 
-@app.command()
+@app.command(short_help="Tell which parts are found on this machine.")
 def doctor(context: typer.Context, config: ConfigOption = None) -> None:
     """Tell which parts are found: OBS, LM Studio, MongoDB, the embedded ones, the store's folder."""
     settings, _ = _settings(config or context.obj)
@@ -87,5 +100,14 @@ def _refuse(error: ConfigurationError) -> NoReturn:
     raise typer.Exit(headless.BAD_CONFIGURATION) from None
 
 
+def _main() -> None:
+    try:
+        app()
+    finally:  # all is done and said: a signal now would only change the exit code
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
 if __name__ == "__main__":
-    app()
+    _main()

@@ -20,6 +20,7 @@ OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 ENOUGH_DISK = 500 * 1024 * 1024  # bytes
 PATIENCE = 3.0  # seconds for a server's answer
 START_OBS = "start OBS (28 or newer), then Tools > WebSocket Server Settings > Enable WebSocket server"
+LOCK = "lock"  # in the journal's folder
 START_MONGODB = "start MongoDB, or set store.kind to sqlite"
 
 
@@ -126,6 +127,8 @@ def pictures(patient: Patient) -> str:
 def sqlite(patient: Patient) -> str:
     path = patient.settings.data_dir / patient.settings.store.path
     _writable(patient, path.parent)
+    if patient.settings.store.kind == "sqlite":
+        _not_held(patient, path.with_name(path.name + ".lock"), str(path))
     return f"{path} can be written"
 
 
@@ -134,6 +137,9 @@ def mongodb(patient: Patient) -> str:
     store = patient.settings.store
     timeout = min(store.timeout, PATIENCE) if store.kind == "mongodb" else 0.5
     version = patient.inspection.mongo_version(store.uri.get_secret_value(), timeout)
+    if store.kind == "mongodb":
+        journal = patient.settings.data_dir / "journal"
+        _not_held(patient, journal / LOCK, str(journal))
     return f"MongoDB {version}, database {store.database}"
 
 
@@ -148,9 +154,23 @@ def disk(patient: Patient) -> str:
     return words
 
 
+def _not_held(patient: Patient, lock: Path, what: str) -> None:
+    try:
+        holder = patient.inspection.holder(lock)
+    except OSError as error:
+        raise Unfit(f"{lock} cannot be looked at: {error.strerror or type(error).__name__}") from None
+    if holder is not None:
+        raise Unfit(f"{what} is in use by {holder}", "end that run, or set another data_dir (FOUREYES_DATA_DIR)")
+
+
 def _writable(patient: Patient, folder: Path) -> None:
     try:
         patient.inspection.writable(folder)
+    except (NotADirectoryError, FileExistsError):
+        raise Unfit(
+            f"{folder} cannot be a folder: it, or one above it, is a file",
+            "name a folder as data_dir (FOUREYES_DATA_DIR), or move the file away",
+        ) from None
     except OSError as error:
         raise Unfit(
             f"{folder} cannot be written: {error.strerror or type(error).__name__}",

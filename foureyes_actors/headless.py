@@ -73,6 +73,7 @@ class Ending:
     news: threading.Event  # one of the two has been set
     reason: str = ""
     code: int = OK
+    interrupted: bool = False  # by Ctrl-C, also one that came while the run was ending for another reason
 
     def set(self, reason: str, code: int = OK) -> None:
         if not self.asked.is_set():
@@ -306,9 +307,10 @@ def signals(ending: Ending) -> Iterator[None]:
     """Ctrl-C, SIGTERM and SIGHUP end the run in order; a second Ctrl-C ends it at once. Main thread only."""
 
     def interrupted(_number: int, _frame: object) -> None:
-        if ending.asked.is_set():
+        if ending.interrupted:
             sys.stderr.write("ended at once\n")
             os._exit(INTERRUPTED)
+        ending.interrupted = True
         ending.set("interrupted", INTERRUPTED)
 
     def terminated(_number: int, _frame: object) -> None:

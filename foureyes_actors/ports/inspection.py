@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import shutil
 import sys
@@ -9,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
+from foureyes_actors.ports.process_lock import holder_of
 from foureyes_actors.ports.screen import MssScreen
 from foureyes_actors.ports.store_mongo import ping
 
@@ -21,6 +23,9 @@ class InspectionPort(Protocol):
 
     def writable(self, folder: Path) -> None:
         """A file can be made in ``folder``, or in what is there of its parents. Raises OSError."""
+
+    def holder(self, lock: Path) -> str | None:
+        """Who holds this lock file ("process 123"), for people; None: nobody. Raises OSError."""
 
     def free_bytes(self, folder: Path) -> int:
         """On the disk where ``folder`` is or would be. Raises OSError."""
@@ -44,8 +49,14 @@ class LocalInspection:
         importlib.import_module(name)
 
     def writable(self, folder: Path) -> None:
-        with tempfile.TemporaryFile(dir=_existing(folder)):
+        there = _existing(folder)
+        if not there.is_dir():  # each system has its own error for this
+            raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(there))
+        with tempfile.TemporaryFile(dir=there):
             pass
+
+    def holder(self, lock: Path) -> str | None:
+        return holder_of(lock)
 
     def free_bytes(self, folder: Path) -> int:
         return shutil.disk_usage(_existing(folder)).free

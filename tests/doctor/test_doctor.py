@@ -12,6 +12,7 @@ from foureyes_actors.errors import ConfigurationError, StoreUnavailable, install
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.inspection import LocalInspection
 from foureyes_actors.ports.local_process import LocalProcesses
+from foureyes_actors.ports.process_lock import ProcessLock
 from t00l5et.doubles.obs import FakeObs
 from tests.doctor.world import ScriptedInspection, TestWorld, look, settings
 from tests.recorder.places import need_secantus
@@ -76,11 +77,34 @@ def test_a_folder_that_cannot_be_written(nowhere: int) -> None:
     assert verdict(tuple(found.values())) == MISSING_PART
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "mongodb"])
+def test_another_run_that_holds_the_store(kind: str, nowhere: int, tmp_path: Path) -> None:
+    """The real lock, held by this process; a look does not take it away."""
+    lock = tmp_path / "foureyes.sqlite3.lock" if kind == "sqlite" else tmp_path / "journal" / "lock"
+    asked = settings(nowhere, data_dir=tmp_path, store={"kind": kind})  # type: ignore[arg-type]
+    part = "SQLite store" if kind == "sqlite" else "MongoDB"
+
+    def got() -> Finding:
+        real = ScriptedInspection(mongo="7.0.1", holder_of=LocalInspection().holder)
+        return look(asked, inspection=real)[part]
+
+    assert got().fine and not lock.exists()
+    held = ProcessLock(lock)
+    assert (got().status, got().advice) == (
+        Status.PROBLEM,
+        "end that run, or set another data_dir (FOUREYES_DATA_DIR)",
+    )
+    assert "is in use by this process" in got().detail
+    held.release()
+    assert got().fine
+
+
 def test_a_file_where_the_data_folder_should_be(nowhere: int, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     asked = settings(nowhere, data_dir=tmp_path / "file" / "data")  # type: ignore[arg-type]
     found = {f.part: f for f in examine(asked, TestWorld(), LocalInspection())}
-    assert found["SQLite store"].status is Status.PROBLEM and "cannot be written" in found["SQLite store"].detail
+    assert found["SQLite store"].status is Status.PROBLEM and "is a file" in found["SQLite store"].detail
+    assert "name a folder as data_dir" in found["SQLite store"].advice
 
 
 def test_little_room_on_the_disk(nowhere: int) -> None:

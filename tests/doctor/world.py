@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,6 +41,7 @@ class ScriptedInspection:
     version: tuple[int, int, int] = (3, 12, 1)
     broken: dict[str, Exception] = field(default_factory=dict)  # by module
     refusal: OSError | None = None
+    holder_of: Callable[[Path], str | None] = lambda _lock: None
     free: int = 10_000_000_000
     screens: tuple[str, ...] = ("1920 x 1080 at 0,0",)
     mongo: str | Exception = field(default_factory=lambda: StoreUnavailable("the store: nobody answers"))
@@ -52,6 +53,9 @@ class ScriptedInspection:
     def import_module(self, name: str) -> None:
         if name in self.broken:
             raise self.broken[name]
+
+    def holder(self, lock: Path) -> str | None:
+        return self.holder_of(lock)
 
     def writable(self, folder: Path) -> None:
         if self.refusal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -45,6 +46,28 @@ def test_it_stops_in_order_and_leaves_no_process(tmp_path: Path, number: int, co
         assert running.interrupt(number, within=10) == code, running.output
         no_process_left(children)
         assert "run_ended" in [e["kind"] for e in running.events()]
+
+
+@pytest.mark.parametrize("after", [0.2, 0.5, 0.9])
+def test_ctrl_c_while_it_is_still_importing_is_quiet(tmp_path: Path, after: float) -> None:
+    if sys.platform == "win32":
+        pytest.skip("Windows has no signals to send to another process")
+    with program(tmp_path) as running:
+        threading.Event().wait(after)  # the moment does not matter: none may show a traceback
+        assert running.interrupt(signal.SIGINT) == 130, running.output
+    assert "Traceback" not in running.output and "KeyboardInterrupt" not in running.output
+
+
+def test_a_second_wish_to_end_does_not_disturb_the_end(tmp_path: Path) -> None:
+    """Ctrl-C while it ends for another reason: in order all the same, and whoever called it learns of the Ctrl-C."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has no signals to send to another process")
+    with program(tmp_path) as running:
+        running.says("#", READS)
+        running.process.send_signal(signal.SIGTERM)
+        assert running.interrupt(signal.SIGINT, within=10) == 130, running.output
+        assert "run_ended" in [e["kind"] for e in running.events()]
+    assert "Traceback" not in running.output and "model server stopped" in running.output
 
 
 def test_the_model_server_outlives_nobody(tmp_path: Path) -> None:
