@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from supervisors.errors import (
@@ -35,12 +35,14 @@ class Child:
 
     spec: ChildSpec
     state: State = State.STOPPED
-    serial: int = 0  # counts changes of state: a timer set before the last one is void
-    starts: int = 0
+    serial: int = 0  # of its last change of state: a timer set before it is void
     in_a_row: int = 0  # failures since it was stable
     since: float = 0.0  # when the present state began
     last_reason: str = ""
-    request: int | None = None  # who waits for its start or stop
+    was_up: bool = False  # once at least
+    asker: int | None = None  # the request that waits for its start
+    stoppers: list[int] = field(default_factory=list)  # the requests that wait for its end
+    new: bool = False  # added by hand and not up yet: no trace of it if it fails
     forget: bool = False  # drop the spec when it is down
 
 
@@ -72,13 +74,15 @@ def why_not_add(spec: ChildSpec, children: Mapping[str, Child], flags: Flags) ->
     return None
 
 
-def why_not_touch(name: str, children: Mapping[str, Child]) -> SupervisionError | None:
-    """Restart and delete are for children that are down and stay down."""
+def why_not_touch(name: str, children: Mapping[str, Child], awaited: bool) -> SupervisionError | None:
+    """Restart and delete are for children that are down and stay down. ``awaited``: some plan is to start it."""
     child = children.get(name)
     if child is None:
         return not_found(name)
     if child.state is State.RESTARTING:
         return BeingRestarted(f"{name} is being restarted")
+    if child.state is State.STOPPED and awaited:
+        return BeingRestarted(f"{name} is about to be started")
     return None if child.state is State.STOPPED else AlreadyRunning(f"{name} is {child.state}")
 
 

@@ -76,8 +76,8 @@ def middle() -> float:
 class Backoff:
     """Seconds to wait before a restart: none the first time, then ``first``, doubled, at most ``longest``.
 
-    ``jitter`` 0.2: up to 20 % more or less. A child that has stayed up for ``stable_after`` seconds has no history
-    (supervisord's startsecs).
+    ``jitter`` 0.2: up to 20 % more or less than that, of the longest too. A child that has stayed up for
+    ``stable_after`` seconds has no history (supervisord's startsecs).
     """
 
     first: float = 0.1

@@ -39,9 +39,7 @@ class ChildSpec:
     restart: Restart = Restart.PERMANENT
     significant: bool = False
     start_timeout: float = START_TIMEOUT  # seconds for on_start
-    stop_timeout: float | None = (
-        STOP_TIMEOUT  # seconds; 0: fenced at once; None: as long as it takes (supervisors only)
-    )
+    stop_timeout: float | None = STOP_TIMEOUT  # seconds; 0: fenced at once; None: no limit (supervisors only)
     stuck_after: float = STUCK_AFTER  # seconds in one message after which the child counts as hung
     backoff: Backoff = field(default_factory=Backoff)
     depends_on: tuple[str, ...] = ()  # names of children whose reload takes this one along
@@ -51,7 +49,7 @@ class ChildSpec:
     def __post_init__(self) -> None:
         for name, wanted, good in self._checks():
             if not good:
-                raise SpecError(str(self.name), name, getattr(self, name), wanted)
+                raise SpecError(str(self.name) or "(no name)", name, getattr(self, name), wanted)
 
     def _checks(self) -> Sequence[tuple[str, str, bool]]:
         endless_stop = self.stop_timeout is None and self.supervisor
@@ -68,11 +66,15 @@ class ChildSpec:
             ("start_timeout", "a positive number of seconds", _seconds(self.start_timeout, above=0)),
             ("stop_timeout", _STOP, endless_stop or _seconds(self.stop_timeout)),
             ("stuck_after", "a positive number of seconds", _seconds(self.stuck_after, above=0)),
+            ("backoff", _BACKOFF, _good_backoff(self.backoff)),
             ("depends_on", "a tuple of other children's names", _other_names(self.depends_on, self.name)),
+            ("proves", "True or False", isinstance(self.proves, bool)),
+            ("supervisor", "True or False", isinstance(self.supervisor, bool)),
         )
 
 
 _STOP = "a number of seconds from 0 (None for a supervisor alone)"
+_BACKOFF = "a Backoff of seconds from 0, ``longest`` not below ``first``, jitter from 0 to 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +88,13 @@ class Flags:
     max_children: int | None = None
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.intensity, int) and not isinstance(self.intensity, bool)
         most = self.max_children
         for name, wanted, good in (
             ("strategy", f"one of {_values(Strategy)}", isinstance(self.strategy, Strategy)),
-            ("intensity", "a whole number from 0", whole and self.intensity >= 0),
+            ("intensity", "a whole number from 0", _whole(self.intensity, 0)),
             ("period", "a positive number of seconds", _seconds(self.period, above=0)),
             ("auto_shutdown", f"one of {_values(AutoShutdown)}", isinstance(self.auto_shutdown, AutoShutdown)),
-            ("max_children", "None or a whole number from 1", most is None or (isinstance(most, int) and most >= 1)),
+            ("max_children", "None or a whole number from 1", most is None or _whole(most, 1)),
         ):
             if not good:
                 raise SpecError("", name, getattr(self, name), wanted)
@@ -101,13 +102,21 @@ class Flags:
 
 def check(children: Sequence[ChildSpec], flags: Flags) -> None:
     """What can only be seen with all of them together. Raises SpecError."""
+    check_unique(children)
     names = [child.name for child in children]
-    for number, child in enumerate(children):
-        if child.name in names[:number]:
-            raise SpecError(child.name, "name", child.name, "unique; another child has it")
+    for child in children:
         check_one(child, names, flags)
     if flags.max_children is not None and len(children) > flags.max_children:
         raise SpecError("", "max_children", flags.max_children, f"at least {len(children)}, the number of children")
+
+
+def check_unique(children: Sequence[ChildSpec]) -> None:
+    """Raises SpecError."""
+    seen: set[str] = set()
+    for child in children:
+        if child.name in seen:
+            raise SpecError(child.name, "name", child.name, "unique; another child has it")
+        seen.add(child.name)
 
 
 def check_one(child: ChildSpec, names: Sequence[str], flags: Flags) -> None:
@@ -124,6 +133,17 @@ def _seconds(value: Any, above: float | None = None) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         return False
     return value > above if above is not None else value >= 0
+
+
+def _whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _good_backoff(backoff: Any) -> bool:
+    if not isinstance(backoff, Backoff):
+        return False
+    times = (backoff.first, backoff.longest, backoff.stable_after, backoff.jitter)
+    return all(_seconds(time) for time in times) and backoff.first <= backoff.longest and backoff.jitter <= 1
 
 
 def _other_names(names: Any, own: str) -> bool:
