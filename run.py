@@ -62,7 +62,14 @@ def run(
     request = headless.Request(frames, seconds, str(path) if path else "built-in defaults")
     out, log = PatientStream(sys.stdout, "standard output"), PatientStream(sys.stderr, "standard error")
     _log_to(log, settings)
-    program = headless.Headless(settings, models, wiring.real_world(settings), request, out.line)
+    program = headless.Headless(
+        settings,
+        models,
+        wiring.real_world(settings),
+        request,
+        out.line,
+        reread=lambda: load_settings(path, os.environ, LocalFiles()),
+    )
     with headless.signals(program.ending):
         code = program.run()
         for stream in (out, log):

@@ -7,9 +7,9 @@ Runs in the main thread. Exit codes: 0 ended as asked, 69 a needed part was not 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import platform
+import random
 import signal
 import sys
 import threading
@@ -22,40 +22,19 @@ from typing import Any, cast
 import pykka
 
 from foureyes_actors import wiring
-from foureyes_actors.bug.faults import TOLD, fault_from_exit
 from foureyes_actors.capture.sources import check_source
 from foureyes_actors.console.summary import summary_lines
 from foureyes_actors.errors import ConfigurationError
-from foureyes_actors.messages import (
-    Collection,
-    Event,
-    EventKind,
-    Flush,
-    GetStatus,
-    StoreDocuments,
-)
-from foureyes_actors.readings.documents import event_document
+from foureyes_actors.messages import EventKind, Flush, GetStatus
 from foureyes_actors.settings import Settings
 from foureyes_actors.text import one_line
+from foureyes_actors.upkeep import Upkeep
 from supervisors.actor import ActorContext
-from supervisors.cerberus import (
-    CERBERUS,
-    BootFailed,
-    Cerberus,
-    ChildContext,
-    StartTree,
-    StopTree,
-    Tree,
-    TreeStatus,
-    start_cerberus,
-    stop_cerberus,
-)
-from supervisors.directory import Directory
+from supervisors.cerberus import CERBERUS, Cerberus, Root, start_root
+from supervisors.context import Tree
+from supervisors.errors import BootFailed
 from supervisors.inbox import InboxFull
-from supervisors.messages import ExitNotice
 from supervisors.schedule import Schedule
-
-logger = logging.getLogger("foureyes")
 
 OK, UNAVAILABLE, INTERNAL, BAD_CONFIGURATION, INTERRUPTED = 0, 69, 70, 78, 130
 STOP_WITHIN = 5.0  # seconds for the whole tree
@@ -106,12 +85,25 @@ class Headless:
         world: wiring.World,
         request: Request,
         write: Callable[[str], None],
+        reread: Callable[[], Settings] | None = None,
     ) -> None:
+        """``reread``: the configuration as its file and the environment give it now; raises ConfigurationError."""
         self.settings, self.models, self.world, self.request, self.write = settings, models, world, request, write
+        self.config = wiring.Config(settings, reread)
         self.ending = Ending(threading.Event(), threading.Event(), threading.Event())
         self._frame_actors = {"readings", *map(wiring.inference_name, models)}
         self.run_id = f"{world.clock.utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
-        self.tree = Tree(Directory(), Schedule(world.clock.monotonic), world.clock.monotonic)
+        self.tree = Tree(
+            schedule=Schedule(world.clock.monotonic), monotonic=world.clock.monotonic, random=random.random
+        )
+        self.upkeep = Upkeep(
+            self.run_id,
+            config=self.config,
+            directory=self.tree.directory,
+            clock=world.clock,
+            fatal=self._fatal,
+            fallback_audience=sorted(self._frame_actors),
+        )
 
     def run(self) -> int:
         """Blocks until the run ends; returns the exit code."""
@@ -121,17 +113,18 @@ class Headless:
         except ConfigurationError as error:
             self.write(f"the configuration must be changed: {one_line(str(error), 1000)}")
             return BAD_CONFIGURATION
-        context = start_cerberus(self._cerberus, self.tree)
         try:
-            failure = self.tree.directory.ask(CERBERUS, StartTree(), 60)
-            if failure is not None:
-                return self._boot_failed(failure)
-            self._tell_event(EventKind.RUN_STARTED, self.run_id, None, "running", self.request.config)
-            self._wait(context)
-            return self._end()
+            root = start_root(self._cerberus, self.tree)
+        except BootFailed as failure:
+            return self._boot_failed(failure)
+        try:
+            self.upkeep.event(EventKind.RUN_STARTED, self.run_id, None, "running", self.request.config)
+            self._wait(root)
+            return self._end(root)
         finally:
-            self._stop_tree()
-            stop_cerberus(context, self.tree)
+            fenced = root.stop(STOP_WITHIN)
+            if fenced:
+                self.write(f"did not stop in time: {', '.join(fenced)}")
 
     # --- start ---
 
@@ -142,10 +135,10 @@ class Headless:
         return Cerberus(
             context,
             tree=tree,
-            children=wiring.children(self.settings, self.models, self.world, run),
-            on_exit=self._on_exit,
+            children=wiring.children(self.config, self.models, self.world, run),
+            on_exit=self.upkeep.on_exit,
+            listeners=self.upkeep.listeners,
             fatal=(ConfigurationError,),
-            on_fatal=self._on_fatal,
         )
 
     def _banner(self) -> None:
@@ -157,16 +150,20 @@ class Headless:
         self.write(f"FourEyes could not start. {failure}")
         return exit_code(failure.error)
 
+    def _fatal(self, error: BaseException) -> None:
+        """In Cerberus's thread."""
+        self.ending.set(f"the configuration must be changed: {error}", exit_code(error))
+
     # --- while it runs ---
 
-    def _wait(self, context: ChildContext) -> None:
+    def _wait(self, root: Root) -> None:
         began, clock = self.world.clock.monotonic(), self.world.clock
         while not self.ending.asked.is_set():
             exhausted = self.ending.exhausted.is_set()
             self._pause(began, exhausted)
             if self.request.seconds is not None and clock.monotonic() - began >= self.request.seconds:
                 self.ending.set(f"{self.request.seconds:g} seconds are over")
-            elif context.end.is_set():
+            elif root.ended:
                 self.ending.set("Cerberus himself ended", INTERNAL)
             elif exhausted and self._idle():
                 self.ending.set("the source has no more frames")
@@ -182,53 +179,14 @@ class Headless:
 
     def _idle(self) -> bool:
         """Nothing is on its way through the models any more. What waits for the store in the journal may wait."""
-        askers = {name: s for name, s in self._statuses().items() if name in self._frame_actors}
-        return not any(s.get("busy") or s.get("pending") for s in askers.values())
-
-    def _on_exit(self, notice: ExitNotice, delay: float | None) -> None:
-        """In Cerberus's thread. ``delay`` None: it ends the run, and is told with the run's end, once."""
-        assert notice.error is not None
-        told = {} if delay is not None else {TOLD: "as the reason of the end"}
-        after = "stays down" if delay is None else f"replaced in {delay:g} s"
-        fault = fault_from_exit(
-            notice.error,
-            notice.stack_trace,
-            notice.frames,
-            source=notice.child,
-            clock=self.world.clock,
-            context={
-                "stage": notice.stage,
-                "handling": notice.handling,
-                "incarnation": str(notice.incarnation),
-                **told,
-            },
-        )
-        self._tell("bug", fault)
-        reason = f"{notice.stage}: {type(notice.error).__name__}: {notice.error}"
-        self._tell_event(EventKind.HEAD_BITTEN, notice.child, "running", after, reason, shown=delay is not None)
-
-    def _on_fatal(self, notice: ExitNotice) -> None:
-        self.ending.set(f"the configuration must be changed: {notice.error}", exit_code(notice.error))
-
-    def _tell_event(
-        self, kind: EventKind, subject: str, before: str | None, after: str | None, reason: str, *, shown: bool = False
-    ) -> None:
-        event = Event(uuid.uuid4().hex, kind, self.world.clock.utc_now(), subject, before, after, reason)
-        self._tell("recorder", StoreDocuments(Collection.EVENTS, (event_document(event, self.run_id),)))
-        if shown:
-            self._tell("console", event)
-
-    def _tell(self, name: str, message: object) -> None:
-        """Any thread. A receiver that is full must end neither Cerberus nor the run."""
-        try:
-            self.tree.directory.tell(name, message)
-        except InboxFull as full:
-            logger.warning("%s is lost: %s", type(message).__name__, full)
+        with contextlib.suppress(pykka.Timeout, pykka.ActorDeadError, InboxFull):
+            return not any(s.get("busy") or s.get("pending") for s in map(self._status, self._frame_actors))
+        return False
 
     # --- end ---
 
-    def _end(self) -> int:
-        statuses = self._statuses()
+    def _end(self, root: Root) -> int:
+        statuses = self._statuses(root)
         read = statuses.get("console", {}).get("read", 0)
         code = self.ending.code
         if code == OK and self.request.seconds is not None and not read:
@@ -238,30 +196,24 @@ class Headless:
         if self.request.summary and code in (OK, INTERRUPTED):
             for line in summary_lines(statuses):
                 self.write(line)
-        self._tell_event(EventKind.RUN_ENDED, self.run_id, "running", "ended", self.ending.reason)
+        self.upkeep.event(EventKind.RUN_ENDED, self.run_id, "running", "ended", self.ending.reason)
         return code
 
-    def _stop_tree(self) -> None:
-        with contextlib.suppress(pykka.Timeout, pykka.ActorDeadError):
-            fenced = self.tree.directory.ask(CERBERUS, StopTree(STOP_WITHIN), STOP_WITHIN + 1)
-            if fenced:
-                self.write(f"did not stop in time: {', '.join(fenced)}")
-
-    def _statuses(self) -> Mapping[str, Mapping[str, Any]]:
+    def _statuses(self, root: Root) -> Mapping[str, Mapping[str, Any]]:
+        """Of every actor, and of Cerberus who was replaced how often."""
         found: dict[str, Mapping[str, Any]] = {}
         with contextlib.suppress(pykka.Timeout, pykka.ActorDeadError, InboxFull):
             self.tree.directory.ask("recorder", Flush(), ASK)
         for name in self.tree.directory.names():
             with contextlib.suppress(pykka.Timeout, pykka.ActorDeadError, InboxFull):
-                found[name] = self._status(name)
+                found[name] = self._replaced(root) if name == CERBERUS else self._status(name)
         return found
 
     def _status(self, name: str) -> Mapping[str, Any]:
-        """Of Cerberus: who was replaced, and how often."""
-        if name != CERBERUS:
-            return cast("Mapping[str, Any]", self.tree.directory.ask(name, GetStatus(), ASK))
-        tree = self.tree.directory.ask(CERBERUS, TreeStatus(), ASK)
-        return {"replaced": {child["name"]: child["restarts"] for child in tree if child["restarts"]}}
+        return cast("Mapping[str, Any]", self.tree.directory.ask(name, GetStatus(), ASK))
+
+    def _replaced(self, root: Root) -> Mapping[str, Any]:
+        return {"replaced": {child.name: child.restarts for child in root.status() if child.restarts}}
 
 
 def version() -> str:

@@ -7,12 +7,11 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 
-from foureyes_actors.bug.faults import fault_from_exit
+from foureyes_actors.bug.faults import TOLD, fault_from_exit
 from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.messages import Collection, Event, EventKind, FallbackChanged, StoreDocuments
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.readings.documents import event_document
-from foureyes_actors.telling import TOLD
 from foureyes_actors.wiring import LM_STUDIO, Config
 from supervisors.directory import Directory
 from supervisors.heads_decider import Bite, Listeners

@@ -95,6 +95,9 @@ class Config:
 ModelTasks = dict[str, tuple[tuple[Task, ModelEntry], ...]]
 
 
+LM_STUDIO = "lm_studio"
+
+
 def inference_name(model: str) -> str:
     return f"inference:{model}"
 
@@ -112,7 +115,7 @@ def children(config: Config, models: ModelTasks, world: World, run: Run) -> list
         resource(config, world),
         lm_studio(config, models, world, audience=(*askers, "readings", "resource", "console", *finite_source)),
         *(inference(config, model, tasks, world) for model, tasks in models.items()),
-        capture(config, world, targets=askers, wait_for="lm_studio" if finite_source else ""),
+        capture(config, world, targets=askers, wait_for=LM_STUDIO if finite_source else ""),
     ]
 
 
@@ -184,7 +187,7 @@ def resource(config: Config, world: World) -> ChildSpec:
 def lm_studio(config: Config, models: ModelTasks, world: World, audience: tuple[str, ...]) -> ChildSpec:
     history = History()  # one for all incarnations: what somebody else started is never started from here
     return ChildSpec(
-        "lm_studio",
+        LM_STUDIO,
         lambda context: LMStudioActor(
             context,
             settings=config.settings.model_server,
@@ -218,7 +221,7 @@ def inference(config: Config, model: str, tasks: tuple[tuple[Task, ModelEntry], 
             session=settings.model_server.kind == "embedded",
         )
 
-    return ChildSpec(inference_name(model), make, depends_on=("lm_studio",))
+    return ChildSpec(inference_name(model), make, depends_on=(LM_STUDIO,))
 
 
 def capture(config: Config, world: World, targets: tuple[str, ...], wait_for: str) -> ChildSpec:

@@ -26,6 +26,7 @@ class FakeContext:
         self.to_self: list[object] = []
         self.ticks: list[tuple[float, str]] = []
         self.later: list[tuple[float, object]] = []
+        self.health: list[BaseException | None] = []  # None: it said that it is well
 
     def tell(self, name: str, message: object) -> bool:
         if name in self.absent:
@@ -42,6 +43,12 @@ class FakeContext:
 
     def after(self, seconds: float, message: object) -> None:
         self.later.append((seconds, message))
+
+    def well(self) -> None:
+        self.health.append(None)
+
+    def unwell(self, error: BaseException) -> None:
+        self.health.append(error)
 
     def sent_to(self, name: str) -> list[object]:
         return [message for to, message in self.sent if to == name]

@@ -14,7 +14,7 @@ from foureyes_actors.messages import Fault
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.text import bounded, bounded_middle, clean
-from supervisors.actor import _taken_off
+from supervisors.actor import taken_off
 
 
 def caught(error: BaseException) -> BaseException:
@@ -66,7 +66,7 @@ def test_a_port_is_where_it_happened_but_not_part_of_the_group(tmp_path: object)
 def test_an_exit_notice_gives_the_same_fault_as_the_exception_itself() -> None:
     error = a_real_failure()
     live = fault(error)
-    text, frames = _taken_off(error)
+    text, frames = taken_off(error)
     got = fault_from_exit(error, text, frames, source="capture", clock=ManualClock())
     assert error.__traceback__ is None
     assert (got.component, got.frames, got.stack_trace) == (live.component, live.frames, live.stack_trace)
