@@ -29,9 +29,10 @@ class _Entry:
     fire: Callable[[int], bool] = field(compare=False)
 
 
-def next_deadline(start: float, interval: float, now: float) -> tuple[int, float]:
-    """The number and time of the first deadline after ``now``."""
-    number = max(1, math.floor((now - start) / interval) + 1)
+def next_deadline(start: float, interval: float, now: float, last: int = 0) -> tuple[int, float]:
+    """The number and time of the first deadline after ``now``, and after the ``last`` number: where ``now`` is a
+    deadline itself the division may round to just below it."""
+    number = max(last, math.floor((now - start) / interval)) + 1
     return number, start + number * interval
 
 
@@ -115,7 +116,7 @@ class Schedule:
 
     def _again(self, entry: _Entry, number: int) -> None:
         assert entry.interval is not None
-        following, due = next_deadline(entry.start, entry.interval, self._monotonic())
+        following, due = next_deadline(entry.start, entry.interval, self._monotonic(), number)
         with self._changed:
             if not self._stopped:
                 self.skipped += following - number - 1
