@@ -20,10 +20,12 @@ from typing import Any, Protocol
 import pykka
 from pykka.messages import _ActorStop
 
-from supervisors.inbox import Envelope, Inbox, answer_dead, id_of
+from supervisors.inbox import Envelope, Inbox, id_of
 from supervisors.messages import ExitNotice, Stage, said
 
 logger = logging.getLogger("supervisors")
+
+FENCED = "fenced: another incarnation has taken over"
 
 
 class ActorContext(Protocol):
@@ -68,7 +70,7 @@ class Later:
     """
 
     def __init__(self) -> None:
-        self.envelope: Envelope | None = None
+        self._question: tuple[Envelope, Inbox] | None = None
         self._answer: tuple[object, BaseException | None] | None = None
 
     def set(self, value: object) -> None:
@@ -79,20 +81,18 @@ class Later:
         self._answer = (None, error)
         self._send()
 
-    def bind(self, envelope: Envelope) -> bool:
-        """False when it is answered already."""
-        self.envelope = envelope
+    def bind(self, envelope: Envelope, context: ActorContext) -> None:
+        """``envelope``: the question."""
+        self._question = envelope, context.inbox
+        if self._answer is None:
+            context.inbox.postpone(context.incarnation, envelope)
         self._send()
-        return self._answer is None
-
-    @property
-    def done(self) -> bool:
-        return self._answer is not None
 
     def _send(self) -> None:
-        if self.envelope is not None and self._answer is not None:
-            value, error = self._answer
-            answer(self.envelope, value, error)
+        if self._question is not None and self._answer is not None:
+            envelope, inbox = self._question
+            answer(envelope, *self._answer)
+            inbox.answered(envelope)
 
 
 def answer(envelope: Envelope, value: object, error: BaseException | None = None) -> None:
@@ -120,7 +120,6 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def __init__(self, context: ActorContext) -> None:
         self.context = context
-        self._later: list[Later] = []
         super().__init__()
 
     def _create_actor_inbox(self) -> Any:  # type: ignore[override]  # Pykka's is static; ours comes with the context
@@ -150,7 +149,7 @@ class SupervisedActor(pykka.ThreadingActor):
                 self._handle(envelope, self.on_receive)
                 present = envelope = Envelope(None)  # a frame must not stay alive while we wait for the next one
             if stage is not Stage.STOP:
-                end = _End(text=self._clean_up(TimeoutError("fenced: another incarnation has taken over"), None))
+                end = _End(text=self._clean_up(TimeoutError(FENCED), None))
         except BaseException as caught:  # a KeyboardInterrupt or SystemExit here is this actor's end, nobody else's
             trace = caught.__traceback__
             end = _End(caught, *taken_off(caught))  # before the asker, in his own thread, raises the same object
@@ -163,10 +162,10 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def _handle(self, envelope: Envelope, receive: Callable[[Any], Any]) -> None:
         reply = receive(envelope.message)
-        if not isinstance(reply, Later):
+        if isinstance(reply, Later):
+            reply.bind(envelope, self.context)
+        else:
             answer(envelope, reply)
-        elif reply.bind(envelope):
-            self._later = [*(later for later in self._later if not later.done), reply]
 
     def _clean_up(self, error: BaseException, trace: TracebackType | None) -> str:
         """What went wrong with it, too; the first error is the one that is reported."""
@@ -180,9 +179,6 @@ class SupervisedActor(pykka.ThreadingActor):
         self.actor_stopped.set()
         pykka.ActorRegistry.unregister(self.actor_ref)
         answer(present, None)  # who asked it to stop and waits for it
-        for later in self._later:
-            if later.envelope is not None:
-                answer_dead(later.envelope, self.context.name)
         _report_exit(self.context, exit_notice(self.context, stage, end.error, present.message, end.text, end.frames))
 
 
@@ -239,6 +235,7 @@ def _report_exit(context: ActorContext, exit_notice: ExitNotice) -> None:
     if exited is not None:
         exited(exit_notice)
         return
+    context.inbox.leave(context.incarnation)
     context.inbox.close()  # an actor that nobody supervises has no replacement that could answer
     if exit_notice.error is not None:
         logger.error("%s ended: %s", exit_notice.child, exit_notice.stack_trace)

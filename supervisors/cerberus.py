@@ -12,7 +12,7 @@ from supervisors.context import ChildContext, Tree
 from supervisors.errors import BootFailed
 from supervisors.heads import Heads
 from supervisors.heads_decider import HeadsDecider, Listeners
-from supervisors.inbox import Envelope, Inbox
+from supervisors.inbox import Inbox
 from supervisors.leaks import Leaks
 from supervisors.messages import ChildStatus, ExitNotice, ShutDown, WhichChildren
 from supervisors.specs import ChildSpec
@@ -39,6 +39,11 @@ class Cerberus(Supervisor):
     ) -> None:
         decider = HeadsDecider(children, heads, listeners, fatal=fatal, random=tree.random)
         super().__init__(context, tree=tree, children=children, decider=decider, on_exit=on_exit, leaks=leaks)
+        decider.spec_of = self._spec_of
+
+    def _spec_of(self, name: str) -> ChildSpec | None:
+        child = self._machine.children.get(name)
+        return None if child is None else child.spec
 
 
 class Root:
@@ -57,7 +62,8 @@ class Root:
         return self._context.inbox.busy_for()
 
     def status(self) -> tuple[ChildStatus, ...]:
-        """All children, those of nested supervisors behind their supervisor. Raises pykka.Timeout, ActorDeadError."""
+        """All children, those of nested supervisors behind their supervisor; without those of one that does not answer.
+        Raises pykka.Timeout, ActorDeadError."""
         return tuple(self._below(self._context.name))
 
     def _below(self, name: str) -> list[ChildStatus]:
@@ -65,21 +71,26 @@ class Root:
         for row in self.tree.directory.ask(name, WhichChildren(), ASK):
             rows.append(row)
             if row.supervisor and row.state == "running":
-                rows += self._below(row.name)
+                with suppress(pykka.Timeout, pykka.ActorDeadError):
+                    rows += self._below(row.name)
         return rows
 
     def stop(self, timeout: float) -> tuple[str, ...]:
-        """Stop all children in reverse order within ``timeout`` seconds, then the root and the timer. The names of
-        those that had to be fenced. Harmless when it has ended already."""
+        """Stop all children in reverse order within ``timeout`` seconds, then the root and the timer. Harmless when it
+        has ended already. The names of those that had to be fenced for it, and of those whose fenced threads still
+        hang."""
         name = self._context.name
         with suppress(pykka.ActorDeadError):
-            self._context.inbox.put(Envelope(ShutDown(timeout)))
-        if not self._context.end.wait(timeout + 1.0):
+            self._context.inbox.put_urgent(ShutDown(timeout))
+        ended = self._context.end.wait(timeout + 1.0)
+        if not ended:
             self._context.fence()
+        self.tree.directory.let_go(name)
         self.tree.directory.release(name, name)
         self._context.inbox.close()
         self.tree.schedule.stop()
-        return self._made[0].killed if self._made else ()
+        fenced = [each for root in self._made for each in (*root.killed, *root.still_hanging())]
+        return tuple(dict.fromkeys(fenced if ended else [*fenced, *(each.name for each in self._context.unended())]))
 
 
 def start_root(make: Callable[[ActorContext, Tree], Supervisor], tree: Tree, timeout: float = 60.0) -> Root:

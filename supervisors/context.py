@@ -42,7 +42,7 @@ class ChildContext:
         self.live = True
         self.start_done, self.end = threading.Event(), threading.Event()
         self.notice: ExitNotice | None = None
-        self._below: list[ChildContext] = []
+        self._below: tuple[ChildContext, ...] = ()
 
     # --- for the actor; any thread ---
 
@@ -84,6 +84,8 @@ class ChildContext:
         self.inbox.mark_busy(self.incarnation, Stage.INIT)
         try:
             actor = make(self)
+            if actor is not None and not isinstance(actor, SupervisedActor):
+                raise TypeError(f"make of {self.name} gave a {type(actor).__name__}, not a SupervisedActor or None")
         except BaseException as error:
             self.exited(exit_notice(self, Stage.INIT, error, None, *taken_off(error)))
             return
@@ -96,21 +98,33 @@ class ChildContext:
             actor._actor_loop()
 
     def below(self, child: ChildContext) -> None:
-        """``child`` is fenced with this one. Those that have ended are let go."""
-        self._below = [*(each for each in self._below if not each.end.is_set()), child]
+        """``child`` is fenced with this one, even if that is being done just now. Those that have ended are let go."""
+        self._below = (*(each for each in self._below if not each.end.is_set()), child)
+        if not self.live:
+            child.fence()
+
+    def unended(self) -> tuple[ChildContext, ...]:
+        """This one and all below it whose threads have not ended."""
+        below = tuple(found for child in self._below for found in child.unended())
+        return below if self.end.is_set() else (self, *below)
 
     def stop(self) -> None:
         """Ask the actor to stop after what it has accepted."""
         with suppress(pykka.ActorDeadError):
             self.inbox.put(Envelope(pykka.messages._ActorStop(), only_for=self.incarnation))
 
-    def fence(self) -> None:
-        """Let nothing out any more, of this incarnation and of all below it."""
+    def fence(self) -> tuple[str, str]:
+        """Let nothing out any more, of this incarnation and of all below it. What it was busy with, as
+        ``Inbox.leave`` says it."""
         self.live = False
-        if self.inbox.owner == self.incarnation:
-            self.inbox.own(0)
+        busy_with = self.inbox.leave(self.incarnation)
         for child in self._below:
             child.fence()
+        return busy_with
+
+    @property
+    def is_root(self) -> bool:
+        return self._above is None
 
     # --- from the actor's loop ---
 
@@ -126,6 +140,9 @@ class ChildContext:
     def _over(self, message: object) -> None:
         self._report(message, fenced_too=True)
         self.live = False
+        self.inbox.leave(self.incarnation)  # nobody is busy any more, whatever the status is asked meanwhile
+        if self.is_root:
+            self._tree.directory.let_go(self.name)
         self.end.set()
         self.start_done.set()
 

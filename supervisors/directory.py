@@ -35,6 +35,22 @@ class Directory:
             if self._owners.get(name) == owner:
                 del self._owners[name], self._inboxes[name]
 
+    def let_go(self, owner: str) -> None:
+        """``owner`` will not come back: close and forget the inboxes of all that it had below it, however deep."""
+        with self._lock:
+            names = [name for name, its in self._owners.items() if its == owner and name != owner]
+            inboxes = [self._inboxes.pop(name) for name in names]
+            for name in names:
+                del self._owners[name]
+        for name, inbox in zip(names, inboxes, strict=True):
+            inbox.close()
+            self.let_go(name)
+
+    def owned(self, name: str, owner: str) -> Inbox | None:
+        """Its inbox; None when the name is nobody's or somebody else's."""
+        with self._lock:
+            return self._inboxes[name] if self._owners.get(name) == owner else None
+
     def names(self) -> tuple[str, ...]:
         with self._lock:
             return tuple(self._inboxes)

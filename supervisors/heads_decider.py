@@ -46,7 +46,6 @@ class Listeners:
 class _Account:
     """One child's: where it stands, and the bite whose outcome is open."""
 
-    spec: ChildSpec
     ladder: Ladder
     open: Bite | None = None
     up_at: float = 0.0
@@ -54,7 +53,7 @@ class _Account:
 
 
 class HeadsDecider:
-    """``fatal``: an error of these types restarts nothing."""
+    """``fatal``: an error of these types restarts nothing. ``spec_of`` may be replaced where children come and go."""
 
     def __init__(
         self,
@@ -67,12 +66,13 @@ class HeadsDecider:
     ) -> None:
         self._heads, self._listeners = heads or Heads(), listeners or Listeners()
         self._fatal, self._random = fatal, random
-        self._accounts = {spec.name: _Account(spec, ladder(self._heads)) for spec in children}
+        self._accounts: dict[str, _Account] = {}
+        self.spec_of: Callable[[str], ChildSpec | None] = {spec.name: spec for spec in children}.get
 
     # --- Decider ---
 
     def failed(self, failure: Failure) -> Verdict:
-        account = self._accounts[failure.name]
+        account = self._account(failure.name)
         if failure.error is not None and isinstance(failure.error, self._fatal):
             self._settle(account, failure.now, recovered=False)
             self._tell(self._listeners.fatal, failure.name, failure.error)
@@ -88,25 +88,25 @@ class HeadsDecider:
         return Bring(names, self._delay(head, account.ladder, failure))
 
     def up(self, name: str, now: float) -> float | None:
-        account = self._accounts[name]
+        account, spec = self._account(name), self.spec_of(name)
         account.up_at = now
-        if account.spec.proves or account.open is None:
+        if (spec is not None and spec.proves) or (account.open is None and not account.ladder.in_fallback):
             return None
         return self._heads.settled
 
     def still_up(self, name: str, now: float) -> float | None:
-        account = self._accounts[name]
-        self._passed(account, now, account.up_at)
+        account = self._account(name)
+        self._passed(name, now, account.up_at)
         return self._heads.probing.first if account.ladder.in_fallback else None
 
     def well(self, name: str, now: float) -> None:
-        self._passed(self._accounts[name], now, now)
+        self._passed(name, now, now)
 
     def change(self, flags: Flags) -> None:
         pass  # the heads have windows of their own
 
     def shown(self, name: str) -> tuple[str, Mapping[str, int]]:
-        account = self._accounts[name]
+        account = self._account(name)
         head = Head.FALLBACK if account.ladder.in_fallback else account.open.head if account.open else ""
         return str(head), dict(account.bites)
 
@@ -116,6 +116,9 @@ class HeadsDecider:
 
     # --- the account ---
 
+    def _account(self, name: str) -> _Account:
+        return self._accounts.setdefault(name, _Account(ladder(self._heads)))
+
     def _open(self, account: _Account, opened: Bite) -> None:
         account.open = opened
         account.bites[opened.head] += 1
@@ -123,12 +126,13 @@ class HeadsDecider:
         if opened.head is Head.FALLBACK:
             self._tell(self._listeners.fallback, opened.child, True, opened.reason)
 
-    def _passed(self, account: _Account, now: float, recovered_at: float) -> None:
+    def _passed(self, name: str, now: float, recovered_at: float) -> None:
         """A healthy probe. A bite of the fallback ends with the fallback itself, the others with the first probe."""
+        account = self._account(name)
         account.ladder, left = passed(account.ladder, self._heads, now)
         if left:
             self._settle(account, now, recovered=True)
-            self._tell(self._listeners.fallback, account.spec.name, False, f"{self._heads.probes} healthy probes")
+            self._tell(self._listeners.fallback, name, False, f"{self._heads.probes} healthy probes")
         elif not account.ladder.in_fallback:
             self._settle(account, recovered_at, recovered=True)
 
@@ -142,7 +146,8 @@ class HeadsDecider:
         """The child and all that depend on it, directly or not, in start order."""
         wanted = {failure.name}
         for name in failure.names:
-            if name in self._accounts and not wanted.isdisjoint(self._accounts[name].spec.depends_on):
+            spec = self.spec_of(name)
+            if spec is not None and not wanted.isdisjoint(spec.depends_on):
                 wanted.add(name)
         return tuple(name for name in failure.names if name in wanted)
 
@@ -155,5 +160,5 @@ class HeadsDecider:
         """The root must not die of somebody who only listens."""
         try:
             listener(*news)
-        except Exception:
+        except BaseException:  # its SystemExit would end this thread, not the process
             logger.exception("a bite could not be told")

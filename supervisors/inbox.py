@@ -8,6 +8,7 @@
 * It outlives its actor: what is queued when an actor dies is handled by the replacement, except for what was meant for
   one incarnation alone (``only_for``: its timer ticks, its workers' results).
 * ``owner`` is the incarnation that may take; a fenced one gets nothing any more.
+* ``leave`` says, in one step with the fence, what was in work: each message is either handled on, or named once.
 * ``close`` is atomic with ``put``: no message is accepted and then orphaned, every asker is answered.
 * ``busy_for`` tells how long the present message has been in work: the sign of life that needs no ping.
 """
@@ -56,6 +57,7 @@ class Inbox:
         self._busy_since: float | None = None
         self._hook = ""
         self._present: Envelope | None = None
+        self._postponed: set[Envelope] = set()  # asked of the owner, who is to answer later
         self.replaced: Counter[str] = Counter()  # conflation key -> messages that a newer one replaced
         self.stale = 0  # messages that were for an incarnation that has ended
 
@@ -65,7 +67,7 @@ class Inbox:
         """Raises ActorDeadError when closed, InboxFull at the bound. Takes Pykka's envelopes and ours."""
         message, reply_to = envelope.message, envelope.reply_to
         key = getattr(message, "conflation_key", None) if reply_to is None else None
-        ours = envelope if type(envelope) is Envelope else Envelope(message, reply_to)
+        ours = envelope if type(envelope) is Envelope else self._adopt(message, reply_to)
         with self._ready:
             self._refuse_when_closed()
             if key is not None:
@@ -78,11 +80,15 @@ class Inbox:
                 raise InboxFull(f"{self.name} has {self.bound} messages waiting")
             self._ready.notify()
 
-    def put_urgent(self, message: object) -> None:
+    def _adopt(self, message: Any, reply_to: Future[Any] | None) -> Envelope:
+        """From a Pykka ref. A request to stop is for the present incarnation; its replacement was not asked."""
+        return Envelope(message, reply_to, self.incarnations if isinstance(message, _ActorStop) else 0)
+
+    def put_urgent(self, message: object, only_for: int = 0) -> None:
         """Ahead of everything, bound or not. Raises ActorDeadError when closed."""
         with self._ready:
             self._refuse_when_closed()
-            self._urgent.append(Envelope(message))
+            self._urgent.append(Envelope(message, only_for=only_for))
             self._ready.notify()
 
     def _refuse_when_closed(self) -> None:
@@ -100,14 +106,45 @@ class Inbox:
         return self.incarnations
 
     def own(self, incarnation: int) -> None:
-        """From now on only this incarnation (0: nobody) may take. The former owner gets None, who waits for its
-        present message an ActorDeadError."""
+        """From now on only this incarnation may take. The former owner gets None; who waits for an answer of it, an
+        ActorDeadError."""
         with self._ready:
-            abandoned, self._present = self._present, None
-            self._owner, self._busy_since, self._hook = incarnation, None, ""
-            self._ready.notify_all()
-        if abandoned is not None:
-            answer_dead(abandoned, self.name)
+            abandoned = self._hand_over(incarnation)
+        for envelope in abandoned:
+            answer_dead(envelope, self.name)
+
+    def leave(self, incarnation: int) -> tuple[str, str]:
+        """This incarnation has ended or is fenced: until there is a replacement nobody takes; who waits for an answer
+        of it gets an ActorDeadError. The type (or hook) and the id of what it was busy with; empty when it was idle or
+        not the owner any more."""
+        with self._ready:
+            if self._owner != incarnation:
+                return "", ""
+            busy_with = self.handling, self.message_id
+            abandoned = self._hand_over(0)
+        for envelope in abandoned:
+            answer_dead(envelope, self.name)
+        return busy_with
+
+    def _hand_over(self, incarnation: int) -> list[Envelope]:
+        """Those whose asker still waits for the former owner."""
+        abandoned = [*self._postponed] + ([] if self._present is None else [self._present])
+        self._postponed.clear()
+        self._owner, self._present, self._busy_since, self._hook = incarnation, None, None, ""
+        self._ready.notify_all()
+        return abandoned
+
+    def postpone(self, incarnation: int, envelope: Envelope) -> None:
+        """It will be answered later; should its actor end before, its asker is told so."""
+        with self._ready:
+            if self._owner == incarnation:
+                self._postponed.add(envelope)
+                return
+        answer_dead(envelope, self.name)
+
+    def answered(self, envelope: Envelope) -> None:
+        with self._ready:
+            self._postponed.discard(envelope)
 
     def take(self, incarnation: int) -> Envelope | None:
         """The last message has been handled: wait for the next one. None when this incarnation is no longer the owner
@@ -139,6 +176,7 @@ class Inbox:
         if envelope.only_for in (0, self._owner):
             return True
         self.stale += 1
+        answer_dead(envelope, self.name)
         return False
 
     def mark_busy(self, incarnation: int, hook: str) -> None:
@@ -206,7 +244,7 @@ def id_of(message: object) -> str:
     try:
         found = getattr(message, "id", None)
         return "" if found is None or callable(found) else str(found)[:100]
-    except Exception:  # a property of a strange message; the notice matters more
+    except BaseException:  # a property of a strange message; the notice matters more
         return ""
 
 

@@ -24,30 +24,31 @@ class Leaks:
     def __init__(self, limits: LeakLimits | None = None, too_many: Callable[[str], None] = lambda reason: None) -> None:
         self._limits, self._too_many = limits or LeakLimits(), too_many
         self._lock = threading.Lock()
-        self._open: set[tuple[str, int]] = set()
+        self._open: dict[threading.Event, str] = {}
 
-    def began(self, name: str, incarnation: int) -> None:
+    def began(self, name: str, end: threading.Event) -> None:
+        """``end`` is set when the thread has ended; one that has is not counted."""
         with self._lock:
-            self._open.add((name, incarnation))
-            reason = self._reason(name)
+            self._open[end] = name
+        reason = self._reason(name)
         if reason:
             self._too_many(reason)
 
-    def ended(self, name: str, incarnation: int) -> None:
+    def names(self) -> tuple[str, ...]:
+        """One for each thread that has not ended."""
         with self._lock:
-            self._open.discard((name, incarnation))
+            self._open = {end: name for end, name in self._open.items() if not end.is_set()}
+            return tuple(self._open.values())
 
     def of(self, name: str) -> int:
-        with self._lock:
-            return sum(each == name for each, _ in self._open)
+        return self.names().count(name)
 
     @property
     def total(self) -> int:
-        with self._lock:
-            return len(self._open)
+        return len(self.names())
 
     def _reason(self, name: str) -> str:
-        of_one, in_all = sum(each == name for each, _ in self._open), len(self._open)
+        of_one, in_all = self.of(name), self.total
         if of_one >= self._limits.of_one_child:
             return f"{of_one} threads of {name} hang and cannot be ended"
         return f"{in_all} threads hang and cannot be ended" if in_all >= self._limits.in_all else ""

@@ -24,7 +24,7 @@ class Mechanism:
 
     def __init__(self, children: Sequence[ChildSpec], stop_together: bool) -> None:
         self.children = {spec.name: Child(spec) for spec in children}
-        self.booting = False
+        self.booting = False  # until each child has been up or has declined, or the supervisor has ended
         self.ended = False
         self._stop_together = stop_together
         self._plans: list[Plan] = []
@@ -34,6 +34,11 @@ class Mechanism:
         self._deadline = math.inf
         self._error: SupervisionError | None = None
         self._killed: list[str] = []
+
+    @property
+    def ending(self) -> bool:
+        """It stops all children, or has; none is started any more."""
+        return self._ending is not None
 
     # --- plans ---
 
@@ -51,11 +56,12 @@ class Mechanism:
             self._plans.remove(plan)
         for name in names:
             self._include(self.children[name], back, now)
-        for name in back:
+        start = [name for name in self.children if name in back]
+        for name in start:
             if self.children[name].state is State.STOPPED:
                 self._set(self.children[name], State.RESTARTING, now)
         alive = [name for name, child in self.children.items() if name in halt and child.state in ALIVE]
-        self._plan(alive, [name for name in self.children if name in back], delay)
+        self._plan(alive, start, delay)
 
     def _include(self, child: Child, back: set[str], now: float) -> None:
         """A temporary one is not brought back; one that waited for its first start still gets it."""
@@ -85,8 +91,8 @@ class Mechanism:
         for plan in tuple(self._plans):
             if self._advance(plan, now):
                 self._plans.remove(plan)
-        if self.booting and not self._plans:
-            self.booting = False
+        if self.booting and self._ending is None:
+            self.booting = self._first_starts_left()
         if self._ending is not None and self._ending not in self._plans and not self.ended:
             self.booting, self.ended = False, True
             self._out.append(End(self._error, tuple(self._killed)))
@@ -143,6 +149,10 @@ class Mechanism:
     def _will_start(self, name: str) -> bool:
         return any(name in plan.start for plan in self._plans)
 
+    def _first_starts_left(self) -> bool:
+        awaited = [self.children[name] for plan in self._plans for name in plan.start if name in self.children]
+        return not all(child.was_up for child in awaited)
+
     # --- one child ---
 
     def _start(self, child: Child, now: float) -> None:
@@ -156,11 +166,11 @@ class Mechanism:
             return
         self._set(child, State.STOPPING, now)
         if child.spec.stop_timeout == 0:
-            self._kill(child, "it was to be stopped at once")
+            self._out.append(Kill(child.spec.name, ""))
             self._stopped(child, now)
-            return
-        self._out.append(Stop(child.spec.name))
-        self._limit_stop(child, now)
+        else:
+            self._out.append(Stop(child.spec.name))
+            self._limit_stop(child, now)
 
     def _limit_stop(self, child: Child, now: float) -> None:
         """Its own time, or what is left of everybody's."""
@@ -168,10 +178,6 @@ class Mechanism:
         timeout = min(own, max(LAST_MOMENT, self._deadline - now))
         if timeout < math.inf:
             self._out.append(Timer(Token("stop", child.spec.name, child.serial), timeout))
-
-    def _kill(self, child: Child, why: str) -> None:
-        self._killed.append(child.spec.name)
-        self._out.append(Kill(child.spec.name, why))
 
     def _stopped(self, child: Child, now: float) -> None:
         """It is down because it was to be stopped."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from pykka import ActorDeadError
 from pykka.messages import _ActorStop
 
 from supervisors import messages as m
-from supervisors.actor import ActorContext, Later, SupervisedActor, answer
+from supervisors.actor import FENCED, ActorContext, Later, SupervisedActor, answer
 from supervisors.children import State
 from supervisors.commands import Close, Command, End, Kill, Reply, Start, Stop, Timer, Token
 from supervisors.context import ChildContext, Tree
@@ -23,6 +25,7 @@ from supervisors.inbox import Inbox
 from supervisors.leaks import Leaks
 from supervisors.machine import Machine
 from supervisors.specs import ChildSpec, Flags
+from supervisors.status import status
 
 logger = logging.getLogger("supervisors")
 
@@ -95,18 +98,16 @@ class Supervisor(SupervisedActor):
 
     def on_stop(self) -> None:
         """Stops the children in reverse order."""
+        self._decider.close(self._now())  # while those whom it tells are still there
         self._do(self._machine.shutdown(self._now(), self._stop_within))
         self._pump(lambda: self._machine.ended)
-        self._decider.close(self._now())
-        self._let_go()
 
     def on_failure(self, *_: Any) -> None:
         """After GaveUp all children are down. After an error of this class itself they are not: without it nobody
-        would watch them, and its replacement starts them afresh."""
+        would watch them, and its replacement starts them afresh. Their inboxes wait for it: whoever decides that it
+        does not come back closes them."""
         for name in tuple(self._contexts):
             self._fence(name)
-        if self._outcome is not None:
-            self._let_go()
 
     # --- messages ---
 
@@ -153,10 +154,8 @@ class Supervisor(SupervisedActor):
         number, machine = self._requests, self._machine
         later = self._laters[number] = Later()
         match message:
-            case m.AddChild(spec=spec):
-                self._do(machine.add(number, spec, now))
-            case m.AddFromTemplate(name=name, argument=argument) if self._template is not None:
-                self._do(machine.add(number, self._template(name, argument), now))
+            case m.AddChild() | m.AddFromTemplate():
+                self._add(number, message, now)
             case m.TerminateChild(name=name):
                 self._do(machine.terminate(number, name, now))
             case m.RestartChild(name=name):
@@ -166,18 +165,32 @@ class Supervisor(SupervisedActor):
             case m.ChangeChildren(specs=specs, flags=flags):
                 self._do(machine.change(number, specs, flags))
             case _:
-                del self._laters[number]
                 logger.warning("%s does not know the message %s", self.context.name, type(message).__name__)
-                later.fail(TypeError(f"a supervisor does not know {type(message).__name__}"))
+                self._reply(number, TypeError(f"a supervisor does not know {type(message).__name__}"))
         return later
+
+    def _add(self, number: int, message: m.AddChild | m.AddFromTemplate, now: float) -> None:
+        """What is wrong with the request, or with the template, is the asker's affair."""
+        try:
+            spec = message.spec if isinstance(message, m.AddChild) else self._from_template(message)
+            if not isinstance(spec, ChildSpec):
+                raise TypeError(f"a child is described by a ChildSpec, not by {type(spec).__name__}")
+        except Exception as error:
+            self._reply(number, error)
+        else:
+            self._do(self._machine.add(number, spec, now))
+
+    def _from_template(self, message: m.AddFromTemplate) -> ChildSpec:
+        if self._template is None:
+            raise TypeError(f"{self.context.name} has no template")
+        return self._template(message.name, message.argument)
 
     # --- children's ends ---
 
     def _exited(self, notice: m.ExitNotice, now: float) -> None:
         context = self._contexts.get(notice.child)
         if context is None or context.incarnation != notice.incarnation:
-            self._leaks.ended(notice.child, notice.incarnation)  # a fenced thread came to its end after all
-            return
+            return  # of one that was fenced; its end has been told
         del self._contexts[notice.child]
         if notice.error is not None:
             self._tell(notice)
@@ -199,17 +212,19 @@ class Supervisor(SupervisedActor):
         """A supervisor must not die of somebody who only listens."""
         try:
             self._on_exit(notice)
-        except Exception:
+        except BaseException:  # its SystemExit would end this thread, not the process
             logger.exception("an end could not be told")
 
     # --- commands ---
 
     def _do(self, commands: Sequence[Command]) -> None:
         for command in commands:
+            if self.context.inbox.owner != self.context.incarnation:
+                raise TimeoutError(FENCED)  # the replacement has children of the same names
             match command:
                 case Start(name=name):
                     self._start(name)
-                case Stop(name=name):
+                case Stop(name=name) if name in self._contexts:  # else news is under way that it could not be started
                     self._contexts[name].stop()
                 case Kill(name=name, why=why):
                     self._kill(name, why)
@@ -218,7 +233,7 @@ class Supervisor(SupervisedActor):
                 case Timer(token=token, delay=delay):
                     self._tree.schedule.after(delay, self._timer(token))
                 case Reply(request=request, answer=value):
-                    self._reply(self._laters.pop(request), value)
+                    self._reply(request, value)
                 case End():
                     self._outcome, self.killed = command, command.killed
 
@@ -227,7 +242,7 @@ class Supervisor(SupervisedActor):
         try:
             inbox = self._tree.directory.claim(name, self.context.name, self._new_inbox)
         except ValueError as error:
-            self._urgent(_NotStarted(name, error))
+            self.context.inbox.put_urgent(_NotStarted(name, error), self.context.incarnation)
             return
         context = self._contexts[name] = ChildContext(name, inbox, self._tree, self.context.inbox)
         if isinstance(self.context, ChildContext):
@@ -238,45 +253,49 @@ class Supervisor(SupervisedActor):
         return Inbox(name, monotonic=self._tree.monotonic)
 
     def _kill(self, name: str, why: str) -> None:
-        """``why`` empty: its spec wants no other end, so there is nothing to tell."""
-        inbox = self._contexts[name].inbox
-        stuck = m.ExitNotice(
-            name,
-            self._contexts[name].incarnation,
-            m.Stage.STUCK,
-            TimeoutError(why),
-            why,
-            handling=inbox.handling,
-            message_id=inbox.message_id,
+        """Tell its end, unless its spec wants it to be fenced at once and it was idle. It may have ended by itself
+        meanwhile; its own notice comes too late, so that is told now."""
+        context = self._contexts.get(name)
+        if context is None:
+            return
+        busy_with = self._fence(name)
+        told = context.notice or m.ExitNotice(
+            name, context.incarnation, m.Stage.STUCK, TimeoutError(why), why, (), *busy_with
         )
-        self._fence(name)
-        if why:
-            self._tell(stuck)
+        child = self._machine.children.get(name)
+        wanted = child is not None and child.spec.stop_timeout == 0 and not any(busy_with)
+        if told.error is not None and (context.notice or not wanted):
+            self._tell(told)
 
-    def _fence(self, name: str) -> None:
+    def _fence(self, name: str) -> tuple[str, str]:
         context = self._contexts.pop(name)
-        context.fence()
-        if not context.end.is_set():
-            self._leaks.began(name, context.incarnation)
+        busy_with = context.fence()
+        for each in context.unended():
+            self._leaks.began(each.name, each.end)
+        return busy_with
 
     def _close(self, name: str) -> None:
-        inbox = self._tree.directory.inbox(name)
-        if inbox is not None and name not in self._contexts:
-            inbox.close()
+        """While this supervisor ends, whoever is above it closes: it may come back, and its children with it."""
+        directory, me = self._tree.directory, self.context.name
+        inbox = directory.owned(name, me)
+        if inbox is None or name in self._contexts or (self._machine.ending and not self._is_root):
+            return
+        inbox.close()
+        directory.let_go(name)
         if name not in self._machine.children:
-            self._tree.directory.release(name, self.context.name)
+            directory.release(name, me)
 
     def _timer(self, token: Token) -> Callable[[int], bool]:
-        return lambda _number: self._urgent(m.Fired(token))
+        return lambda _number: self._fire(token)
 
-    def _urgent(self, message: object) -> bool:
-        """In the timer's thread."""
-        if not self.context.inbox.closed:
-            self.context.inbox.put_urgent(message)
+    def _fire(self, token: Token) -> bool:
+        """In the timer's thread. A replacement has timers of its own, and its own numbers."""
+        with suppress(ActorDeadError):
+            self.context.inbox.put_urgent(m.Fired(token), self.context.incarnation)
         return False
 
-    @staticmethod
-    def _reply(later: Later, value: object) -> None:
+    def _reply(self, request: int, value: object) -> None:
+        later = self._laters.pop(request)
         if isinstance(value, BaseException):
             later.fail(value)
         else:
@@ -298,7 +317,7 @@ class Supervisor(SupervisedActor):
         while not done():
             envelope = self.context.inbox.take(self.context.incarnation)
             if envelope is None:
-                raise TimeoutError("fenced: another incarnation has taken over")
+                raise TimeoutError(FENCED)
             if isinstance(envelope.message, _ActorStop):  # while it boots
                 self._do(self._machine.shutdown(self._now(), self._stop_within))
                 answer(envelope, None)
@@ -306,30 +325,16 @@ class Supervisor(SupervisedActor):
                 self._handle(envelope, self._receive)
 
     def _status(self, name: str) -> m.ChildStatus:
-        child, inbox = self._machine.children[name], self._tree.directory.inbox(name)
-        head, bites = self._decider.shown(name)
-        return m.ChildStatus(
-            name=name,
-            state=child.state.value,
-            incarnation=0 if inbox is None else inbox.incarnations,
-            restarts=0 if inbox is None else max(0, inbox.incarnations - 1),
-            head=head,
-            busy_for=0.0 if inbox is None else round(inbox.busy_for(), 3),
-            handling="" if inbox is None else inbox.handling,
-            waiting=0 if inbox is None else len(inbox),
-            leaked=self._leaks.of(name),
-            last_reason=child.last_reason,
-            supervisor=child.spec.supervisor,
-            replaced={} if inbox is None else dict(inbox.replaced),
-            bites=bites,
-        )
+        child, inbox = self._machine.children[name], self._tree.directory.owned(name, self.context.name)
+        return status(child, inbox, self._decider.shown(name), self._leaks.of(name))
 
-    def _let_go(self) -> None:
-        for name in self._machine.children:
-            inbox = self._tree.directory.inbox(name)
-            if inbox is not None:
-                inbox.close()
-            self._tree.directory.release(name, self.context.name)
+    @property
+    def _is_root(self) -> bool:
+        return isinstance(self.context, ChildContext) and self.context.is_root
+
+    def still_hanging(self) -> tuple[str, ...]:
+        """Whose fenced threads have not ended, in the whole tree."""
+        return self._leaks.names()
 
     def _now(self) -> float:
         return self._tree.monotonic()
