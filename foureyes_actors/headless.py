@@ -179,8 +179,12 @@ class Headless:
 
     def _idle(self) -> bool:
         """Nothing is on its way through the models any more. What waits for the store in the journal may wait."""
+        return not any(self._works(name) for name in self._frame_actors)
+
+    def _works(self, name: str) -> bool:
         with contextlib.suppress(pykka.Timeout, pykka.ActorDeadError, InboxFull):
-            return not any(s.get("busy") or s.get("pending") for s in map(self._status, self._frame_actors))
+            status = self._status(name)
+            return bool(status.get("busy") or status.get("pending"))
         return False
 
     # --- end ---

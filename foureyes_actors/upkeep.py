@@ -101,9 +101,7 @@ class Upkeep:
         seconds: float | None = None,
     ) -> None:
         """Any thread."""
-        event = Event(
-            uuid.uuid4().hex, kind, self._clock.utc_now(), subject, before, after, reason, seconds=seconds
-        )
+        event = Event(uuid.uuid4().hex, kind, self._clock.utc_now(), subject, before, after, reason, seconds=seconds)
         self._tell("recorder", StoreDocuments(Collection.EVENTS, (event_document(event, self._run_id),)))
         if shown:
             self._tell("console", event)

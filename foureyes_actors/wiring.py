@@ -41,6 +41,7 @@ from foureyes_actors.resource.actor import ResourceActor
 from foureyes_actors.settings import ModelEntry, Settings
 from foureyes_actors.settings_file import secrets_of
 from supervisors.actor import ActorContext
+from supervisors.policy import Backoff
 from supervisors.specs import ChildSpec
 
 
@@ -137,9 +138,7 @@ def recorder(config: Config, world: World) -> ChildSpec:
 
 
 def bug(config: Config, world: World) -> ChildSpec:
-    return ChildSpec(
-        "bug", lambda context: BugActor(context, clock=world.clock, secrets=secrets_of(config.settings))
-    )
+    return ChildSpec("bug", lambda context: BugActor(context, clock=world.clock, secrets=secrets_of(config.settings)))
 
 
 def console(world: World, run: Run) -> ChildSpec:
@@ -201,6 +200,7 @@ def lm_studio(config: Config, models: ModelTasks, world: World, audience: tuple[
             history=history,
         ),
         stop_timeout=config.settings.model_server.stop_grace + 1.5,
+        backoff=Backoff(first=1.0),
         proves=True,
     )
 

@@ -197,12 +197,16 @@ class Supervisor(SupervisedActor):
         self._do(self._machine.exited(notice.child, notice.error, notice.why, now))
 
     def _look_for_stuck(self, now: float) -> None:
+        self._beat()
         for name, context in tuple(self._contexts.items()):
             child, busy = self._machine.children[name], context.inbox.busy_for()
             if child.state is State.RUNNING and busy > child.spec.stuck_after:
                 why = f"{context.inbox.handling} has been in work for {busy:.1f} s"
                 self._do(self._machine.stuck(name, TimeoutError(why), why, now))
         self._watch_again()
+
+    def _beat(self) -> None:
+        """A sign of life at each look, at least once a second; for the root."""
 
     def _watch_again(self) -> None:
         shortest = min((child.spec.stuck_after for child in self._machine.children.values()), default=LONGEST_WATCH)

@@ -7,13 +7,20 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import pytest
 
 from foureyes_actors.ports.clock import ManualClock
+from supervisors.actor import ActorContext
+from supervisors.cerberus import Cerberus, Root, start_root
+from supervisors.context import Tree
+from supervisors.heads import Heads
+from supervisors.heads_decider import Listeners
 from supervisors.inbox import Inbox
+from supervisors.messages import ExitNotice
+from supervisors.specs import ChildSpec
 
 
 class FakeContext:
@@ -74,6 +81,26 @@ class TimedContext(FakeContext):
             self._clock.advance(max(0.0, first[0] - self._clock.monotonic()))
             receive(first[1])
         self._clock.advance(max(0.0, end - self._clock.monotonic()))
+
+
+def start_tree(
+    tree: Tree,
+    children: Sequence[ChildSpec],
+    *,
+    on_exit: Callable[[ExitNotice], None] = lambda notice: None,
+    fatal: tuple[type[BaseException], ...] = (),
+    on_fatal: Callable[[str, BaseException], None] = lambda child, error: None,
+    heads: Heads | None = None,
+) -> Root:
+    """Live actors under Cerberus. Raises BootFailed. The caller stops the root."""
+
+    def make(context: ActorContext, tree: Tree) -> Cerberus:
+        listeners = Listeners(fatal=on_fatal)
+        return Cerberus(
+            context, tree=tree, children=children, on_exit=on_exit, listeners=listeners, fatal=fatal, heads=heads
+        )
+
+    return start_root(make, tree)
 
 
 def missing(reason: str) -> NoReturn:

@@ -16,9 +16,12 @@ from foureyes_actors.messages import GetStatus
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.settings import Settings
 from supervisors.actor import SupervisedActor
-from supervisors.cerberus import CERBERUS, ChildSpec, TreeStatus
+from supervisors.cerberus import Root
+from supervisors.heads import Head
+from supervisors.heads_decider import Bite
 from supervisors.inbox import Envelope, Inbox
 from supervisors.messages import ExitNotice, Stage
+from supervisors.specs import ChildSpec
 from tests.support import eventually
 
 MODEL = "vl"
@@ -44,8 +47,9 @@ def full(name: str) -> Inbox:
 def test_an_end_is_told_to_those_who_can_take_it(program: Headless, caplog: pytest.LogCaptureFixture) -> None:
     console = Inbox("console")
     for inbox in (full("bug"), full("recorder"), console):
-        program.tree.directory.add(inbox.name, inbox)
-    program._on_exit(ExitNotice("capture", 1, Stage.RECEIVE, ValueError("bad")), 0.1)
+        program.tree.directory.claim(inbox.name, "test", {inbox.name: inbox}.__getitem__)
+    program.upkeep.on_exit(ExitNotice("capture", 1, Stage.RECEIVE, ValueError("bad")))
+    program.upkeep.on_bite(Bite("capture", Head.RESTART, "bad", 0.0, ("capture",), recovered=True, took=0.1))
     assert len(console) == 1
     assert "Fault is lost: bug has 1 messages waiting" in caplog.text
 
@@ -87,9 +91,9 @@ def test_the_summary_says_who_was_replaced(
     monkeypatch.setattr(Answers, "status", {}, raising=False)
     monkeypatch.setattr(wiring, "children", lambda *_: [ChildSpec("capture", Mortal)])
 
-    def die(_context: object) -> None:
+    def die(root: Root) -> None:
         program.tree.directory.tell("capture", ValueError("bad"))
-        eventually(lambda: program.tree.directory.ask(CERBERUS, TreeStatus(), 5)[0]["incarnation"] == 2, 20, "replaced")
+        eventually(lambda: root.status()[0].incarnation == 2, 20, "replaced")
 
     monkeypatch.setattr(program, "_wait", die)
     program.run()

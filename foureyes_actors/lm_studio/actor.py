@@ -79,7 +79,9 @@ class LMStudioActor(SupervisedActor):
         super().__init__(context)
         self._settings, self._http, self._clock, self._audience = settings, http, clock, audience
         self._teller = Teller(context, clock, bug=bug)
-        self._rules = Rules(models, settings.start_timeout, settings.check_every, settings.silent_after)
+        self._rules = Rules(
+            models, settings.start_timeout, settings.check_every, settings.silent_after, settings.manage
+        )
         self._process = ServerProcess(processes)
         self._quit = threading.Event()
         self._steps = Steps(

@@ -60,7 +60,7 @@ def advance(plan: Plan, event: PlanEvent, now: float, rules: Rules) -> Step:
         case Finished():
             return _finished(replace(plan, busy=False), event, now, rules)
         case Ticked(exited=Exception() as exited) if plan.mine and plan.stage is not Stage.FAILED:
-            return _fail(plan, exited, now)
+            return _fail(plan, exited, now, rules)
         case Ticked():
             return _ticked(plan, now, rules)
         case Suspected() if plan.stage is Stage.READY:
@@ -105,7 +105,7 @@ def _finished(plan: Plan, event: Finished, now: float, rules: Rules) -> Step:
         case Exception() as error if do in (Do.LOAD, Do.WARM_UP) and (_about_model(error) or plan.ready):
             return _broken(plan, model, error, now, rules, keep=do is Do.LOAD)
         case Exception() as error:
-            return _fail(plan, error, now)
+            return _fail(plan, error, now, rules)
 
 
 def _about_model(error: Exception) -> bool:
@@ -126,11 +126,11 @@ def _broken(plan: Plan, model: str, error: Exception, now: float, rules: Rules, 
     plan = replace(plan, broken=(*plan.broken, (model, str(error))))
     if plan.loading or plan.warming or plan.ready:
         return replace(_next(plan, now, rules), error=error)
-    return _fail(plan, error, now, keep=plan.mine and (keep or isinstance(error, ConfigurationError)))
+    return _fail(plan, error, now, rules, keep=plan.mine and (keep or isinstance(error, ConfigurationError)))
 
 
 def _launch(plan: Plan, now: float) -> Step:
-    fresh = Plan(Stage.STARTING, now, round=plan.round, attached=plan.attached)
+    fresh = Plan(Stage.STARTING, now, round=plan.round, attached=plan.attached, failing_since=plan.failing_since)
     return _command(fresh, Do.LAUNCH)
 
 
@@ -143,7 +143,7 @@ def _again(plan: Plan, now: float) -> Step:
 def _wait_on(plan: Plan, reason: str, now: float, rules: Rules) -> Step:
     if now - plan.since < rules.start_timeout:
         return _command(replace(plan, reason=reason), Do.WAIT)
-    return _fail(plan, LMStudioTimeoutError(f"not ready within {rules.start_timeout:g} s: {reason}"), now)
+    return _fail(plan, LMStudioTimeoutError(f"not ready within {rules.start_timeout:g} s: {reason}"), now, rules)
 
 
 def _load_all(plan: Plan, url: str, now: float, rules: Rules) -> Step:
@@ -160,7 +160,7 @@ def _next(plan: Plan, now: float, rules: Rules) -> Step:
     if plan.stage is Stage.READY:
         return Step(plan)
     due = now + rules.check_every
-    return Step(replace(plan, stage=Stage.READY, since=now, due=due, failed_checks=0, reason=""))
+    return Step(replace(plan, stage=Stage.READY, since=now, due=due, failed_checks=0, failing_since=None, reason=""))
 
 
 def _in_stage(plan: Plan, stage: Stage, now: float) -> Plan:
@@ -181,14 +181,21 @@ def _check_failed(plan: Plan, error: Exception, now: float, rules: Rules) -> Ste
     plan = replace(plan, failed_checks=plan.failed_checks + 1, reason=str(error))
     if plan.failed_checks >= rules.silent_after:
         text = f"no answer to {plan.failed_checks} checks in a row: {error}"
-        return _fail(plan, LMStudioTimeoutError(text), now)
+        return _fail(plan, LMStudioTimeoutError(text), now, rules)
     return Step(replace(plan, due=now + min(CHECK_AGAIN, rules.check_every)))
 
 
-def _fail(plan: Plan, error: Exception, now: float, *, keep: bool = False) -> Step:
+def _fail(plan: Plan, error: Exception, now: float, rules: Rules, *, keep: bool = False) -> Step:
     """All from the beginning: by a new start of server and actor, which is the supervisor's to decide, unless that
-    cannot help. Then after a pause."""
-    helpless = keep or isinstance(error, ConfigurationError | PortTaken)
+    cannot help. What only a person can change is tried again slowly; a server that is not ours to start gets the time
+    of a start to come back by itself."""
+    since = now if plan.failing_since is None else plan.failing_since
+    theirs = (plan.attached or not rules.manage) and now - since < rules.start_timeout
+    due = math.inf
+    if keep or isinstance(error, ConfigurationError | PortTaken):
+        due = now + SLOW_RETRY
+    elif theirs:
+        due = now + CHECK_AGAIN
     failed = replace(
         plan,
         stage=Stage.FAILED,
@@ -197,8 +204,8 @@ def _fail(plan: Plan, error: Exception, now: float, *, keep: bool = False) -> St
         loading=(),
         warming=(),
         ready=(),
-        due=now + SLOW_RETRY if helpless else math.inf,
-        unwell=not helpless,
+        due=due,
+        failing_since=since,
         keep=keep,
         reason=str(error),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -43,6 +44,7 @@ class Rules:
     start_timeout: float
     check_every: float
     silent_after: int
+    manage: bool = True  # the server may be started from here
 
 
 # --- events ---
@@ -122,7 +124,7 @@ PlanEvent = Finished | Ticked | Suspected
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Times are monotonic seconds."""
+    """Times are monotonic seconds. ``due`` infinite in a failed one: only a new start of server and actor can help."""
 
     stage: Stage
     since: float  # when the stage began
@@ -139,8 +141,12 @@ class Plan:
     due: float = 0.0  # when the next check (ready) or try (failed) is
     mend_at: float = 0.0  # when the broken ones are tried again
     reason: str = ""
-    unwell: bool = False  # failed: only a new start of server and actor can help
+    failing_since: float | None = None  # when it was ready last, or the first failure
     keep: bool = False  # failed: the server itself is well, and is not started anew
+
+    @property
+    def unwell(self) -> bool:
+        return self.stage is Stage.FAILED and self.due == math.inf
 
 
 @dataclass(frozen=True, slots=True)

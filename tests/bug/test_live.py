@@ -17,15 +17,14 @@ from foureyes_actors.ports.store_sqlite import SqliteStore
 from foureyes_actors.recorder.actor import RecorderActor
 from foureyes_actors.recorder.journal import Journal
 from foureyes_actors.settings import RetentionSettings
-from supervisors.actor import ActorContext, SupervisedActor
-from supervisors.cerberus import CERBERUS, Cerberus, ChildSpec, StartTree, StopTree, Tree, start_cerberus, stop_cerberus
-from supervisors.directory import Directory
+from supervisors.actor import SupervisedActor
+from supervisors.context import Tree
 from supervisors.inbox import InboxFull
 from supervisors.messages import ExitNotice
 from supervisors.policy import Backoff
-from supervisors.schedule import Schedule
+from supervisors.specs import ChildSpec
 from tests.bug.make import a_fault
-from tests.support import eventually
+from tests.support import eventually, start_tree
 
 CANARY = "c4n4ry-7f3a"
 CLOCK = SystemClock()
@@ -40,7 +39,7 @@ class Live:
     """recorder (SQLite), bug, forgewright and a victim under Cerberus."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.tree = folder, Tree(Directory(), Schedule())
+        self.folder, self.tree = folder, Tree()
         recorder = ChildSpec(
             "recorder",
             lambda context: RecorderActor(
@@ -56,13 +55,9 @@ class Live:
         forgewright = ChildSpec("forgewright", ForgewrightActor)
         victim = ChildSpec("victim", Victim, backoff=Backoff(first=0.01, longest=0.05))
         self.children = (recorder, bug, forgewright, victim)
-        self.context = start_cerberus(self._cerberus, self.tree)
-        assert self.ask(CERBERUS, StartTree()) is None
+        self.root = start_tree(self.tree, self.children, on_exit=self._on_exit)
 
-    def _cerberus(self, context: ActorContext, tree: Tree) -> Cerberus:
-        return Cerberus(context, tree=tree, children=self.children, on_exit=self._on_exit)
-
-    def _on_exit(self, notice: ExitNotice, _delay: float | None) -> None:
+    def _on_exit(self, notice: ExitNotice) -> None:
         assert notice.error is not None
         fault = fault_from_exit(
             notice.error,
@@ -81,8 +76,7 @@ class Live:
         return int(self.ask("bug", GetStatus())["recorded"])
 
     def stop(self) -> None:
-        self.ask(CERBERUS, StopTree(20.0))
-        stop_cerberus(self.context, self.tree)
+        self.root.stop(20.0)
 
 
 @pytest.fixture

@@ -28,25 +28,15 @@ from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.obs_websocket import ObsWebsocketPort
 from foureyes_actors.settings import SourceSettings
 from supervisors.actor import ActorContext, SupervisedActor
-from supervisors.cerberus import (
-    CERBERUS,
-    Cerberus,
-    ChildContext,
-    ChildSpec,
-    StartTree,
-    StopTree,
-    Tree,
-    start_cerberus,
-    stop_cerberus,
-)
-from supervisors.directory import Directory
+from supervisors.cerberus import Root
+from supervisors.context import Tree
 from supervisors.messages import ExitNotice
 from supervisors.policy import Backoff
-from supervisors.schedule import Schedule
+from supervisors.specs import ChildSpec
 from t00l5et.doubles.obs import FakeObs, Stage, Vice
 from tests.capture.made_pictures import jpeg
 from tests.capture.scripted import Gate, ScriptedSource
-from tests.support import eventually
+from tests.support import eventually, start_tree
 
 CLOCK = SystemClock()
 
@@ -65,17 +55,17 @@ class Notebook(SupervisedActor):
 
 class Live:
     def __init__(self) -> None:
-        self.tree = Tree(Directory(), Schedule())
+        self.tree = Tree()
         self.frames: list[FrameCaptured] = []
         self.told: list[Any] = []
         self.faults: list[Fault] = []
         self.exits: list[ExitNotice] = []
-        self.fatal: list[ExitNotice] = []
+        self.fatal: list[BaseException] = []
         self.go_on = threading.Event()
         self.go_on.set()
         self.reading = threading.Event()
         self.reading.set()
-        self._cerberus: ChildContext | None = None
+        self._root: Root | None = None
 
     def start(self, source: Callable[[], FrameSource], settings: SourceSettings) -> None:
         def notebook(name: str, seen: list[Any], hold: threading.Event) -> ChildSpec:
@@ -94,20 +84,13 @@ class Live:
             notebook("inference:x", self.frames, self.reading),
             capture,
         ]
-        self._cerberus = start_cerberus(
-            lambda context, tree: Cerberus(
-                context,
-                tree=tree,
-                children=children,
-                on_exit=lambda notice, _delay: self.exits.append(notice),
-                fatal=(ConfigurationError,),
-                on_fatal=self.fatal.append,
-            ),
+        self._root = start_tree(
             self.tree,
+            children,
+            on_exit=self.exits.append,
+            fatal=(ConfigurationError,),
+            on_fatal=lambda _child, error: self.fatal.append(error),
         )
-        failure = self.tree.directory.ask(CERBERUS, StartTree(), 10)
-        if failure is not None:
-            raise failure
 
     def open(self, **settings: Any) -> None:
         chosen = SourceSettings.model_validate(settings)
@@ -122,10 +105,9 @@ class Live:
     def stop(self) -> None:
         """Idempotent."""
         self.reading.set()
-        cerberus, self._cerberus = self._cerberus, None
-        if cerberus is not None:
-            self.tree.directory.ask(CERBERUS, StopTree(5.0), 10)
-            stop_cerberus(cerberus, self.tree)
+        root, self._root = self._root, None
+        if root is not None:
+            root.stop(5.0)
 
 
 def own_threads() -> list[str]:
@@ -198,8 +180,8 @@ def test_obs_goes_away_and_comes_back(live: Live, obs: FakeObs) -> None:
 def test_a_wrong_password_ends_the_run_with_a_configuration_error(live: Live, obs: FakeObs) -> None:
     live.open(**obs_settings(obs, password="opensesame"))
     eventually(lambda: bool(live.fatal), 20, "the fatal error is told")
-    assert isinstance(live.fatal[0].error, SourceRefused)
-    assert "opensesame" not in str(live.fatal[0].error)
+    assert isinstance(live.fatal[0], SourceRefused)
+    assert "opensesame" not in str(live.fatal[0])
     eventually(lambda: not [name for name in own_threads() if "grab" in name], 10, "the worker ended")
 
 
@@ -235,6 +217,6 @@ def test_stopping_does_not_wait_for_a_source_that_hangs(live: Live) -> None:
     source = ScriptedSource([gate])
     live.start(lambda: source, SourceSettings(rate=10))
     assert gate.entered.wait(20)
-    assert live.tree.directory.ask(CERBERUS, StopTree(5.0), 10) == ()
+    assert live._root is not None and live._root.stop(5.0) == ()
     gate.open()
     eventually(lambda: source.closed_in == ["capture#1-grab"], 20, "the thread closed the source and ended")

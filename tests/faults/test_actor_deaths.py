@@ -19,7 +19,8 @@ from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.stores import open_store
 from foureyes_actors.settings import Settings
-from supervisors.cerberus import CERBERUS, TreeStatus
+from supervisors.cerberus import CERBERUS
+from supervisors.messages import ChildStatus, WhichChildren
 from tests.model_server.support import need_embedded
 from tests.support import eventually
 
@@ -55,7 +56,7 @@ class Running:
         self.codes: list[int] = []
         self.program = Headless(self.settings, models, wiring.real_world(self.settings), Request(), self.lines.append)
         self.names = tuple(
-            child.name for child in wiring.children(self.settings, models, self.program.world, self._run)
+            child.name for child in wiring.children(self.program.config, models, self.program.world, self._run)
         )
         self._thread = threading.Thread(target=lambda: self.codes.append(self.program.run()), name="headless")
         self._thread.start()
@@ -64,12 +65,9 @@ class Running:
     def _run(self) -> wiring.Run:
         return wiring.Run("unused", self.lines.append, lambda _reason: None, lambda: None)
 
-    def child(self, name: str) -> dict[str, Any]:
-        try:
-            tree = self.program.tree.directory.ask(CERBERUS, TreeStatus(), WITHIN)
-        except pykka.ActorDeadError:
-            return {}
-        return next((child for child in tree if child["name"] == name), {})
+    def child(self, name: str) -> ChildStatus:
+        tree: tuple[ChildStatus, ...] = self.program.tree.directory.ask(CERBERUS, WhichChildren(), WITHIN)
+        return next(child for child in tree if child.name == name)
 
     def counted(self, name: str, counter: str) -> int:
         """-1 while the actor is between two lives."""
@@ -83,10 +81,10 @@ class Running:
         eventually(lambda: self.counted("readings", "readings") > before, WITHIN, f"more readings:\n{self.lines}")
 
     def kill(self, name: str) -> None:
-        before = self.child(name)["restarts"]
+        before = self.child(name).restarts
         assert self.program.tree.directory.tell(name, Poison())
-        eventually(lambda: self.child(name)["restarts"] > before, WITHIN, f"the death of {name} is seen")
-        eventually(lambda: self.child(name)["state"] == "running", WITHIN, f"{name} is replaced")
+        eventually(lambda: self.child(name).restarts > before, WITHIN, f"the death of {name} is seen")
+        eventually(lambda: self.child(name).state == "running", WITHIN, f"{name} is replaced")
 
     def stop(self) -> int:
         self.program.ending.set("the test is over", INTERRUPTED)

@@ -42,24 +42,12 @@ from foureyes_actors.ports.http_requests import RequestsHttp
 from foureyes_actors.readings.actor import ReadingsActor
 from foureyes_actors.settings import InferenceSettings, ReadingsSettings
 from supervisors.actor import ActorContext, SupervisedActor
-from supervisors.cerberus import (
-    CERBERUS,
-    Cerberus,
-    ChildContext,
-    ChildSpec,
-    StartTree,
-    StopTree,
-    Tree,
-    TreeStatus,
-    start_cerberus,
-    stop_cerberus,
-)
-from supervisors.directory import Directory
+from supervisors.context import Tree
 from supervisors.messages import ExitNotice
-from supervisors.schedule import Schedule
+from supervisors.specs import ChildSpec
 from tests.inference.loopback import LoopbackServer
 from tests.inference.support import ENTRIES, MODEL
-from tests.support import eventually
+from tests.support import eventually, start_tree
 
 NAME = f"inference:{MODEL}"
 CLOCK = SystemClock()
@@ -87,7 +75,7 @@ class House:
     """A tree of one InferenceActor, a ReadingsActor, and collectors for everybody else."""
 
     def __init__(self, server: LoopbackServer, settings: InferenceSettings) -> None:
-        self.server, self.tree = server, Tree(Directory(), Schedule())
+        self.server, self.tree = server, Tree()
         self.kept: dict[str, list[Any]] = {name: [] for name in ("recorder", "bug", "console", "lm_studio")}
         self.exits: list[ExitNotice] = []
         children = [self.collector(name) for name in self.kept]
@@ -101,11 +89,7 @@ class House:
             ChildSpec(NAME, lambda context: self.inference(context, settings)),
         ]
 
-        def make(context: ActorContext, tree: Tree) -> Cerberus:
-            return Cerberus(context, tree=tree, children=children, on_exit=lambda n, d: self.exits.append(n))
-
-        self.context: ChildContext = start_cerberus(make, self.tree)
-        assert self.tree.directory.ask(CERBERUS, StartTree(), PATIENCE) is None
+        self.root = start_tree(self.tree, children, on_exit=self.exits.append)
 
     def inference(self, context: ActorContext, settings: InferenceSettings) -> InferenceActor:
         return InferenceActor(
@@ -135,8 +119,7 @@ class House:
         return [m for m in list(self.kept[name]) if isinstance(m, kind)]
 
     def stop(self) -> tuple[str, ...]:
-        fenced: tuple[str, ...] = self.tree.directory.ask(CERBERUS, StopTree(5.0), PATIENCE)
-        return fenced
+        return self.root.stop(5.0)
 
 
 @pytest.fixture
@@ -157,7 +140,6 @@ def house_of(server: LoopbackServer) -> Iterator[Callable[[InferenceSettings], H
     yield make
     for house in made:
         house.stop()
-        stop_cerberus(house.context, house.tree)
     eventually(lambda: not any("#" in t.name for t in threading.enumerate()), 10, "all actor threads ended")
 
 
@@ -277,7 +259,7 @@ def test_a_replaced_actor_asks_for_the_state_again_and_goes_on(house_of: Any, se
     house.ready()
     house.tell(FrameCaptured(frame(2)))
     eventually(lambda: len(house.seen("console", ReadingSet)) == 2, PATIENCE, "readings by the replacement")
-    states = {s["name"]: s["incarnation"] for s in house.tree.directory.ask(CERBERUS, TreeStatus(), 5)}
+    states = {s.name: s.incarnation for s in house.root.status()}
     assert (states[NAME], states["readings"]) == (2, 1)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from foureyes_actors.errors import ConnectFailed, RequestTimeout
+from foureyes_actors.errors import ConnectFailed, LMStudioTimeoutError, RequestTimeout, ServerStartFailed
 from foureyes_actors.lm_studio.actor import LOOK, LMStudioActor
 from foureyes_actors.messages import (
     Fault,
@@ -151,7 +151,7 @@ def test_the_status_is_plain(stage: Make) -> None:
     assert (status["phase"], status["models"], status["starts"], status["attached"]) == ("ready", [MODEL], 1, False)
 
 
-def test_a_dead_process_is_replaced(stage: Make) -> None:
+def test_a_dead_process_is_a_reason_to_be_replaced(stage: Make) -> None:
     it = stage()
     it.pump()
     child = it.processes.children[0]
@@ -161,16 +161,16 @@ def test_a_dead_process_is_replaced(stage: Make) -> None:
     assert it.told()[-1].models == ()
     assert it.faults()[0].exception_type.endswith("ServerStartFailed")
     assert it.faults()[0].context["output -1"] == "Killed"
-    it.tick()
-    assert it.told()[-1].phase is ServerPhase.READY
-    assert len(it.processes.children) == 2
+    assert [type(error) for error in it.context.health] == [type(None), ServerStartFailed]
+    it.tick(100.0)
+    assert len(it.processes.children) == 1  # the supervisor decides
+    it.actor.on_stop()
     assert child.stopped  # its tree too
 
 
-def test_a_silent_server_is_replaced_after_three_checks(stage: Make) -> None:
+def test_a_silent_server_is_a_reason_to_be_replaced_after_three_checks(stage: Make) -> None:
     it = stage()
     it.pump()
-    greeting = it.http.routes["GET /lmstudio-greeting"]
     it.http.routes["GET /lmstudio-greeting"] = RequestTimeout("silent")
     it.actor.on_receive(ServerSuspect("no answer"))
     it.pump()
@@ -179,11 +179,16 @@ def test_a_silent_server_is_replaced_after_three_checks(stage: Make) -> None:
     it.tick(2.0)
     it.tick(2.0)
     assert it.told()[-1].phase is ServerPhase.FAILED
-    it.http.routes["GET /lmstudio-greeting"] = greeting
-    it.tick()
-    assert it.told()[-1].phase is ServerPhase.READY
-    assert len(it.processes.children) == 2
-    assert it.processes.children[0].stopped == [2.0]
+    assert [type(error) for error in it.context.health] == [type(None), LMStudioTimeoutError]
+
+
+def test_each_check_that_passes_says_that_all_is_well(stage: Make) -> None:
+    it = stage()
+    it.pump()
+    assert it.context.health == [None]  # the warm-up
+    it.tick(10.0)
+    it.tick(10.0)
+    assert it.context.health == [None] * 3
 
 
 def test_an_unloaded_model_is_loaded_again(stage: Make) -> None:
@@ -254,8 +259,9 @@ def test_not_managed_and_not_there(stage: Make) -> None:
     it.pump()
     assert "model_server.manage is false" in it.told()[-1].detail
     http.routes.update(EmbeddedServer(MODEL).routes)
-    it.tick()
+    it.tick(2.0)
     assert it.told()[-1].phase is ServerPhase.READY
+    assert it.context.health == [None]
     assert not it.processes.commands
 
 

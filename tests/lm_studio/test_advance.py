@@ -16,7 +16,7 @@ from foureyes_actors.errors import (
     ServerRefused,
     ServerStartFailed,
 )
-from foureyes_actors.lm_studio.advance import BACKOFF, CHECK_AGAIN, SETTLED, SLOW_RETRY, advance, begin
+from foureyes_actors.lm_studio.advance import CHECK_AGAIN, SLOW_RETRY, advance, begin
 from foureyes_actors.lm_studio.plan import (
     Alive,
     Command,
@@ -131,10 +131,23 @@ def test_a_server_that_was_there_is_attached_to_and_stays_so() -> None:
     machine.expect(Do.LOAD, Stage.LOADING, "a")
     machine.finish(ConnectFailed("gone"))
     machine.expect(None, Stage.FAILED)
-    machine.tick(BACKOFF[0])
+    assert not machine.plan.unwell  # it gets time to come back by itself
+    machine.tick(CHECK_AGAIN)
     machine.expect(Do.LAUNCH, Stage.STARTING)
     assert machine.command is not None and machine.command.attach
     assert machine.plan.attached and not machine.plan.mine
+    machine.now += RULES.start_timeout
+    machine.finish(ConnectFailed("gone"))
+    assert machine.plan.unwell  # enough: the system has to go on without it
+    assert begin(0.0, attached=True).plan.attached  # what the next actor starts with
+
+
+def test_a_server_that_may_not_be_started_gets_time_to_come() -> None:
+    machine = Machine(replace(RULES, manage=False))
+    machine.finish(ServerStartFailed("nobody answers"))
+    assert not machine.plan.unwell
+    machine.tick(CHECK_AGAIN)
+    machine.expect(Do.LAUNCH, Stage.STARTING)
 
 
 def test_not_in_time() -> None:
@@ -172,13 +185,10 @@ def test_what_a_former_round_brings_is_not_looked_at() -> None:
     loading = machine.command
     assert loading is not None
     machine.tick(exited=EXIT)
-    machine.tick(BACKOFF[0])
     machine.expect(None, Stage.FAILED)  # the worker is still at it
     machine.give(Finished(loading, Loaded("a")))
     machine.expect(None, Stage.FAILED)
     assert not machine.plan.busy
-    machine.tick()
-    machine.expect(Do.LAUNCH, Stage.STARTING)
     assert machine.plan.warming == ()
 
 
@@ -221,32 +231,19 @@ def test_a_suspicion_is_looked_at_now(stage: Stage) -> None:
     assert machine.command is None  # one look is enough
 
 
-def test_the_pauses_grow_and_are_forgotten_after_a_while() -> None:
-    machine = Machine()
-    for pause in (*BACKOFF, BACKOFF[-1]):
-        machine.finish(ServerStartFailed("no"))
-        machine.expect(None, Stage.FAILED)
-        assert machine.plan.pause == pause
-        machine.tick(pause - 0.1)
-        machine.expect(None, Stage.FAILED)
-        machine.tick(0.1)
-        machine.expect(Do.LAUNCH, Stage.STARTING)
-    machine.finish(Launched())
-    machine.finish(Alive(URL))
-    for _ in "ab":
-        machine.finish(Loaded("x"))
-    for _ in "ab":
-        machine.finish(Warm())
-    short = replace(machine.plan)
-    assert advance(short, Ticked(EXIT), machine.now + SETTLED - 1, RULES).plan.pause == BACKOFF[-1]
-    assert advance(short, Ticked(EXIT), machine.now + SETTLED, RULES).plan.pause == BACKOFF[0]
+def test_what_a_new_start_may_mend_waits_for_the_supervisor() -> None:
+    machine = ready()
+    machine.tick(exited=EXIT)
+    assert machine.plan.unwell
+    machine.tick(10_000.0)
+    machine.expect(None, Stage.FAILED)
 
 
 @pytest.mark.parametrize("error", [PortTaken("x"), ServerRefused("token"), ConfigurationError("pip install")])
 def test_what_people_must_change_is_tried_slowly(error: Exception) -> None:
     machine = Machine()
     machine.finish(error)
-    assert machine.plan.pause == SLOW_RETRY
+    assert machine.plan.due == machine.now + SLOW_RETRY and not machine.plan.unwell
     assert machine.errors == [error]
 
 
@@ -326,10 +323,10 @@ def test_when_no_model_is_left(error: Exception, at: Do, kept: bool) -> None:
     machine.finish(error)
     machine.expect(None, Stage.FAILED)
     assert machine.plan.keep is kept
-    assert machine.plan.pause == (SLOW_RETRY if kept else BACKOFF[0])
-    machine.tick(machine.plan.pause)
-    machine.expect(Do.WAIT if kept else Do.LAUNCH, Stage.STARTING)
+    assert machine.plan.unwell is not kept
     if kept:
+        machine.tick(SLOW_RETRY)
+        machine.expect(Do.WAIT, Stage.STARTING)
         machine.finish(Alive(URL))
         machine.expect(Do.LOAD, Stage.LOADING, "a")
 
@@ -340,8 +337,7 @@ def test_a_kept_server_that_has_died_meanwhile() -> None:
     machine.tick(SLOW_RETRY)
     machine.finish(EXIT)
     machine.expect(None, Stage.FAILED)
-    machine.tick(BACKOFF[1])
-    machine.expect(Do.LAUNCH, Stage.STARTING)
+    assert machine.plan.unwell
 
 
 # --- telling ---
@@ -374,5 +370,5 @@ def test_what_is_told_on_the_way() -> None:
     assert (state.phase, state.models, state.detail) == (
         ServerPhase.FAILED,
         (),
-        "ended with code 1; trying again after 1 s",
+        "ended with code 1; to be started again",
     )

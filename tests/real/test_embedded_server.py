@@ -14,29 +14,18 @@ from typing import Any
 import psutil
 import pytest
 
-from foureyes_actors.lm_studio.actor import LMStudioActor
+from foureyes_actors.lm_studio.actor import History, LMStudioActor
 from foureyes_actors.messages import Fault, GetStatus, ServerPhase, ServerState, ServerSuspect
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.http_requests import RequestsHttp
 from foureyes_actors.ports.local_process import LocalProcesses
 from foureyes_actors.settings import ModelServerSettings
 from supervisors.actor import ActorContext, SupervisedActor
-from supervisors.cerberus import (
-    CERBERUS,
-    Cerberus,
-    ChildContext,
-    ChildSpec,
-    StartTree,
-    StopTree,
-    Tree,
-    start_cerberus,
-    stop_cerberus,
-)
-from supervisors.directory import Directory
+from supervisors.context import Tree
 from supervisors.messages import ExitNotice
-from supervisors.schedule import Schedule
+from supervisors.specs import ChildSpec
 from tests.model_server.support import need_embedded
-from tests.support import eventually
+from tests.support import eventually, start_tree
 
 pytestmark = pytest.mark.real
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a signal of POSIX")
@@ -63,10 +52,12 @@ class House:
     """A tree of the actor and those whom it tells."""
 
     def __init__(self, models: tuple[str, ...] = (TINY,), **values: Any) -> None:
-        self.tree, self.heard, self.bugs = Tree(Directory(), Schedule()), list[Any](), list[Any]()
+        self.tree, self.heard, self.bugs = Tree(), list[Any](), list[Any]()
         self.exits: list[ExitNotice] = []
         self.stopped = False
         settings = ModelServerSettings.model_validate(values)
+
+        history = History()
 
         def actor(context: ActorContext) -> SupervisedActor:
             return LMStudioActor(
@@ -77,19 +68,16 @@ class House:
                 processes=LocalProcesses(),
                 clock=SystemClock(),
                 audience=("console",),
+                history=history,
             )
 
         children = [
             ChildSpec("console", lambda context: Collector(context, self.heard)),
             ChildSpec("bug", lambda context: Collector(context, self.bugs)),
-            ChildSpec("lm_studio", actor, stop_timeout=settings.stop_grace + 5.0),
+            ChildSpec("lm_studio", actor, stop_timeout=settings.stop_grace + 5.0, proves=True),
         ]
 
-        def make(context: ActorContext, tree: Tree) -> Cerberus:
-            return Cerberus(context, tree=tree, children=children, on_exit=lambda n, d: self.exits.append(n))
-
-        self.context: ChildContext = start_cerberus(make, self.tree)
-        assert self.tree.directory.ask(CERBERUS, StartTree(), READY) is None
+        self.root = start_tree(self.tree, children, on_exit=self.exits.append)
 
     @property
     def states(self) -> list[ServerState]:
@@ -122,9 +110,7 @@ class House:
         if self.stopped:
             return ()
         self.stopped = True
-        fenced: tuple[str, ...] = self.tree.directory.ask(CERBERUS, StopTree(15.0), 30.0)
-        stop_cerberus(self.context, self.tree)
-        return fenced
+        return self.root.stop(15.0)
 
 
 Make = Callable[..., House]
@@ -182,7 +168,6 @@ def test_kill_9_and_back(house: Make) -> None:
     for _ in range(2):
         pid = pid_of(state)
         os.kill(pid, signal.SIGKILL)
-        it.until(ServerPhase.FAILED, 15.0)
         state = it.until(ServerPhase.READY, BACK, but=pid)
     assert [f.exception_type.rpartition(".")[2] for f in it.faults] == ["ServerStartFailed"] * 2
     assert it.faults[0].message == "the model server's process was ended by signal 9"
@@ -194,7 +179,6 @@ def test_a_frozen_server_is_replaced(house: Make) -> None:
     it = house(check_every=1.0, silent_after=2)
     pid = pid_of(it.until(ServerPhase.READY, READY))
     os.kill(pid, signal.SIGSTOP)
-    it.until(ServerPhase.FAILED, 30.0)
     it.until(ServerPhase.READY, BACK, but=pid)
     assert servers() == [it.now.pid]
     assert "checks in a row" in it.faults[0].message

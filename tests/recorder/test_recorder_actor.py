@@ -33,14 +33,13 @@ from foureyes_actors.recorder.actor import RecorderActor, ReplayOn, StoreOpened
 from foureyes_actors.recorder.journal import Journal
 from foureyes_actors.settings import RetentionSettings, StoreSettings
 from supervisors.actor import ActorContext, SupervisedActor
-from supervisors.cerberus import Cerberus, ChildSpec, StartTree, StopTree, Tree, start_cerberus, stop_cerberus
-from supervisors.directory import Directory
+from supervisors.context import Tree
 from supervisors.inbox import InboxFull
 from supervisors.policy import Backoff
-from supervisors.schedule import Schedule
+from supervisors.specs import ChildSpec
 from tests.recorder.places import MongoPlace, Secantus
 from tests.recorder.switched import Switch
-from tests.support import FakeContext, eventually
+from tests.support import FakeContext, eventually, start_tree
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 READINGS = Collection.READINGS
@@ -268,26 +267,14 @@ class Live:
     """A tree of two: the recorder and somebody called bug."""
 
     def __init__(self, folder: Path, open_store: Callable[[], StorePort]) -> None:
-        self.tree, self.faults = Tree(Directory(), Schedule()), list[Fault]()
+        self.tree, self.faults = Tree(), list[Fault]()
         self.journal, self.open_store = Journal(folder / "journal"), open_store
         quick = Backoff(first=0.01, longest=0.05)
         children = (
             ChildSpec("bug", lambda context: Listener(context, self.faults)),
             ChildSpec("recorder", self.recorder, start_timeout=30, stop_timeout=10, backoff=quick),
         )
-        self.context = start_cerberus(
-            lambda context, tree: Cerberus(
-                context,
-                tree=tree,
-                children=children,
-                on_exit=lambda notice, delay: None,
-                fatal=(),
-                on_fatal=lambda notice: None,
-                watch_every=0.05,
-            ),
-            self.tree,
-        )
-        assert self.tree.directory.ask("cerberus", StartTree(), 60) is None
+        self.root = start_tree(self.tree, children)
 
     def recorder(self, context: ActorContext) -> RecorderActor:
         return RecorderActor(
@@ -306,8 +293,7 @@ class Live:
         return self.tree.directory.ask("recorder", message, 60)
 
     def stop(self) -> None:
-        self.tree.directory.ask("cerberus", StopTree(20), 30)
-        stop_cerberus(self.context, self.tree)
+        self.root.stop(20)
 
 
 def test_a_server_that_is_killed_and_comes_back_costs_nothing(tmp_path: Path) -> None:
