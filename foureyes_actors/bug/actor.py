@@ -122,7 +122,8 @@ class BugActor(SupervisedActor):
         }
         level = logging.WARNING if first and TOLD not in fault.context else logging.DEBUG
         words = bounded(fault.message.partition("\n")[0], 300)
-        logger.log(level, "%s: %s: %s (%s, %s)", fault.source, fault.exception_type, words, severity, group)
+        kind = fault.exception_type.rpartition(".")[2]
+        logger.log(level, "%s: %s: %s (%s, %s)", fault.source, kind, words, severity, group)
 
     def _status(self) -> dict[str, Any]:
         return {

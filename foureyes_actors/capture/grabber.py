@@ -15,6 +15,8 @@ from foureyes_actors.settings import SourceSettings
 from supervisors.worker import Worker
 
 LOOK_EVERY = 1.0  # seconds between two looks for black: a look decodes the picture
+LOOK_LARGE_EVERY = 3.0  # seconds, while pictures are about as large as one that was seen not to be black
+SHRUNK = 0.7  # of that size: a picture that goes black packs much smaller, so this one is looked at soon
 STOP_TIMEOUT = 1.0  # seconds for a grab in work; then its thread closes the source by itself
 
 
@@ -49,6 +51,7 @@ class Grabber:
         self._closing = threading.Event()
         self._looked_at: float | None = None
         self._judged = ("", False)  # the last digest that was looked at, and what was seen
+        self._bright_size = 0  # bytes of the picture that was looked at last, when it was not black
 
     def start(self, done: Callable[[Grab | Exception], None]) -> bool:
         """False, and nothing done, while a grab is in work."""
@@ -83,9 +86,11 @@ class Grabber:
     def _look(self, data: bytes, digest: str, now: float) -> bool | None:
         if digest == self._judged[0]:
             return self._judged[1]
-        if self._looked_at is not None and now - self._looked_at < LOOK_EVERY:
+        pause = LOOK_LARGE_EVERY if 0 < SHRUNK * self._bright_size <= len(data) else LOOK_EVERY
+        if self._looked_at is not None and now - self._looked_at < pause:
             return None
         self._looked_at = now
         black = is_black(data, self._settings.health.black_level)
         self._judged = (digest, black)
+        self._bright_size = 0 if black else len(data)
         return black

@@ -52,7 +52,7 @@ def _rate(capture: Status) -> str:
     if not capture.get("frames"):
         return ""
     grab = capture.get("grab_ms") or {}
-    times = f"a picture took {grab['median']:.0f} ms, at most {grab['longest']:.0f} ms" if grab else ""
+    times = f"getting a picture took {grab['median']:.0f} ms, at most {grab['longest']:.0f} ms" if grab else ""
     return _joined(
         f"{capture['rate']:.2f} frames a second at the end, {capture['wanted_rate']:g} wanted",
         times,
@@ -102,11 +102,15 @@ def _store(store: Status) -> str:
     return _joined(
         state,
         f"{_number(store, 'stored')} documents stored in {store['store']}" if store.get("store") else "",
-        f"{waiting:,} wait in the journal ({size(store.get('journal_bytes', 0))}) for the store" if waiting else "",
+        _waiting(waiting, store.get("journal_bytes", 0)),
         _some(store, "replayed", "of them replayed from the journal"),
         _some(store, "refused", "refused and set aside in refused.jsonl"),
         _some(store, "dropped", "LOST: neither the store nor the journal took them"),
     )
+
+
+def _waiting(documents: int, journal: int) -> str:
+    return f"{documents:,} wait in the journal ({size(journal)}) until it is back, now or later" if documents else ""
 
 
 def _faults(bug: Status) -> str:

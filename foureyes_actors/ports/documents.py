@@ -124,7 +124,7 @@ def _value(value: object, name: str, path: str, depth: int) -> Any:
     """``value`` as BSON takes it. ``path``: where it is, for people."""
     if depth > MAX_DEPTH:
         raise DocumentRefused(f"{name} {path[:100]}...: nested deeper than {MAX_DEPTH} levels")
-    if value is None or type(value) in _AS_IT_IS:  # these first: nearly all values are one of them, or text
+    if value is None or type(value) in _AS_IT_IS:
         return value
     if isinstance(value, str):
         return clean_text(value)
@@ -163,7 +163,11 @@ def _mapping(value: Mapping[Any, object], name: str, path: str, depth: int) -> d
         escaped = _escaped(clean_text(key))
         if escaped in result:
             raise DocumentRefused(f"{name} {path}: the key {key!r:.100} is there twice without its lone surrogates")
-        result[escaped] = _value(item, name, f"{path}.{key[:50]}" if path else key[:50], depth + 1)
+        plain = item is None or type(item) in _AS_IT_IS or (type(item) is str and item.isascii())
+        if plain and depth < MAX_DEPTH:  # nearly always: the place need not be spelled out
+            result[escaped] = item
+        else:
+            result[escaped] = _value(item, name, f"{path}.{key[:50]}" if path else key[:50], depth + 1)
     return result
 
 

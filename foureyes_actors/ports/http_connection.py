@@ -8,10 +8,12 @@ overdue one down, which wakes whatever call is blocked on it, TLS included.
 from __future__ import annotations
 
 import contextlib
+import errno
+import http.client
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -24,6 +26,8 @@ from foureyes_actors.ports.names import Lookup
 
 IDLE_LIMIT = 4.0  # seconds; LM Studio and uvicorn close after 5 s, and a request must not cross that on its way
 LONGEST_SLEEP = 5.0  # seconds; no wait is endless
+
+_MACOS_PIPE = getattr(errno, "EPROTOTYPE", errno.EPIPE)  # what macOS says in a race for EPIPE
 
 _exchange: ContextVar[Exchange | None] = ContextVar("foureyes_http_exchange", default=None)
 
@@ -153,9 +157,18 @@ class _Tracked(HTTPConnection):
         super().request(*args, **options)
         self.served += 1
 
-    def getresponse(self) -> Any:
-        response = super().getresponse()
+    def ask(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+        """Send a request; the status line and headers of its reply. As urllib3's pool does it, but without the
+        reply's wrapping that only redirects and retries need."""
+        try:
+            self.request(method, target, body, headers)
+        except OSError as error:  # a server that refuses a body may answer and close before it has come
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET, _MACOS_PIPE) or self.sock is None:
+                raise
         exchange = _exchange.get()
+        if exchange is not None:
+            self.sock.settimeout(exchange.left())
+        response = http.client.HTTPConnection.getresponse(self)
         if exchange is not None:
             exchange.answered = True
         return response

@@ -23,6 +23,7 @@ from foureyes_actors.ports.process import ProcessResult, ProcessUsage
 
 MARK = "FOUREYES_CHILD"  # environment: marks a child and all it starts, so that detached ones are found too
 KILL_WAIT = 5.0  # seconds for the system to end a killed process
+TREE_EVERY = 30.0  # seconds between two scans of the system's processes for the descendants of one
 LOOPBACK_OR_ANY = ("127.", "0.0.0.0", "::", "::1", "::ffff:127.")
 
 
@@ -132,10 +133,14 @@ class LocalProcesses:
 
     def __init__(self) -> None:
         self._seen: dict[int, psutil.Process] = {}  # psutil measures CPU between two calls on one object
+        self._trees: dict[psutil.Process, tuple[float, list[psutil.Process]]] = {}  # when scanned, the descendants
         self._lock = threading.Lock()
 
     def start(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> LocalChild:
-        return _spawn(command, environment or {}, uuid.uuid4().hex)
+        child = _spawn(command, environment or {}, uuid.uuid4().hex)
+        with self._lock:
+            self._trees.clear()
+        return child
 
     def run(self, command: Sequence[str], *, timeout: float) -> ProcessResult:
         child = _spawn(command, {}, "")
@@ -143,13 +148,12 @@ class LocalProcesses:
         return ProcessResult(code, child.tail())
 
     def usage(self, pid: int, *, without: Collection[int] = ()) -> ProcessUsage | None:
-        left_out = _with_descendants(without)
+        """Finding the descendants means reading every process of the system, so what they start themselves is seen
+        up to TREE_EVERY seconds late; what ``start`` has started is seen at once."""
         with self._lock:
-            try:
-                root = self._known(pid)
-                below = (p.pid for p in root.children(recursive=True) if p.pid not in left_out)
-                tree = [root, *map(self._known, below)]
-            except psutil.Error:
+            left_out = {each for root in without for each in self._tree(root)}
+            tree = [each for each in self._tree(pid) if each not in left_out]
+            if not tree:
                 self._seen.pop(pid, None)
                 return None
             cpu, memory = 0.0, 0
@@ -178,6 +182,20 @@ class LocalProcesses:
         found = shutil.which(name)
         return None if found is None else os.path.abspath(found)  # noqa: PTH100 - links stay as they are
 
+    def _tree(self, pid: int) -> list[psutil.Process]:
+        """The process and its descendants; empty when there is none."""
+        now = time.monotonic()
+        try:
+            root = self._known(pid)
+            scanned, below = self._trees.get(root, (float("-inf"), []))
+            if now - scanned >= TREE_EVERY:
+                below = [self._known(each.pid) for each in root.children(recursive=True)]
+                self._trees = {known: tree for known, tree in self._trees.items() if known.is_running()}
+                self._trees[root] = now, below
+        except psutil.Error:
+            return []
+        return [root, *(each for each in below if each.is_running())]
+
     def _known(self, pid: int) -> psutil.Process:
         known = self._seen.get(pid)
         if known is None or not known.is_running():
@@ -203,14 +221,6 @@ def _spawn(command: Sequence[str], environment: Mapping[str, str], mark: str) ->
         reason = getattr(error, "strerror", None) or str(error)
         raise ProcessError(f"cannot start {command[0] if command else 'an empty command'!r}: {reason}") from error
     return LocalChild(process, os.path.basename(command[0]), mark)  # noqa: PTH119
-
-
-def _with_descendants(pids: Collection[int]) -> set[int]:
-    found = set(pids)
-    for pid in pids:
-        with contextlib.suppress(psutil.Error):
-            found |= {child.pid for child in psutil.Process(pid).children(recursive=True)}
-    return found
 
 
 def _marked(mark: str) -> list[psutil.Process]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import pytest
 from PIL import Image
 
-from foureyes_actors.capture.grabber import LOOK_EVERY, Grab, Grabber, Picture
+from foureyes_actors.capture.grabber import LOOK_EVERY, LOOK_LARGE_EVERY, SHRUNK, Grab, Grabber, Picture
 from foureyes_actors.errors import BadPicture, SourceUnavailable
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.settings import PictureLimits, SourceSettings
@@ -107,6 +107,21 @@ def test_black_is_looked_for_once_a_second_and_not_again_for_the_same_picture(be
         seen.append(bench.picture(grabber).black)
         bench.clock.advance(pause)
     assert seen == [True, True, None, True, None, False]
+
+
+def test_what_stays_large_after_a_bright_picture_is_looked_at_less_often_and_what_shrinks_soon(bench: Bench) -> None:
+    bright = [jpeg(shade=shade) for shade in (90, 100, 110)]
+    assert min(map(len, bright)) > SHRUNK * max(map(len, bright)) > len(BLACK[0])
+    for pictures, expected in (
+        ([bright[0], bright[1], bright[2]], [False, None, False]),
+        ([bright[0], BLACK[0], BLACK[1]], [False, True, True]),
+    ):
+        grabber, _ = bench.grabber(pictures)
+        seen = []
+        for pause in (LOOK_EVERY, LOOK_LARGE_EVERY - LOOK_EVERY, 0.0):
+            seen.append(bench.picture(grabber).black)
+            bench.clock.advance(pause)
+        assert seen == expected
 
 
 def test_one_grab_at_a_time(bench: Bench) -> None:

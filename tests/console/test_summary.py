@@ -59,7 +59,8 @@ def summary(**changes: dict[str, Any]) -> dict[str, str]:
 def test_a_run_without_trouble() -> None:
     assert summary() == {
         "frames": "1,931 captured, 926 read, 4 replaced by a newer one while a model was busy",
-        "rate": "3.00 frames a second at the end, 3 wanted, a picture took 23 ms, at most 99 ms, the stream is healthy",
+        "rate": "3.00 frames a second at the end, 3 wanted, getting a picture took 23 ms, at most 99 ms, "
+        "the stream is healthy",
         "values": "6,687 accepted, 300 held until seen again, 401 not on the screen, 20 rejected",
         "model": "screen-reader: 912 answers, 73 ms each on average, 14 from the cache",
         "model server": "ready, started once",
@@ -79,7 +80,7 @@ def test_what_went_wrong_is_said() -> None:
         lm_studio={"starts": 2, "last_error": "it was killed"},
     )
     assert told["store"].startswith("away since ")
-    assert "51 wait in the journal (55 kB) for the store, 2 LOST" in told["store"]
+    assert "51 wait in the journal (55 kB) until it is back, now or later, 2 LOST" in told["store"]
     assert told["faults"] == "3 recorded, 1 high, 2 medium; see the store's collection ERR0R"
     assert told["restarts"] == "capture 2 x, readings 1 x"
     assert told["frames"].endswith("7 dropped because the source was slow, 2 without a picture (BadPicture)")

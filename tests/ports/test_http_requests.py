@@ -231,6 +231,37 @@ def test_a_proxy_of_the_environment_counts_for_other_hosts(
     assert len(other.requests) == 1
 
 
+def test_a_proxy_gets_its_own_credentials_and_may_refuse_a_tunnel(
+    start: Start, http: RequestsHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forwarding = start(answering(OK))
+    refusing = start(answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", keep=False))
+    for scheme, server in (("http", forwarding), ("https", refusing)):
+        for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()):
+            monkeypatch.setenv(name, server.url.replace("http://", "http://me:secret@"))
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert http.exchange(HttpRequest("GET", "http://models.example/")).body == b"ok"
+    assert b"Proxy-Authorization: Basic bWU6c2VjcmV0" in forwarding.requests[0]
+    result, _ = timed(http, HttpRequest("GET", "https://models.example/", {"Authorization": TOKEN}))
+    assert isinstance(result, ConnectFailed), result
+    assert refusing.requests[0].startswith(b"CONNECT models.example:443 HTTP/1.")
+    assert TOKEN.encode() not in refusing.requests[0]
+
+
+def test_a_header_that_comes_twice_is_one_with_both_values(start: Start, http: RequestsHttp) -> None:
+    server = start(answering(b"HTTP/1.1 200 OK\r\nX-A: 1\r\nX-A: 2\r\nX-B: 3\r\nContent-Length: 0\r\n\r\n"))
+    reply = http.exchange(HttpRequest("GET", server.url))
+    assert reply.headers == {"X-A": "1, 2", "X-B": "3", "Content-Length": "0"}
+
+
+def test_a_head_request_has_no_body_to_wait_for(start: Start, http: RequestsHttp) -> None:
+    server = start(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n"))
+    for _ in range(2):
+        assert http.exchange(HttpRequest("HEAD", server.url)).body == b""
+    assert server.connections == 1
+
+
 def test_netrc_does_not_replace_the_authorization(
     start: Start, http: RequestsHttp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

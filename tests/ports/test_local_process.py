@@ -302,6 +302,32 @@ p.wait()
     assert processes.usage(child.pid) is None
 
 
+def test_the_system_is_not_scanned_at_each_look_but_what_was_started_is_seen_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    processes, scans = LocalProcesses(), list[int]()
+    children = psutil.Process.children
+
+    def counted(self: psutil.Process, recursive: bool = False) -> list[psutil.Process]:
+        scans.append(self.pid)
+        return children(self, recursive=recursive)
+
+    monkeypatch.setattr(psutil.Process, "children", counted)
+    for _ in range(3):
+        alone = processes.usage(os.getpid())
+    assert alone is not None and scans == [os.getpid()]
+    child = processes.start([sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)"])
+    try:
+        up(child)
+        both, without = processes.usage(os.getpid()), processes.usage(os.getpid(), without=[child.pid])
+        assert both is not None and without is not None
+        assert both.memory > without.memory
+        assert sorted(scans) == sorted([os.getpid(), os.getpid(), child.pid])
+    finally:
+        child.stop(0.5)
+    assert processes.usage(child.pid) is None
+
+
 def test_the_machine() -> None:
     cpu, memory = LocalProcesses().machine()
     assert cpu >= 0
