@@ -21,7 +21,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Fence it: nothing it does counts any more. Its thread cannot be ended by force, so it may leak for a while."""
+    """Fence it: nothing it does counts any more. Its thread cannot be ended by force, so it may leak for a while.
+
+    ``why`` is empty when its spec asks for no other end (``stop_timeout`` 0).
+    """
 
     name: str
     why: str
@@ -29,7 +32,8 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Nobody is going to take from its inbox: refuse what comes, answer who waits."""
+    """Nobody is going to take from its inbox: refuse what comes, answer who waits. If the machine does not know the
+    child any more, its name is free. May be said again."""
 
     name: str
 
@@ -64,7 +68,7 @@ class End:
     """All children are down; the supervisor ends. ``error`` None: in order."""
 
     error: SupervisionError | None
-    killed: tuple[str, ...]  # those that did not stop by themselves
+    killed: tuple[str, ...]  # those that did not stop in time when it ended
 
 
 Command = Start | Stop | Kill | Close | Timer | Reply | End

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 
 from supervisors.children import ALIVE, Child, State, not_found, start_failed, why_not_add, why_not_touch
-from supervisors.commands import Command, Kill, Reply, Timer, Token
+from supervisors.commands import Close, Command, Kill, Reply, Timer, Token
 from supervisors.decider import Bring, Decider, Failure, GiveUp, OtpDecider
 from supervisors.errors import BootFailed, GaveUp, ShuttingDown, StartFailed, SupervisionError
 from supervisors.mechanism import Mechanism
@@ -92,7 +92,7 @@ class Machine(Mechanism):
     def unwell(self, name: str, error: BaseException, why: str, now: float) -> list[Command]:
         """It lives, but what it stands for does not work: a failure; it is stopped before it is started again."""
         child = self.children.get(name)
-        if child is None or child.state is not State.RUNNING or self._ending is not None or self._will_stop(name):
+        if child is None or child.state is not State.RUNNING or self._will_stop(name):
             return self._go(now)
         child.last_reason = why
         if comes_back(child.spec.restart, failed=True):
@@ -122,7 +122,8 @@ class Machine(Mechanism):
             case "look":
                 self._look_again(child, self._decider.still_up(child.spec.name, now))
             case "stop":
-                self._kill(child, "it did not stop in time")
+                self._killed.append(child.spec.name)
+                self._out.append(Kill(child.spec.name, "it did not stop in time"))
                 self._stopped(child, now)
             case "start":
                 why = f"on_start did not return within {child.spec.start_timeout:g} s"
@@ -180,9 +181,10 @@ class Machine(Mechanism):
     def delete(self, request: int, name: str) -> list[Command]:
         """Forget the spec of a child that is down."""
         refusal = self._why_not_touch(name)
-        if refusal is None:
-            del self.children[name]
-        return [Reply(request, refusal)]
+        if refusal is not None:
+            return [Reply(request, refusal)]
+        del self.children[name]
+        return [Close(name), Reply(request, None)]
 
     def _why_not_touch(self, name: str) -> SupervisionError | None:
         return ShuttingDown() if self._ending else why_not_touch(name, self.children, self._will_start(name))
@@ -211,7 +213,7 @@ class Machine(Mechanism):
         was_starting, uptime = child.state is State.STARTING, now - child.since
         child.last_reason = why
         self._set(child, State.STOPPED, now)
-        if self._ending is not None or self._will_stop(name):
+        if self._will_stop(name):
             self._stopped(child, now)
         elif child.asker is not None:  # started by hand: no failure of the tree
             self._answer(child, start_failed(name, error, why))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from supervisors.children import State
-from supervisors.commands import Start, Timer
+from supervisors.commands import Close, Reply, Start, Timer
 from supervisors.errors import (
     AlreadyPresent,
     AlreadyRunning,
@@ -749,6 +749,25 @@ def test_a_failure_during_the_boot_forgets_nobody() -> None:
     sim.crash("a")
     sim.advance(3)
     assert (sim.up(), sim.starts) == ("abc", {"a": 2, "b": 2, "c": 1})
+
+
+def test_a_child_that_was_up_once_does_not_hold_up_the_boot() -> None:
+    children = [spec("a", backoff=Backoff(first=50.0, longest=50.0)), spec("b")]
+    sim = Sim(children, vices={"b": Vice(start=1.0)})
+    sim.crash("a")
+    sim.crash("a")
+    assert sim.machine.booting
+    sim.advance(1.0)
+    assert (sim.machine.booting, sim.up(), sim.state("a")) == (False, "b", State.RESTARTING)
+
+
+def test_the_name_of_a_deleted_child_is_free() -> None:
+    machine = Machine([spec("a")])
+    machine.boot(0.0)
+    machine.started("a", 0.0)
+    machine.terminate(1, "a", 0.0)
+    machine.exited("a", None, "stopped", 0.0)
+    assert machine.delete(2, "a") == [Close("a"), Reply(2, None)]
 
 
 def test_a_shutdown_before_the_boot_starts_nothing() -> None:

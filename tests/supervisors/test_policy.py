@@ -21,7 +21,7 @@ PAUSES = st.one_of(
 @given(
     intensity=st.integers(0, 6),
     period=st.one_of(st.sampled_from([0.5, 1.0, 2.0, 5.0]), st.floats(0.01, 10)),
-    pauses=st.lists(PAUSES, max_size=30),
+    pauses=st.lists(PAUSES, max_size=12),
     start=st.floats(0, 1e6),
 )
 def test_window_is_the_naive_count(intensity: int, period: float, pauses: list[float], start: float) -> None:
