@@ -257,18 +257,20 @@ class Supervisor(SupervisedActor):
         return Inbox(name, monotonic=self._tree.monotonic)
 
     def _kill(self, name: str, why: str) -> None:
-        """Tell its end, unless its spec wants it to be fenced at once and it was idle. It may have ended by itself
-        meanwhile; its own notice comes too late, so that is told now."""
+        """``why`` empty: its spec wants no other end, so there is nothing to tell unless it was busy. It may have ended
+        by itself meanwhile; its own notice comes too late, so that is told now."""
         context = self._contexts.get(name)
         if context is None:
             return
         busy_with = self._fence(name)
-        told = context.notice or m.ExitNotice(
-            name, context.incarnation, m.Stage.STUCK, TimeoutError(why), why, (), *busy_with
-        )
-        child = self._machine.children.get(name)
-        wanted = child is not None and child.spec.stop_timeout == 0 and not any(busy_with)
-        if told.error is not None and (context.notice or not wanted):
+        if context.notice is not None:
+            told = context.notice
+        elif why or any(busy_with):
+            error = TimeoutError(why or "it was to be stopped at once")
+            told = m.ExitNotice(name, context.incarnation, m.Stage.STUCK, error, str(error), (), *busy_with)
+        else:
+            return
+        if told.error is not None:
             self._tell(told)
 
     def _fence(self, name: str) -> tuple[str, str]:
