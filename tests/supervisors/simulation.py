@@ -1,8 +1,8 @@
 """Supervisors without threads: a machine's commands are carried out in simulated children, on a clock of our own.
 
-A child does what its vice says; there is one helper for each. Everything that happens is an entry of one list, by time
-and then by order of entry, so that a run is the same every time. Like ``supervisor.py``, ``Sim`` holds back what a
-fenced or former incarnation still says.
+A child does what its vice says (``vices.py``). Everything that happens is an entry of one list, by time and then by
+order of entry, so that a run is the same every time. Like ``supervisor.py``, ``Sim`` holds back what a fenced or former
+incarnation still says.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from supervisors.children import ALIVE, State
@@ -20,13 +20,10 @@ from supervisors.decider import Decider
 from supervisors.machine import Machine
 from supervisors.policy import NO_BACKOFF, Backoff, Restart
 from supervisors.specs import ChildSpec, Flags
+from tests.supervisors.vices import Crash, Vice
 
 if TYPE_CHECKING:
     from supervisors.actor import ActorContext
-
-
-class Crash(Exception):
-    """What a simulated child dies of."""
 
 
 def nobody(_context: ActorContext) -> None:
@@ -61,68 +58,6 @@ def spec(
 def specs(names: str, restart: Restart = Restart.PERMANENT) -> list[ChildSpec]:
     """One for each letter."""
     return [spec(name, restart) for name in names]
-
-
-@dataclass(frozen=True)
-class Vice:
-    """How a child behaves: each incarnation in the same way, but for the first ``good`` ones, which do no wrong."""
-
-    start: float = 0.0  # seconds in on_start; inf: hangs
-    stop: float = 0.0  # seconds in on_stop; inf: hangs
-    fails: int = 0  # so many starts fail, after the good ones
-    declines: int = 0  # so many starts are declined, after the good ones
-    lives: float = math.inf  # seconds until it ends by itself
-    error: Exception | None = None  # what it then dies of
-    fails_in_stop: bool = False
-    good: int = 0
-    inside: Callable[[World], Sim] | None = None  # it is a supervisor
-
-    def after(self, good: int) -> Vice:
-        return replace(self, good=good)
-
-
-def well_behaved() -> Vice:
-    return Vice()
-
-
-def fails_to_start(times: int = 1) -> Vice:
-    return Vice(fails=times)
-
-
-def declines_to_start(times: int = 1) -> Vice:
-    return Vice(declines=times)
-
-
-def slow_to_start(seconds: float) -> Vice:
-    return Vice(start=seconds)
-
-
-def hangs_in_start() -> Vice:
-    return Vice(start=math.inf)
-
-
-def slow_to_stop(seconds: float) -> Vice:
-    return Vice(stop=seconds)
-
-
-def hangs_in_stop() -> Vice:
-    return Vice(stop=math.inf)
-
-
-def fails_in_stop() -> Vice:
-    return Vice(fails_in_stop=True)
-
-
-def finishes_after(seconds: float) -> Vice:
-    return Vice(lives=seconds)
-
-
-def crashes_after(seconds: float) -> Vice:
-    return Vice(lives=seconds, error=Crash("its time had come"))
-
-
-def is_a_supervisor(make: Callable[[World], Sim]) -> Vice:
-    return Vice(inside=make)
 
 
 class World:
@@ -383,3 +318,9 @@ def states(sim: Sim) -> Iterator[tuple[str, State]]:
     for name, child in sim.machine.children.items():
         assert (child.state in ALIVE) == (name in sim.alive), f"{name} is {child.state}"
         yield name, child.state
+
+
+def error_of(sim: Sim) -> BaseException | None:
+    """What it ended with."""
+    assert sim.end is not None, "it has not ended"
+    return sim.end.error

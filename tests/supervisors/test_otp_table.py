@@ -8,18 +8,15 @@ from supervisors.children import State
 from supervisors.errors import BootFailed, GaveUp
 from supervisors.policy import AutoShutdown, Restart, Strategy
 from supervisors.specs import Flags
-from tests.supervisors.simulation import (
+from tests.supervisors.simulation import Sim, World, spec, specs
+from tests.supervisors.vices import (
     Crash,
-    Sim,
-    World,
     crashes_after,
     fails_to_start,
     hangs_in_stop,
     is_a_supervisor,
     slow_to_start,
     slow_to_stop,
-    spec,
-    specs,
 )
 
 ALL = Strategy.ONE_FOR_ALL

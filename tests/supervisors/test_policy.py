@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from supervisors.policy import NO_BACKOFF, Backoff, Restart, Strategy, Window, comes_back, group, middle
 from supervisors.specs import Flags
-from tests.supervisors.simulation import Sim, hangs_in_start, spec
+from tests.supervisors.simulation import Sim, spec
+from tests.supervisors.vices import hangs_in_start
 
 PAUSES = st.one_of(
     st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.0, 5.0]), st.floats(0, 10, allow_nan=False, allow_infinity=False)
