@@ -56,11 +56,13 @@ class ActorContext(Protocol):
         """``message`` to self once, unless this incarnation has ended by then."""
 
     def well(self) -> None:
-        """Tell the supervisor that what this actor stands for works: a probe has passed."""
+        """Tell the supervisor that what this actor stands for works: a probe has passed. Counts when ``on_start`` has
+        returned."""
 
     def unwell(self, error: BaseException) -> None:
         """Tell the supervisor that what this actor stands for has failed, though the actor itself lives: it decides
-        whether to replace the actor, to reload all that depends on it, or to go on without."""
+        whether to replace the actor, to reload all that depends on it, or to go on without. Counts when ``on_start`` has returned
+        (which may raise instead)."""
 
 
 class Later:

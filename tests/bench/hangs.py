@@ -16,7 +16,7 @@ import time
 from supervisors.messages import ExitNotice
 from tests.bench.tables import table
 from tests.supervisors.hangs import KINDS
-from tests.supervisors.vices import Busy, Live
+from tests.supervisors.live import Busy, Live
 from tests.support import eventually
 
 ROUNDS = 5

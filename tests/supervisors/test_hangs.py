@@ -20,7 +20,7 @@ from supervisors.leaks import LeakLimits, Leaks
 from supervisors.messages import ExitNotice, Stage, Tick
 from tests.bench.tables import table
 from tests.supervisors.hangs import KINDS, Hang
-from tests.supervisors.vices import LONG, Busy, Good, Live
+from tests.supervisors.live import LONG, Busy, Good, Live
 from tests.support import eventually
 
 pytestmark = pytest.mark.timeout(60)

@@ -13,7 +13,7 @@ from supervisors.errors import BootFailed
 from supervisors.heads import Head
 from supervisors.messages import ExitNotice, Stage, TerminateChild
 from supervisors.specs import ChildSpec
-from tests.supervisors.vices import Good, Hangs, Live, Raises
+from tests.supervisors.live import Good, Hangs, Live, Raises
 from tests.support import eventually
 
 pytestmark = pytest.mark.timeout(60)
