@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 import pykka
 
@@ -14,16 +16,21 @@ from supervisors.heads import Heads
 from supervisors.heads_decider import HeadsDecider, Listeners
 from supervisors.inbox import Inbox
 from supervisors.leaks import Leaks
+from supervisors.lifeline import Lifeline
 from supervisors.messages import ChildStatus, ExitNotice, ShutDown, WhichChildren
 from supervisors.specs import ChildSpec
 from supervisors.supervisor import Supervisor
+
+logger = logging.getLogger("supervisors")
 
 CERBERUS = "cerberus"
 ASK = 2.0  # seconds for a status
 
 
 class Cerberus(Supervisor):
-    """``fatal``: an error of these types restarts nothing; ``listeners.fatal`` is told, and the run should end."""
+    """``fatal``: an error of these types restarts nothing; ``listeners.fatal`` is told, and the run should end.
+    ``lifeline``: started before the children and stopped after them; gets a beat at least once a second while all are
+    up, and a witness in the timer thread."""
 
     def __init__(
         self,
@@ -36,10 +43,43 @@ class Cerberus(Supervisor):
         fatal: tuple[type[BaseException], ...] = (),
         on_exit: Callable[[ExitNotice], None] = lambda notice: None,
         leaks: Leaks | None = None,
+        lifeline: Lifeline | None = None,
     ) -> None:
         decider = HeadsDecider(children, heads, listeners, fatal=fatal, random=tree.random)
         super().__init__(context, tree=tree, children=children, decider=decider, on_exit=on_exit, leaks=leaks)
         decider.spec_of = self._spec_of
+        self._lifeline = lifeline
+
+    def on_start(self) -> None:
+        """Raises BootFailed, and OSError when the lifeline's file cannot be opened."""
+        if self._lifeline is not None:
+            self._lifeline.start()
+            self._lifeline.witness()
+            self._tree.schedule.every(self._lifeline.notice_after / 10, self._lifeline.witness)
+        super().on_start()
+        self._beat()
+
+    def on_stop(self) -> None:
+        try:
+            super().on_stop()
+        finally:
+            self.cut()
+
+    def on_failure(self, *exc_info: Any) -> None:
+        self.cut()
+        super().on_failure(*exc_info)
+
+    def _beat(self) -> None:
+        if self._lifeline is not None:
+            try:
+                self._lifeline.beat()
+            except Exception:  # no thread to be had, a full disk: the tree lives on without it
+                logger.exception("the lifeline could not be renewed")
+
+    def cut(self) -> None:
+        """The end of the lifeline. Any thread; harmless when it has been cut."""
+        if self._lifeline is not None:
+            self._lifeline.stop()
 
     def _spec_of(self, name: str) -> ChildSpec | None:
         child = self._machine.children.get(name)
@@ -85,6 +125,9 @@ class Root:
         ended = self._context.end.wait(timeout + 1.0)
         if not ended:
             self._context.fence()
+        for root in self._made:
+            if isinstance(root, Cerberus):
+                root.cut()
         self.tree.directory.let_go(name)
         self.tree.directory.release(name, name)
         self._context.inbox.close()
