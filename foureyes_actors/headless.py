@@ -33,6 +33,7 @@ from supervisors.actor import ActorContext
 from supervisors.cerberus import CERBERUS, Cerberus, Root, start_root
 from supervisors.context import Tree
 from supervisors.errors import BootFailed
+from supervisors.heads import Heads
 from supervisors.inbox import InboxFull
 from supervisors.schedule import Schedule
 
@@ -86,10 +87,13 @@ class Headless:
         request: Request,
         write: Callable[[str], None],
         reread: Callable[[], Settings] | None = None,
+        heads: Heads | None = None,
     ) -> None:
-        """``reread``: the configuration as its file and the environment give it now; raises ConfigurationError."""
+        """``reread``: the configuration as its file and the environment give it now; raises ConfigurationError.
+        ``heads``: Cerberus's limits, when not his own."""
         self.settings, self.models, self.world, self.request, self.write = settings, models, world, request, write
         self.config = wiring.Config(settings, reread)
+        self._heads = heads
         self.ending = Ending(threading.Event(), threading.Event(), threading.Event())
         self._frame_actors = {"readings", *map(wiring.inference_name, models)}
         self.run_id = f"{world.clock.utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
@@ -139,6 +143,7 @@ class Headless:
             on_exit=self.upkeep.on_exit,
             listeners=self.upkeep.listeners,
             fatal=(ConfigurationError,),
+            heads=self._heads,
         )
 
     def _banner(self) -> None:

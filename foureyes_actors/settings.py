@@ -189,6 +189,7 @@ class InferenceSettings(Section):
     max_tokens: Annotated[int, Field(ge=16)] = 500
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.1
     reasoning_effort: Literal["none", "low", "medium", "high"] | None = None  # none: for models that think aloud
+    fallback_every: Positive = 3.0  # a frame each so many seconds while the polling fallback is active
 
 
 class FieldRule(Section):

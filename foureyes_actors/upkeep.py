@@ -36,6 +36,7 @@ class Upkeep:
     ) -> None:
         self._run_id, self._config, self._directory, self._clock = run_id, config, directory, clock
         self._fatal, self._fallback_audience = fatal, fallback_audience
+        self._began: dict[str, float] = {}  # child -> when its fallback began, monotonic seconds
         self.listeners = Listeners(
             bite=self.on_bite, fallback=self.on_fallback, reload=self.on_reload, fatal=self.on_fatal
         )
@@ -71,7 +72,10 @@ class Upkeep:
     def on_fallback(self, child: str, active: bool, reason: str) -> None:
         """The whole system changes its mode when it is the model server that is gone."""
         before, after = ("normal", "polling fallback") if active else ("polling fallback", "normal")
-        self.event(EventKind.MODE_CHANGED, child, before, after, reason, shown=True)
+        now = self._clock.monotonic()
+        began = self._began.setdefault(child, now) if active else self._began.pop(child, now)
+        seconds = None if active else now - began
+        self.event(EventKind.MODE_CHANGED, child, before, after, reason, shown=True, seconds=seconds)
         if child == LM_STUDIO:
             self._config.degraded = active
             for name in self._fallback_audience:

@@ -22,6 +22,7 @@ from foureyes_actors.capture.sources import open_source
 from foureyes_actors.console.actor import ConsoleActor
 from foureyes_actors.forgewright.actor import ForgewrightActor
 from foureyes_actors.inference.actor import InferenceActor
+from foureyes_actors.inference.in_process import FallbackReader, InProcessReader, SharedEngine, prospect
 from foureyes_actors.lm_studio.actor import History, LMStudioActor
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.clock import Clock, SystemClock
@@ -107,15 +108,16 @@ def children(config: Config, models: ModelTasks, world: World, run: Run) -> list
     """In start order. ``depends_on``: whose reload brings a child back too, with fresh handles."""
     askers = tuple(inference_name(model) for model in models)
     finite_source = finite(config.settings)
+    engine = SharedEngine()
     return [
         recorder(config, world),
         bug(config, world),
         ChildSpec("forgewright", lambda context: ForgewrightActor(context)),
-        console(world, run),
+        console(config, world, run),
         readings(config, models, world, run),
         resource(config, world),
         lm_studio(config, models, world, audience=(*askers, "readings", "resource", "console", *finite_source)),
-        *(inference(config, model, tasks, world) for model, tasks in models.items()),
+        *(inference(config, model, tasks, world, engine) for model, tasks in models.items()),
         capture(config, world, targets=askers, wait_for=LM_STUDIO if finite_source else ""),
     ]
 
@@ -141,7 +143,7 @@ def bug(config: Config, world: World) -> ChildSpec:
     return ChildSpec("bug", lambda context: BugActor(context, clock=world.clock, secrets=secrets_of(config.settings)))
 
 
-def console(world: World, run: Run) -> ChildSpec:
+def console(config: Config, world: World, run: Run) -> ChildSpec:
     return ChildSpec(
         "console",
         lambda context: ConsoleActor(
@@ -151,6 +153,7 @@ def console(world: World, run: Run) -> ChildSpec:
             finish=run.finish,
             exhausted=run.exhausted,
             frames=run.frames,
+            fallback=prospect(config.settings.inference.fallback_every),
         ),
     )
 
@@ -165,6 +168,7 @@ def readings(config: Config, models: ModelTasks, world: World, run: Run) -> Chil
             models=tuple(models),
             clock=world.clock,
             audience=("console",),
+            degraded=config.degraded,
         ),
     )
 
@@ -205,7 +209,11 @@ def lm_studio(config: Config, models: ModelTasks, world: World, audience: tuple[
     )
 
 
-def inference(config: Config, model: str, tasks: tuple[tuple[Task, ModelEntry], ...], world: World) -> ChildSpec:
+def inference(
+    config: Config, model: str, tasks: tuple[tuple[Task, ModelEntry], ...], world: World, engine: SharedEngine
+) -> ChildSpec:
+    """``engine``: one for all models and incarnations, loaded only while the polling fallback is active."""
+
     def make(context: ActorContext) -> InferenceActor:
         settings = config.settings
         return InferenceActor(
@@ -219,7 +227,13 @@ def inference(config: Config, model: str, tasks: tuple[tuple[Task, ModelEntry], 
             token=settings.model_server.api_token.get_secret_value(),
             audience=("readings",),
             session=settings.model_server.kind == "embedded",
+            open_reader=open_reader,
+            degraded=config.degraded,
         )
+
+    def open_reader() -> FallbackReader:
+        limits, questions = config.settings.source.limits, [task for task, _ in tasks]
+        return InProcessReader(engine.get(), questions, limits=limits, monotonic=world.clock.monotonic)
 
     return ChildSpec(inference_name(model), make, depends_on=(LM_STUDIO,))
 

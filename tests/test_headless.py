@@ -123,7 +123,7 @@ def test_what_only_the_user_can_mend_ends_the_run_and_is_said_once(
         lambda *_: [
             ChildSpec("bug", lambda context: BugActor(context, clock=SystemClock())),
             ChildSpec("recorder", Answers),
-            wiring.console(program.world, wiring.Run("r", lines.append, print, lambda: None)),
+            wiring.console(program.config, program.world, wiring.Run("r", lines.append, print, lambda: None)),
             ChildSpec("capture", Mortal),
         ],
     )

@@ -29,7 +29,8 @@ PROGRESS_EVERY = 2.0  # seconds between two lines about the same phase of the mo
 
 class ConsoleActor(SupervisedActor):
     """``write`` gets one line of text at a time. ``finish`` is called, in this actor's thread, with a reason when
-    ``frames`` frames have been read, or ``exhausted`` when the source has no more."""
+    ``frames`` frames have been read, or ``exhausted`` when the source has no more. ``fallback``: what becomes of the
+    readings while the model server is away, in words."""
 
     def __init__(
         self,
@@ -40,9 +41,11 @@ class ConsoleActor(SupervisedActor):
         finish: Callable[[str], None],
         exhausted: Callable[[], None],
         frames: int | None = None,
+        fallback: str = "",
     ) -> None:
         super().__init__(context)
         self._clock, self._write, self._finish, self._exhausted, self._frames = clock, write, finish, exhausted, frames
+        self._fallback = fallback
         self._last: dict[Field, Reading] = {}
         self._read = 0
         self._source = ""
@@ -55,8 +58,8 @@ class ConsoleActor(SupervisedActor):
                 self._show(message)
             case Event():
                 # What a reading line says already is not said twice.
-                if message.kind not in SILENT_EVENTS:
-                    self._write(lines.event_line(message))
+                if message.kind not in SILENT_EVENTS and not lines.told_by_mode(message):
+                    self._write(lines.event_line(message, self._fallback))
             case ServerState():
                 self._show_server(message)
             case SourceExhausted():

@@ -22,6 +22,13 @@ from foureyes_actors.messages import (
 from foureyes_actors.text import one_line
 
 MAX_TEXT = 80  # characters of a popup's text on one line
+MAX_REASON = 300
+MODEL_SERVER = "lm_studio"  # whose fallback is everybody's
+HEADS = {
+    "restart": "restarted",
+    "reload": "reloaded with all that depends on it",
+    "fallback": "in its polling fallback",
+}
 
 
 def show_value(value: FieldValue, currency: str | None = None) -> str:
@@ -78,9 +85,39 @@ def store_line(event: Event) -> str:
     return f"{stamp(event.at)}  * {reason}"
 
 
-def event_line(event: Event) -> str:
-    if event.kind is EventKind.STORE_CHANGED:
-        return store_line(event)
+def mode_line(event: Event, fallback: str) -> str:
+    """A polling fallback begins or ends. ``fallback``: what becomes of the readings meanwhile."""
+    who = "the model server" if event.subject == MODEL_SERVER else one_line(event.subject, MAX_TEXT)
+    if event.after == "normal":
+        took = f" after {event.seconds:.0f} s" if event.seconds is not None else ""
+        return f"{stamp(event.at)}  * {who} is well again: back to normal{took}"
+    meanwhile = one_line(fallback, MAX_REASON) if event.subject == MODEL_SERVER else "going on without it"
+    reason = f"  ({one_line(event.reason, MAX_REASON)})" if event.reason else ""
+    return f"{stamp(event.at)}  * {who} is gone: {meanwhile}; probing it{reason}"
+
+
+def head_line(event: Event) -> str:
+    """What a head did about a failed part, and how it went."""
+    head, _, outcome = (event.after or "").partition(": ")
+    outcome = outcome.replace("recovered", "well again")
+    reason = f" after {one_line(event.reason, MAX_REASON)}" if event.reason else ""
+    done = f" {HEADS.get(head, one_line(head, MAX_TEXT))}{reason}"
+    return f"{stamp(event.at)}  * {one_line(event.subject, MAX_TEXT)}{done}" + (f"; {outcome}" if outcome else "")
+
+
+def told_by_mode(event: Event) -> bool:
+    """The end of a fallback is a change of mode, which has a line of its own."""
+    return event.kind is EventKind.HEAD_BITTEN and (event.after or "").startswith("fallback: recovered")
+
+
+def event_line(event: Event, fallback: str = "") -> str:
+    match event.kind:
+        case EventKind.STORE_CHANGED:
+            return store_line(event)
+        case EventKind.MODE_CHANGED:
+            return mode_line(event, fallback)
+        case EventKind.HEAD_BITTEN:
+            return head_line(event)
     change = f"{one_line(event.before or '-', MAX_TEXT)} -> {one_line(event.after or '-', MAX_TEXT)}"
     reason = f"  ({one_line(event.reason, 120)})" if event.reason else ""
     return f"{stamp(event.at)}  * {event.kind}: {one_line(event.subject, MAX_TEXT)}  {change}{reason}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from foureyes_actors.errors import AnswerContractError, ServerFault, ServerRefused
+from foureyes_actors.errors import AnswerContractError, ConfigurationError, ServerFault, ServerRefused
 from foureyes_actors.inference.cache import AnalysisCache, CacheKey
 from foureyes_actors.inference.call import AttemptFailed, Call, Counts, Finished, Resume, Retrying, Target
 from foureyes_actors.inference.client import analyse, backoff
+from foureyes_actors.inference.fallback import Due, Fallback, ReadAlone, unavailable
+from foureyes_actors.inference.in_process import OpenReader
 from foureyes_actors.inference.reply import same_model
 from foureyes_actors.inference.request import RequestTemplate, template
 from foureyes_actors.inference.server_faults import is_retryable, is_suspect, reason_of
@@ -17,6 +20,7 @@ from foureyes_actors.inference.tasks import merge
 from foureyes_actors.messages import (
     Analysis,
     AnalysisFailed,
+    FallbackChanged,
     Frame,
     FrameCaptured,
     FrameRef,
@@ -34,6 +38,8 @@ from foureyes_actors.telling import Teller
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.worker import Worker
 
+logger = logging.getLogger("foureyes")
+
 STOP_WITHIN = 0.8  # seconds for the worker to end after its exchange was cut
 
 
@@ -43,6 +49,9 @@ class InferenceActor(SupervisedActor):
     ``http`` is this incarnation's own: ``on_stop`` closes it to cut the exchange in flight. ``session``: the server
     follows a screen over several frames (the embedded one does), so it is told the frame's source, and the picture
     before is part of what makes two questions the same.
+
+    ``open_reader``: who reads while the polling fallback is active, a frame each ``settings.fallback_every`` seconds;
+    the server is not asked then. ``degraded``: the fallback is active already.
     """
 
     def __init__(
@@ -59,6 +68,8 @@ class InferenceActor(SupervisedActor):
         audience: tuple[str, ...] = ("readings",),
         server: str = "lm_studio",
         session: bool = False,
+        open_reader: OpenReader = unavailable,
+        degraded: bool = False,
     ) -> None:
         super().__init__(context)
         self._model, self._tasks, self._settings = model, tasks, settings
@@ -67,6 +78,8 @@ class InferenceActor(SupervisedActor):
         self._teller = Teller(context, clock)
         self._cache = AnalysisCache(ttl=settings.cache_ttl, size=settings.cache_size, timer=clock.monotonic)
         self._counts = Counts()
+        self._fallback = Fallback(context, open_reader=open_reader, every=settings.fallback_every, clock=clock)
+        self._degraded_at_start = degraded
         self._worker: Worker | None = None
         self._server: ServerState | None = None
         self._target: Target | None = None
@@ -79,6 +92,7 @@ class InferenceActor(SupervisedActor):
 
     def on_start(self) -> None:
         self._worker = Worker(f"{self.context.name}#{self.context.incarnation} worker")
+        self._follow_fallback(self._degraded_at_start)
         self._teller.tell((self._server_name,), ServerStateWanted(self.context.name))
 
     def on_stop(self) -> None:
@@ -87,9 +101,10 @@ class InferenceActor(SupervisedActor):
         self._http.close()
         if self._worker is not None:
             self._worker.stop(STOP_WITHIN)
+        self._fallback.end()
 
     def on_failure(self, *_: Any) -> None:
-        self.on_stop()  # the worker must not outlive its actor
+        self.on_stop()  # the workers must not outlive their actor
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -97,6 +112,12 @@ class InferenceActor(SupervisedActor):
                 self._take(frame)
             case ServerState():
                 self._follow_server(message)
+            case FallbackChanged(active=active):
+                self._follow_fallback(active)
+            case ReadAlone():
+                self._read_alone(message)
+            case Due():
+                self._fallback.awake()
             case Finished():
                 self._finished(message.call, message.outcome)
             case AttemptFailed():
@@ -117,12 +138,16 @@ class InferenceActor(SupervisedActor):
     def _take(self, frame: Frame) -> None:
         self._counts.frames += 1
         self._counts.replaced += self._pending is not None
-        self._counts.waited += self._target is None
+        self._counts.waited += self._target is None and not self._fallback.active
         self._pending = frame
         if self._call is not None:
             self._call.superseded.set()
 
     def _ask_next(self) -> None:
+        if self._fallback.active:
+            if self._pending is not None and self._fallback.take(self._pending):
+                self._pending = None
+            return
         if self._pending is None or self._call is not None or self._target is None or self._paused:
             return
         frame, self._pending = self._pending, None
@@ -242,6 +267,32 @@ class InferenceActor(SupervisedActor):
             return None
         return Target(state.base_url, template(model, merge(self._tasks), self._settings, session=self._session))
 
+    # --- without the server ---
+
+    def _follow_fallback(self, active: bool) -> None:
+        if active == self._fallback.active:
+            return
+        if not active:
+            self._fallback.end()
+            self._failed_in_a_row = 0
+            return
+        self._fallback.begin()
+        if self._call is not None:
+            self._call.cancelled.set()  # it waits for a server that is gone
+
+    def _read_alone(self, read: ReadAlone) -> None:
+        """One that was begun before the fallback ended, or by a dead incarnation, is as good an answer as any."""
+        self._fallback.finished(read)
+        if isinstance(read.outcome, Exception):
+            if isinstance(read.outcome, ConfigurationError):
+                logger.warning("%s: %s", self.context.name, read.outcome)
+            self._failed(read.frame, read.outcome)
+            return
+        self._counts.read_alone += 1
+        analysis = replace(read.outcome, model=self._model, degraded=True)
+        self._teller.tell(self._audience, analysis)
+        self._report_failed_tasks(analysis)
+
     # --- for people ---
 
     def _facts(self, frame: FrameRef) -> dict[str, str]:
@@ -259,7 +310,9 @@ class InferenceActor(SupervisedActor):
             "model": self._model,
             "server": self._server.phase.value if self._server else "unknown",
             "ready": self._target is not None,
-            "busy": self._call is not None,
+            "busy": self._call is not None or self._fallback.busy,
+            "fallback": self._fallback.active,
+            "read_alone": counts.read_alone,
             "pending": self._pending is not None,
             "paused": self._paused,
             "frames": counts.frames,

@@ -67,6 +67,7 @@ class Counts:
     retries: int = 0
     replaced: int = 0
     waited: int = 0  # frames that came while the server was not ready
+    read_alone: int = 0  # frames read in the polling fallback
     failed_tasks: int = 0
     latency: float = 0.0  # seconds, the sum over what the server answered
     failures: Counter[str] = field(default_factory=Counter)  # by type

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 from foureyes_actors.messages import (
@@ -10,6 +11,7 @@ from foureyes_actors.messages import (
     AnalysisFailed,
     Collection,
     Event,
+    FallbackChanged,
     FrameRef,
     GetStatus,
     Reading,
@@ -37,7 +39,7 @@ MAX_SCREENS = 16  # sources whose fields are remembered; the one unseen for long
 
 class ReadingsActor(SupervisedActor):
     """``models``: whose answers a frame waits for. ``audience`` gets ReadingSet, Event and SourceExhausted; the
-    recorder gets the documents."""
+    recorder gets the documents. ``degraded``: the polling fallback is active already."""
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class ReadingsActor(SupervisedActor):
         clock: Clock,
         audience: tuple[str, ...] = ("console",),
         recorder: str = "recorder",
+        degraded: bool = False,
     ) -> None:
         super().__init__(context)
         self._run_id, self._settings, self._clock = run_id, settings, clock
@@ -64,6 +67,8 @@ class ReadingsActor(SupervisedActor):
         self._kinds: Counter[str] = Counter()  # of events
         self._event_number = 0
         self._tick_coming = False
+        self._degraded = degraded
+        self._degraded_since: datetime | None = None  # None: since before this actor was made
 
     def on_stop(self) -> None:
         self._join, joined = fusion.flush(self._join)
@@ -86,6 +91,9 @@ class ReadingsActor(SupervisedActor):
                 change, self._server = server_change(self._server, message), message
                 if change:
                     self._event(change, None)
+            case FallbackChanged(active=active):
+                if active != self._degraded:
+                    self._degraded, self._degraded_since = active, self._clock.utc_now()
             case SourceExhausted():
                 self._last = None  # its silence is no news
                 self._teller.tell(self._audience, message)
@@ -145,16 +153,24 @@ class ReadingsActor(SupervisedActor):
     def _tell_silence(self, frame: FrameRef) -> None:
         """Once, when no frame has been answered for the join's timeout: everything is stale now."""
         self._last = None
-        readings = stale(self._screens[frame.source], f"no answer for {self._settings.join_timeout:g} s")
+        reason = f"no answer for {self._settings.join_timeout:g} s{self._why()}"
+        readings = stale(self._screens[frame.source], reason)
         identity = f"{reading_set_id(self._run_id, frame)}-stale"
         self._tell_readings(self._reading_set(identity, frame, (), readings, False))
         self._counts["silences"] += 1
+
+    def _why(self) -> str:
+        """For a stale reading: what is wrong, when it is known."""
+        if not self._degraded:
+            return ""
+        since = f" since {self._degraded_since:%H:%M:%S} UTC" if self._degraded_since else ""
+        return f"; the model server is away, polling fallback{since}"
 
     def _reading_set(
         self, identity: str, frame: FrameRef, models: tuple[str, ...], readings: tuple[Reading, ...], degraded: bool
     ) -> ReadingSet:
         age = max(0.0, self._clock.monotonic() - frame.captured_monotonic)
-        return ReadingSet(identity, frame, models, readings, self._clock.utc_now(), age, degraded)
+        return ReadingSet(identity, frame, models, readings, self._clock.utc_now(), age, degraded or self._degraded)
 
     def _tell_readings(self, readings: ReadingSet) -> None:
         document = reading_document(readings, self._run_id)
@@ -182,6 +198,7 @@ class ReadingsActor(SupervisedActor):
         names = ("readings", "late", "supplements", "failed_analyses", "silences")
         return {
             **{name: self._counts[name] for name in names},
+            "degraded": self._degraded,
             "pending": len(self._join.waiting),
             "screens": len(self._screens),
             "values": dict(self._values),

@@ -27,6 +27,8 @@ from foureyes_actors.messages import (
 from foureyes_actors.ports.clock import ManualClock
 from tests.support import FakeContext
 
+FALLBACK = "reading on by itself, a frame each 3 s, marked [degraded]"
+ENDED = "ServerStartFailed: it ended with code 3"
 AT = datetime(2026, 3, 4, 5, 6, 7, 800_000, UTC)
 
 
@@ -51,6 +53,7 @@ class Desk:
             finish=self.finished.append,
             exhausted=lambda: self.exhausted.append(True),
             frames=frames,
+            fallback=FALLBACK,
         )
 
 
@@ -143,3 +146,61 @@ def test_amounts_of_two_currencies_are_not_subtracted() -> None:
     assert lines.show_reading(replace(dollars, value=Decimal(7)), dollars) == "mini 7 USD (+2)"
     assert lines.show_reading(replace(dollars, currency="JPY"), dollars) == "mini 5 JPY"
     assert lines.show_reading(replace(dollars, value=Decimal(900), currency="JPY"), dollars) == "mini 900 JPY"
+
+
+def mode(active: bool, who: str = "lm_studio", reason: str = "", seconds: float | None = None) -> Event:
+    before, after = ("normal", "polling fallback") if active else ("polling fallback", "normal")
+    return Event("e", EventKind.MODE_CHANGED, AT, who, before, after, reason, seconds=seconds)
+
+
+def bitten(after: str, who: str = "lm_studio", reason: str = ENDED) -> Event:
+    return Event("e", EventKind.HEAD_BITTEN, AT, who, "failed", after, reason, seconds=2.3)
+
+
+def test_the_fallback_is_one_line_when_it_begins_and_one_when_it_ends() -> None:
+    desk = Desk()
+    desk.actor.on_receive(mode(True, reason=ENDED))
+    desk.actor.on_receive(replace(readings(1, (Field.MINI, Decimal(5))), degraded=True))
+    desk.actor.on_receive(bitten("fallback: recovered after 74.2 s"))
+    desk.actor.on_receive(mode(False, reason="3 healthy probes", seconds=74.2))
+    assert [line.split("  ", 1)[1] for line in desk.written] == [
+        f"* the model server is gone: {FALLBACK}; probing it  ({ENDED})",
+        "reading cabinet:test, 8 x 8",
+        "#1     mini 5  (0.25 s old)  [degraded]",
+        "* the model server is well again: back to normal after 74 s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (
+            bitten("restart: recovered after 2.3 s"),
+            f"lm_studio restarted after {ENDED}; well again after 2.3 s",
+        ),
+        (
+            bitten("reload: no recovery within 2.3 s"),
+            f"lm_studio reloaded with all that depends on it after {ENDED}; no recovery within 2.3 s",
+        ),
+        (
+            bitten("fallback: no recovery within 2.3 s", reason=""),
+            "lm_studio in its polling fallback; no recovery within 2.3 s",
+        ),
+        (
+            mode(True, "capture", "RuntimeError: x"),
+            "capture is gone: going on without it; probing it  (RuntimeError: x)",
+        ),
+        (mode(False, "capture"), "capture is well again: back to normal"),
+    ],
+)
+def test_what_the_heads_did_is_said_in_plain_words(event: Event, line: str) -> None:
+    desk = Desk()
+    desk.actor.on_receive(event)
+    assert [written.split("  ", 1)[1] for written in desk.written] == [f"* {line}"]
+
+
+def test_a_reason_cannot_steer_the_terminal() -> None:
+    desk = Desk()
+    for event in (mode(True, reason="\x1b[2Jgone\nx"), bitten("restart: recovered after 1 s", reason="a\r\nb\x1b")):
+        desk.actor.on_receive(event)
+    assert all(line.isprintable() for line in desk.written) and len(desk.written) == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from foureyes_actors.messages import (
     Collection,
     Event,
     EventKind,
+    FallbackChanged,
     Fault,
     Field,
     GetStatus,
@@ -37,7 +38,13 @@ WHOLE = (ocr(grand="$100.00", balance="$5.00"), state("idle"), motion("stopped")
 
 
 class Stage:
-    def __init__(self, *models: str, settings: ReadingsSettings | None = None, incarnation: int = 1) -> None:
+    def __init__(
+        self,
+        *models: str,
+        settings: ReadingsSettings | None = None,
+        incarnation: int = 1,
+        degraded: bool = False,
+    ) -> None:
         self.clock = ManualClock()
         self.context = TimedContext("readings", self.clock, incarnation)
         self.actor = ReadingsActor(
@@ -46,6 +53,7 @@ class Stage:
             settings=settings or ReadingsSettings(),
             models=models or (MODEL,),
             clock=self.clock,
+            degraded=degraded,
         )
         self.actor.on_start()
 
@@ -248,3 +256,32 @@ def test_a_full_recorder_is_counted_reported_once_and_does_not_kill(monkeypatch:
 def test_an_unknown_message_is_an_error() -> None:
     with pytest.raises(TypeError, match="does not know str"):
         Stage().give("hello")
+
+
+def test_in_the_fallback_every_reading_is_degraded_and_a_stale_one_says_why() -> None:
+    stage = Stage()
+    stage.give(analysis(1, *WHOLE), FallbackChanged(True, "it does not start"))
+    stage.clock.advance(1)
+    stage.give(analysis(2, *WHOLE), AnalysisFailed(frame(3), MODEL, tuple(Task), "ConnectFailed", "nobody listens"))
+    stage.tick(10)
+    assert [s.degraded for s in stage.sets] == [False, True, True, True]
+    began = f"{stage.clock.utc_now() - timedelta(seconds=11):%H:%M:%S} UTC"
+    silent = stage.sets[-1].readings
+    reason = f"no answer for 10 s; the model server is away, polling fallback since {began}"
+    assert {(r.status, r.reason) for r in silent} == {(ReadingStatus.STALE, reason)}
+    assert [d["degraded"] for d in stage.documents(Collection.READINGS)] == [False, True, True, True]
+    assert stage.status["degraded"]
+    stage.give(FallbackChanged(False, "3 healthy probes"), analysis(4, *WHOLE))
+    stage.tick(10)
+    assert [s.degraded for s in stage.sets[4:]] == [False, False]
+    assert {r.reason for r in stage.sets[-1].readings} == {"no answer for 10 s"}
+
+
+def test_a_replacement_in_the_fallback_knows_of_it() -> None:
+    stage = Stage(degraded=True)
+    stage.give(analysis(1, *WHOLE), FallbackChanged(True, "still"))
+    stage.tick(10)
+    assert [s.degraded for s in stage.sets] == [True, True]
+    assert {r.reason for r in stage.sets[-1].readings} == {
+        "no answer for 10 s; the model server is away, polling fallback"
+    }
