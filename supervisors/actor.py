@@ -61,8 +61,8 @@ class ActorContext(Protocol):
 
     def unwell(self, error: BaseException) -> None:
         """Tell the supervisor that what this actor stands for has failed, though the actor itself lives: it decides
-        whether to replace the actor, to reload all that depends on it, or to go on without. Counts when ``on_start`` has returned
-        (which may raise instead)."""
+        whether to replace the actor, to reload all that depends on it, or to go on without. Counts when ``on_start``
+        has returned (which may raise instead)."""
 
 
 class Later:

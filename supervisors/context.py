@@ -116,8 +116,8 @@ class ChildContext:
     def fence(self) -> tuple[str, str]:
         """Let nothing out any more, of this incarnation and of all below it. What it was busy with, as
         ``Inbox.leave`` says it."""
-        self.live = False
         busy_with = self.inbox.leave(self.incarnation)
+        self.live = False  # not before: what it could not do any more must be in ``busy_with``
         for child in self._below:
             child.fence()
         return busy_with

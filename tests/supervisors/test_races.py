@@ -218,8 +218,8 @@ class Storm:
         return self.sent >= count
 
     def _fence_one(self) -> bool:
-        """``unwell`` with a ``stop_timeout`` of 0: its supervisor fences it whatever it is doing. False when it was dying
-        of poison just then."""
+        """``unwell`` with a ``stop_timeout`` of 0: its supervisor fences it whatever it is doing. False when it was
+        dying of poison just then."""
         context = self.contexts[-1]
         eventually(partial(self._replaced, context), 60, "there is a replacement", every=0.0005)
         named = {notice.message_id for notice in self.live.exits if notice.incarnation == context.incarnation}
@@ -261,13 +261,13 @@ def check_storm(live: Live, messages: int, kills: int, seed: int) -> None:
 
 @pytest.mark.timeout(300)
 def test_every_message_to_a_child_that_is_killed_is_handled_once_or_named_once(live: Live) -> None:
-    check_storm(live, 20_000, 200, seed=1)
+    check_storm(live, 100_000, 200, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", range(3))
-def test_every_message_of_a_hundred_thousand_is_handled_once_or_named_once(live: Live, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(2, 8))
+def test_every_message_with_other_moments(live: Live, seed: int) -> None:
     check_storm(live, 100_000, 200, seed)
 
 
