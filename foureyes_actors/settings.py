@@ -278,6 +278,13 @@ class Settings(Section):
     resource: ResourceSettings = ResourceSettings()
     log: LogSettings = LogSettings()
 
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _names_a_folder(cls, folder: Any) -> Any:
+        if folder == "":
+            raise ValueError("must name a folder; . is the working directory")
+        return folder
+
 
 class ModelEntry(BaseModel):
     """One row of huggingface_models.json, in the seed's format."""

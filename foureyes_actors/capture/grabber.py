@@ -51,6 +51,7 @@ class Grabber:
         self._closing = threading.Event()
         self._looked_at: float | None = None
         self._judged = ("", False)  # the last digest that was looked at, and what was seen
+        self._named = ("", "")  # the source's name, and how it is kept
         self._bright_size = 0  # bytes of the picture that was looked at last, when it was not black
 
     def start(self, done: Callable[[Grab | Exception], None]) -> bool:
@@ -81,7 +82,13 @@ class Grabber:
         data = self._source.grab()
         info = examine(data, self._settings.limits)
         digest = hashlib.sha256(data).hexdigest()
-        return Picture(data, info, digest, clean_name(self._source), self._look(data, digest, now))
+        return Picture(data, info, digest, self._name(), self._look(data, digest, now))
+
+    def _name(self) -> str:
+        """Cleaned once for all pictures that have it."""
+        if self._source.name != self._named[0]:
+            self._named = (self._source.name, clean_name(self._source))
+        return self._named[1]
 
     def _look(self, data: bytes, digest: str, now: float) -> bool | None:
         if digest == self._judged[0]:

@@ -27,7 +27,8 @@ _START_OF_SCAN = 0xDA
 _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0-SOF15; DHT, JPG and DAC lie between them
 _PROGRESSIVE = 0xC2
 _COMMON_SIZES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive
-GLANCE = 24 * 1024  # bytes of a JPEG that are decoded first in the look for black
+GLANCE = 24 * 1024  # bytes of a JPEG, at least, that are decoded first in the look for black
+_GLANCE_PART = 8  # or this part of it
 _FILLED = 128  # luma of what libjpeg had no data for
 _ROWS_AT_ONCE = 4  # rows of 8 pixels in a row of MCUs, at most (ITU-T T.81, A.2.4)
 _MAX_MARKERS = 2000  # before the first scan; colour profiles of some MB need 255
@@ -115,7 +116,7 @@ def _bright_at_a_glance(data: bytes, level: int) -> bool:
     else were decoded; the last of them may be half data, half grey. When no grey is at the end, this is no such JPEG.
     """
     try:
-        with open_examined(data[:GLANCE] + _JPEG_END) as image:
+        with open_examined(data[: max(GLANCE, len(data) // _GLANCE_PART)] + _JPEG_END) as image:
             rows = _eighth(image)
             grey = rows.point([int(value != _FILLED) for value in range(256)]).getbbox()
             end = 0 if grey is None or grey[3] == rows.height else grey[3] - _ROWS_AT_ONCE

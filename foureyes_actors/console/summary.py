@@ -119,7 +119,7 @@ def _faults(bug: Status) -> str:
     recorded = bug.get("recorded", 0)
     if not recorded:
         return "none"
-    return f"{recorded:,} recorded, {_severities(bug.get('by_severity', {}))}; see the store's collection ERR0R"
+    return f"{recorded:,} recorded, {_severities(bug.get('by_severity', {}))}; see ERR0R in the store"
 
 
 def _severities(counts: Mapping[str, int]) -> str:

@@ -25,13 +25,7 @@ def loads(text: str, *, max_length: int, max_brackets: int = MAX_BRACKETS) -> An
     if text.count("{") + text.count("[") > max_brackets:
         raise JsonError(f"more than {max_brackets} brackets")
     try:
-        return json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_float=NumberText,
-            parse_int=NumberText,
-            parse_constant=_refuse_constant,
-        )
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise JsonError(f"not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
@@ -49,3 +43,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise JsonError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(  # made once: what it is made of is the same each time
+    object_pairs_hook=_object,
+    parse_float=NumberText,
+    parse_int=NumberText,
+    parse_constant=_refuse_constant,
+)

@@ -160,7 +160,8 @@ def _mapping(value: Mapping[Any, object], name: str, path: str, depth: int) -> d
     for key, item in value.items():
         if not isinstance(key, str):
             raise DocumentRefused(f"{name} {path}: the key {key!r:.100} is not text")
-        escaped = _escaped(clean_text(key))
+        usual = type(key) is str and key.isascii() and key.isidentifier()
+        escaped = key if usual else _escaped(clean_text(key))
         if escaped in result:
             raise DocumentRefused(f"{name} {path}: the key {key!r:.100} is there twice without its lone surrogates")
         plain = item is None or type(item) in _AS_IT_IS or (type(item) is str and item.isascii())

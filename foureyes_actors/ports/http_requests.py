@@ -14,6 +14,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -104,7 +105,7 @@ class RequestsHttp:
 
     def _route(self, request: HttpRequest) -> _Route:
         proxies = _proxies(request.url)
-        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        verify = _certificates() if request.url[:5].lower() == "https" else True
         key = (request.method, request.url, *request.headers.items(), *proxies.items(), verify)
         route = self._routes.get(key)
         if route is None or route.pool.pool is None:  # closed: the adapter keeps the pools of a few hosts only
@@ -135,6 +136,11 @@ def _open_tunnel(pool: Any, connection: Any) -> None:
         raise ProxyError("the proxy opens no tunnel", error) from error
 
 
+def _certificates() -> bool | str:
+    """True: those that come with ``requests``."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+
+
 def _proxies(url: str) -> dict[str, str]:
     """Of the environment, by scheme."""
     try:
@@ -148,6 +154,7 @@ def _headers(wanted: Mapping[str, str]) -> dict[str, str]:
     return {**{name: value for name, value in _OWN_HEADERS.items() if name.lower() not in given}, **wanted}
 
 
+@lru_cache(maxsize=64)
 def is_loopback(url: str) -> bool:
     """Whether ``url`` names this machine."""
     try:

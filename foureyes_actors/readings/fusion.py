@@ -75,9 +75,14 @@ def _key(frame: FrameRef) -> FrameKey:
 
 def add(join: Join, frame: FrameRef, part: Part, now: float) -> tuple[Join, tuple[Joined, ...]]:
     """One model's part arrived at ``now`` (monotonic seconds). The frames that come out for it, in frame order."""
-    reached = max(order(frame), join.reached.get(part.model, order(frame)))
-    join = replace(join, reached=MappingProxyType({**join.reached, part.model: reached}))
-    if join.newest is not None and order(frame) <= join.newest:
+    here = order(frame)
+    reached = MappingProxyType({**join.reached, part.model: max(here, join.reached.get(part.model, here))})
+    if join.models == (part.model,) and not join.waiting and (join.newest is None or here > join.newest):
+        # Nearly always: one model, one frame after the other. As below, without the steps between.
+        out = (*join.out[-REMEMBERED + 1 :], (_key(frame), 1))
+        return Join(join.models, join.timeout, (), reached, here, out), (Joined(frame, (part,)),)
+    join = replace(join, reached=reached)
+    if join.newest is not None and here <= join.newest:
         join, joined = _late(join, frame, part)
         return join, (joined,)
     return _release(_put(join, frame, part, now), now)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 
 from foureyes_actors.messages import MONEY_FIELDS, Field, FieldValue, Task, TaskAnswer
 from foureyes_actors.readings.money import DecimalMark, Money, MoneyError, parse_money
@@ -108,6 +109,7 @@ def _amounts(answer: TaskAnswer) -> dict[Field, _Parsed]:
     }
 
 
+@lru_cache(maxsize=256)  # most amounts of a screen are those of the frame before
 def _parse(text: str, mark: DecimalMark | None = None) -> _Parsed:
     try:
         money = parse_money(text, decimal_mark=mark)

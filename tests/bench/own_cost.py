@@ -66,17 +66,17 @@ def steps(picture: bytes) -> dict[str, Callable[[], object]]:
     screens, joins = [Screen()], [Join((MODEL,), 10.0)]
 
     def answers(number: int) -> tuple[TaskAnswer, ...]:
-        """Checked answers with a jackpot that grows, as a real one does."""
-        grand = {"vision_ocr": {**ANSWER["vision_ocr"], "grand": f"$12,345.{number % 100:02d}"}}
+        """Checked answers with a jackpot that grows with every frame; the other amounts stay, as on a real screen."""
+        grand = {"vision_ocr": {**ANSWER["vision_ocr"], "grand": f"${12_345 + number / 100:,.2f}"}}
         reply = completion(json.dumps({**ANSWER, **grand}))
         return check_reply(reply, model=MODEL, tasks=tuple(Task)).answers
 
-    prepared = [answers(number) for number in range(100)]
+    prepared = [answers(number) for number in range(BATCHES * BATCH + 2)]
 
     def fuse() -> object:
         number = next(numbers)
         here = replace(ref, sequence=number, captured_monotonic=float(number))
-        joins[0], joined = add(joins[0], here, Part(MODEL, prepared[number % 100]), float(number))
+        joins[0], joined = add(joins[0], here, Part(MODEL, prepared[number % len(prepared)]), float(number))
         for one in joined:
             screens[0], readings, _ = read(screens[0], one, rules)
         return readings

@@ -81,7 +81,7 @@ def test_what_went_wrong_is_said() -> None:
     )
     assert told["store"].startswith("away since ")
     assert "51 wait in the journal (55 kB) until it is back, now or later, 2 LOST" in told["store"]
-    assert told["faults"] == "3 recorded, 1 high, 2 medium; see the store's collection ERR0R"
+    assert told["faults"] == "3 recorded, 1 high, 2 medium; see ERR0R in the store"
     assert told["restarts"] == "capture 2 x, readings 1 x"
     assert told["frames"].endswith("7 dropped because the source was slow, 2 without a picture (BadPicture)")
     assert told["model server"] == "ready, started 2 times, last error: it was killed"

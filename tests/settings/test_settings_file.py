@@ -160,6 +160,7 @@ PROBLEMS = {
     "store: {database: 'a b'}": "foureyes.yaml:1: store.database: 'a b' must have 1 to 63 bytes and none of the blank, "
     '$./:*<>?|"\\',
     "store: {path: ''}": "foureyes.yaml:1: store.path: '' must name a file; right would be e.g. foureyes.sqlite3",
+    "data_dir: ''": "foureyes.yaml:1: data_dir: '' must name a folder; . is the working directory",
     "version: '1'": "foureyes.yaml:1: version: '1' is a text; write it without quotes",
     'data_dir: "a\\0b"': "foureyes.yaml:1: data_dir: a NUL character (\\0) stands in it; leave it out",
     "store: {uri: 'postgres://x'}": "foureyes.yaml:1: store.uri: the value must begin with mongodb:// or mongodb+srv://",

@@ -62,6 +62,7 @@ class Amount:
     weakest: float
     source: Box  # the whole box that was read
     alone: bool = False  # looked at with its surroundings: nothing more of it stands there
+    metered: bool = False  # read by the segments of a display
 
     @property
     def plain(self) -> bool:

@@ -20,7 +20,7 @@ JACKPOTS = (Field.GRAND, Field.MAJOR, Field.MINOR, Field.MINI)
 METERS = (Field.BALANCE, BET, WIN, COUNT)
 HEIGHT_RATIO = (0.25, 2.0)  # label's height / amount's height
 FARTHEST = 0.9  # a pair of a higher cost is none
-LONE_COST = 0.5  # a label whose group stands in another direction must be this close to its amount
+LONE_COST = 0.6  # a label whose group stands in another direction must be this close to its amount
 FEW = 3  # jackpots: with so many labels found, one that is like no other is a celebration's
 ALONE_COST = 0.25  # and a jackpot label that no other one confirms this close
 

@@ -20,6 +20,7 @@ from foureyes_actors.messages import GameState, Motion
 from foureyes_actors.model_server.engine.amounts import Amount, amount_of
 from foureyes_actors.model_server.engine.detect import Box, Image
 from foureyes_actors.model_server.engine.habits import misfit
+from foureyes_actors.model_server.engine.meters import metered
 from foureyes_actors.model_server.engine.motion import REGION, Gray
 from foureyes_actors.model_server.engine.patches import Patch, outline, patch, same_label, unchanged
 from foureyes_actors.model_server.engine.screen import WANTED, Eyes, Screen, in_doubt
@@ -131,7 +132,7 @@ def _read_again(regions: Sequence[Region], eyes: Eyes, image: Image, screen: Scr
     """The regions with what they say now; None when one says nothing that its box can hold."""
     texts = eyes.recogniser.read(image, [r.amount.box for r in regions])
     amounts = [amount_of(t) for t in texts]
-    found = [a for a in amounts if a is not None]
+    found = [_metered(r, a, image, screen) for r, a in zip(regions, amounts, strict=True) if a is not None]
     if len(found) < len(amounts):
         return None
     doubtful = [a for a in found if in_doubt(a, screen.habit)]
@@ -144,6 +145,10 @@ def _read_again(regions: Sequence[Region], eyes: Eyes, image: Image, screen: Scr
         replace(r, amount=replace(a, box=r.amount.box), patch=patch(image, r.amount.box))
         for r, a in zip(regions, settled, strict=True)
     ]
+
+
+def _metered(region: Region, amount: Amount, image: Image, screen: Screen) -> Amount:
+    return (metered(amount, image, screen.habit) if region.amount.metered else None) or amount
 
 
 def _length(text: str) -> int:
