@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pykka import ActorDeadError, Timeout
+from pykka import ActorDeadError, ThreadingFuture, Timeout
 
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.context import ChildContext, Tree
+from supervisors.inbox import Envelope
 from supervisors.messages import ChildStatus, ExitNotice, ShutDown, WhichChildren
 from supervisors.policy import NO_BACKOFF, Restart
 from supervisors.schedule import Schedule
@@ -126,6 +127,13 @@ class Play(Live):
         return let_go
 
     # --- what happens ---
+
+    def asked(self, name: str, message: object) -> ThreadingFuture[Any]:
+        """Does not wait."""
+        inbox, future = self.tree.directory.inbox(name), ThreadingFuture[Any]()
+        assert inbox is not None
+        inbox.put(Envelope(message, future))
+        return future
 
     def crash(self, name: str) -> None:
         self.and_settle(name, Crash(f"{name} was told to"))
