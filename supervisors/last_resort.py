@@ -32,7 +32,7 @@ class LastResort:
         deadline.name, deadline.daemon = "last resort", True
         with suppress(RuntimeError):  # no more threads to be had
             deadline.start()
-        headline = f"FourEyes ends itself (exit code {EXIT_CODE}): {reason}\n".encode("utf-8", "replace")
+        headline = f"The process ends itself (exit code {EXIT_CODE}): {reason}\n".encode("utf-8", "replace")
         if self._path is not None:
             with suppress(OSError), self._path.open("ab", buffering=0) as file:
                 _write(file.fileno(), headline)

@@ -28,7 +28,6 @@ logger = logging.getLogger("supervisors")
 NOTICE_AFTER, GIVE_UP_AFTER = 5.0, 60.0  # seconds
 LARGEST = 2**20  # bytes of stacks in the file before it is begun anew
 DECAY = 0.9  # per beat
-LEAST_SHARE = 0.1  # of a core, for a thread that computes
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +152,11 @@ class Lifeline:
             signal.setitimer(signal.ITIMER_PROF, self._give_up_after * self._cores)
 
     def _tell(self, now: _Moment, last: _Moment, blind: float, dump: str) -> None:
-        # A process that was halted used CPU until then at the most: as long as it is from one beat to the next.
-        # One that was not may have had a small share of a busy machine.
-        enough = blind * LEAST_SHARE
-        culprit = now.busiest_since(last, at_least=self._usual + enough)
-        if culprit is None and now.cpu - last.cpu < self._cores * self._usual + enough:
+        # A process that was halted used CPU until then: a thread no more than the time from one beat to the next. One
+        # that was not may have had a small share of a busy machine, so there is no bound that grows with time.
+        more = self.notice_after / 10
+        culprit = now.busiest_since(last, at_least=self._usual + more)
+        if culprit is None and now.cpu - last.cpu < self._cores * self._usual + more:
             self._halted(blind)
         else:
             self._held(Held(blind, suspects(parse(dump), culprit)))

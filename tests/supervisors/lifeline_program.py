@@ -63,7 +63,7 @@ class Program:
         self.halted: list[float] = []
         self.lifeline = Lifeline(
             notice_after=NOTICE_AFTER,
-            give_up_after=2.0 if vice == "for ever" else 10 * PATIENCE,
+            give_up_after=1.5 if vice == "for ever" else 10 * PATIENCE,
             stacks=stacks,
             held=self.was_held,
             halted=self.halted.append,
@@ -96,7 +96,7 @@ class Program:
     def run(self) -> None:
         match self.vice:
             case "regex":
-                self.tree.directory.ask("worker", letters_for(2.5), PATIENCE)
+                self.tree.directory.ask("worker", letters_for(1.5), PATIENCE)
                 eventually(lambda: bool(self.held), 10, "the held GIL is told")
             case "halted":
                 print("ready", flush=True)

@@ -19,7 +19,7 @@ from supervisors.lifeline import Held, Lifeline
 from supervisors.stacks import cpu_of_threads, parse, suspects
 from tests.supervisors.lifeline_program import NOTICE_AFTER
 
-PATIENCE = 60.0  # seconds; for a process on a busy machine
+PATIENCE = 100.0  # seconds; for a process on a busy machine
 POSIX = pytest.mark.skipif(not hasattr(signal, "ITIMER_PROF"), reason="POSIX signals")
 
 
@@ -153,9 +153,9 @@ def test_it_is_told_once(world: World) -> None:
     assert world.halted == []
 
 
-def test_a_held_gil_is_seen_on_a_machine_that_gives_the_process_a_third_of_a_core(world: World) -> None:
+def test_a_held_gil_is_seen_on_a_machine_that_gives_the_process_little_cpu(world: World) -> None:
     world.beats(1.0, 0.1)
-    world.passes(9.0, 3.0, witnessed=False, of=7)
+    world.passes(40.0, 2.0, witnessed=False, of=7)
     world.lifeline.beat()
     assert len(world.held) == 1
 
@@ -170,6 +170,13 @@ def test_without_the_times_of_threads_the_cpu_of_the_process_decides(world: Worl
 def test_a_process_that_was_busy_on_eight_cores_until_it_was_halted_is_not_blamed(world: World) -> None:
     world.beats(1.0, 8.0)
     world.passes(9.0, 7.9, witnessed=False)
+    world.lifeline.beat()
+    assert (world.held, world.halted) == ([], [9.0])
+
+
+def test_a_process_that_was_halted_when_a_thread_was_busy_is_not_blamed(world: World) -> None:
+    world.beats(1.0, 1.0)
+    world.passes(9.0, 1.1, witnessed=False, of=7)
     world.lifeline.beat()
     assert (world.held, world.halted) == ([], [9.0])
 
@@ -291,7 +298,7 @@ def test_the_last_resort_writes_all_stacks_to_the_file_and_stderr_and_exits_70(
     LastResort(stacks, codes.append)("because")
     assert codes == [EXIT_CODE]
     for text in (stacks.read_text(), capfd.readouterr().err):
-        assert text.startswith("FourEyes ends itself (exit code 70): because\n")
+        assert text.startswith("The process ends itself (exit code 70): because\n")
         assert "test_the_last_resort_writes_all_stacks" in text
 
 
