@@ -123,7 +123,8 @@ class Supervisor(SupervisedActor):
             case m.Started() | m.Declined() | m.Well() | m.Unwell():
                 self._reported(message, now)
             case _NotStarted(name=name, error=error):
-                self._do(machine.exited(name, error, m.said(error), now))
+                if name not in self._contexts:  # else it was tried again since, and the name was free
+                    self._do(machine.exited(name, error, m.said(error), now))
             case m.WhichChildren():
                 return tuple(self._status(name) for name in machine.children)
             case m.ShutDown(timeout=timeout):
@@ -199,6 +200,8 @@ class Supervisor(SupervisedActor):
     def _look_for_stuck(self, now: float) -> None:
         self._beat()
         for name, context in tuple(self._contexts.items()):
+            if self._contexts.get(name) is not context:
+                continue  # it went with one before it
             child, busy = self._machine.children[name], context.inbox.busy_for()
             if child.state is State.RUNNING and busy > child.spec.stuck_after:
                 why = f"{context.inbox.handling} has been in work for {busy:.1f} s"

@@ -1,0 +1,119 @@
+"""What can come between two steps of a supervisor: a sibling's end, and news that is still under way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from supervisors.actor import ActorContext
+from supervisors.cerberus import CERBERUS
+from supervisors.directory import Directory
+from supervisors.errors import StartFailed
+from supervisors.inbox import Inbox
+from supervisors.messages import AddFromTemplate, RestartChild, Stage, TerminateChild
+from supervisors.policy import NO_BACKOFF, Restart, Strategy
+from supervisors.specs import ChildSpec, Flags
+from tests.supervisors.played import WAIT, Play
+from tests.supervisors.vices import Crash
+from tests.support import eventually
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def play() -> Iterator[Play]:
+    play = Play()
+    yield play
+    play.end()
+
+
+@pytest.mark.parametrize("restart", [Restart.TEMPORARY, Restart.PERMANENT])
+def test_one_that_is_gone_with_its_stuck_sibling_is_not_looked_at(play: Play, restart: Restart) -> None:
+    """The look at the first one takes the second along: it is forgotten, or another incarnation by then."""
+    second = play.child("b", restart, stop_timeout=0, stuck_after=1.0)
+    play.begin([play.child("a", stop_timeout=0, stuck_after=1.0), second], Flags(Strategy.ONE_FOR_ALL))
+    for name in "ab":
+        play.tell(name, lambda: play.release.wait(WAIT))
+        play.until(lambda _rows, name=name: play.status(name).handling == "function", "it hangs")  # type: ignore[misc]
+    play.advance(1.5)
+    eventually(lambda: len(play.exits) == 2, WAIT, "both are fenced")
+    back = {"a": ("running", 2), "b": ("running", 2)} if restart is Restart.PERMANENT else {"a": ("running", 2)}
+    play.until(lambda rows: rows == back, "who comes back is back")
+    assert not play.ended
+    assert [(each.child, each.incarnation, each.stage) for each in play.exits] == [
+        ("a", 1, Stage.STUCK),
+        ("b", 1, Stage.STUCK),
+    ]
+
+
+@pytest.mark.parametrize("stop_timeout", [1.5, 0.0])
+def test_a_stop_may_come_before_the_news_that_a_name_is_taken(play: Play, stop_timeout: float) -> None:
+    """``x`` is added under somebody else's name, and stopped with its group before the supervisor hears of it."""
+    crashed: list[str] = []
+
+    def template(name: str, _argument: object) -> ChildSpec:
+        """Runs in the supervisor's thread: the end of ``a`` waits in front of all that is said from here on."""
+        inbox = play.tree.directory.inbox(CERBERUS)
+        assert inbox is not None
+        play.tell("a", Crash("a was told to"))
+        eventually(lambda: len(inbox) == 1, WAIT, "its end is told", every=0.002)
+        crashed.append(name)
+        return play.child(name, stop_timeout=stop_timeout)
+
+    play.begin([play.child("a"), nested(play, "x")], Flags(Strategy.ONE_FOR_ALL, intensity=1), template=template)
+    with pytest.raises(StartFailed, match="the name 'x' is taken by a child of 'models'"):
+        play.ask(CERBERUS, AddFromTemplate("x"))
+    play.until(lambda rows: rows == {"a": ("running", 2), "models": ("running", 2)}, "the group is back")
+    assert (crashed, play.ended, play.ask("x")) == (["x"], False, 2)
+
+
+class TakenOnce(Directory):
+    """``x`` is somebody else's, once; that is found out just when the end of ``b`` has been told."""
+
+    def __init__(self, play: Play) -> None:
+        super().__init__()
+        self.play, self.taken = play, False
+
+    def claim(self, name: str, owner: str, make: Callable[[str], Inbox]) -> Inbox:
+        if name == "x" and self.taken:
+            self.taken = False
+            self.play.tell("b", Crash("b was told to"))
+            above = self.inbox(owner)
+            assert above is not None
+            eventually(lambda: len(above) == 1, WAIT, "its end is told", every=0.002)
+            raise ValueError("the name 'x' is taken by a child of 'models'")
+        return super().claim(name, owner, make)
+
+
+def test_news_that_a_name_was_taken_does_not_end_one_who_has_got_it_since(play: Play) -> None:
+    directory = TakenOnce(play)
+    play.tree = replace(play.tree, directory=directory)
+    play.begin([play.child("x", stop_timeout=0), play.child("b")], Flags(Strategy.ONE_FOR_ALL))
+    assert play.ask(CERBERUS, TerminateChild("x")) is None
+    directory.taken = True
+    assert play.ask(CERBERUS, RestartChild("x")) is None
+    play.until(lambda rows: rows == {"x": ("running", 2), "b": ("running", 2)}, "both are up")
+    assert (play.ended, play.ask("x"), directory.taken) == (False, 2, False)
+
+
+def nested(play: Play, name: str) -> ChildSpec:
+    """A supervisor with one child."""
+
+    def make(context: ActorContext) -> Any:
+        return play.supervisor(context, [play.child(name)])
+
+    return ChildSpec("models", make, supervisor=True, backoff=NO_BACKOFF)
+
+
+def test_a_request_that_it_does_not_know_is_said_to_the_asker(play: Play, caplog: pytest.LogCaptureFixture) -> None:
+    play.begin(play.children("a"))
+    with (
+        caplog.at_level(logging.ERROR, "supervisors"),
+        pytest.raises(TypeError, match="a supervisor does not know list"),
+    ):
+        play.ask(CERBERUS, [])
+    assert play.rows() == {"a": ("running", 1)}
