@@ -154,6 +154,7 @@ def console(config: Config, world: World, run: Run) -> ChildSpec:
             exhausted=run.exhausted,
             frames=run.frames,
             fallback=prospect(config.settings.inference.fallback_every),
+            degraded=config.degraded,
         ),
     )
 

@@ -24,13 +24,15 @@ from supervisors.actor import ActorContext, SupervisedActor
 SILENT_EVENTS = {EventKind.BALANCE_CHANGED, EventKind.SERVER_CHANGED, EventKind.MOTION_CHANGED, EventKind.STATE_CHANGED}
 
 
+TOLD_IN_FALLBACK = (ServerPhase.FAILED, ServerPhase.READY)
 PROGRESS_EVERY = 2.0  # seconds between two lines about the same phase of the model server
 
 
 class ConsoleActor(SupervisedActor):
     """``write`` gets one line of text at a time. ``finish`` is called, in this actor's thread, with a reason when
     ``frames`` frames have been read, or ``exhausted`` when the source has no more. ``fallback``: what becomes of the
-    readings while the model server is away, in words."""
+    readings while the model server is away, in words; ``degraded``: it is away now. Its attempts to start are not
+    told then, only what is new about their failures."""
 
     def __init__(
         self,
@@ -42,21 +44,25 @@ class ConsoleActor(SupervisedActor):
         exhausted: Callable[[], None],
         frames: int | None = None,
         fallback: str = "",
+        degraded: bool = False,
     ) -> None:
         super().__init__(context)
         self._clock, self._write, self._finish, self._exhausted, self._frames = clock, write, finish, exhausted, frames
-        self._fallback = fallback
+        self._fallback, self._degraded = fallback, degraded
         self._last: dict[Field, Reading] = {}
         self._read = 0
         self._source = ""
         self._server: ServerState | None = None
         self._server_told = 0.0
+        self._failure_told = ""
 
     def on_receive(self, message: Any) -> Any:
         match message:
             case ReadingSet():
                 self._show(message)
             case Event():
+                if message.kind is EventKind.MODE_CHANGED and message.subject == lines.MODEL_SERVER:
+                    self._degraded = message.after != lines.NORMAL
                 # What a reading line says already is not said twice.
                 if message.kind not in SILENT_EVENTS and not lines.told_by_mode(message):
                     self._write(lines.event_line(message, self._fallback))
@@ -90,4 +96,7 @@ class ConsoleActor(SupervisedActor):
         if state == before or (goes_on and now - self._server_told < PROGRESS_EVERY):
             return
         self._server, self._server_told = state, now
+        if self._degraded and (state.phase not in TOLD_IN_FALLBACK or state.detail == self._failure_told):
+            return
+        self._failure_told = state.detail if state.phase is ServerPhase.FAILED else ""
         self._write(lines.server_line(state, self._clock.utc_now()))

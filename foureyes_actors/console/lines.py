@@ -24,6 +24,7 @@ from foureyes_actors.text import one_line
 MAX_TEXT = 80  # characters of a popup's text on one line
 MAX_REASON = 300
 MODEL_SERVER = "lm_studio"  # whose fallback is everybody's
+NORMAL = "normal"  # what a MODE_CHANGED says when a fallback has ended
 HEADS = {
     "restart": "restarted",
     "reload": "reloaded with all that depends on it",
@@ -88,7 +89,7 @@ def store_line(event: Event) -> str:
 def mode_line(event: Event, fallback: str) -> str:
     """A polling fallback begins or ends. ``fallback``: what becomes of the readings meanwhile."""
     who = "the model server" if event.subject == MODEL_SERVER else one_line(event.subject, MAX_TEXT)
-    if event.after == "normal":
+    if event.after == NORMAL:
         took = f" after {event.seconds:.0f} s" if event.seconds is not None else ""
         return f"{stamp(event.at)}  * {who} is well again: back to normal{took}"
     meanwhile = one_line(fallback, MAX_REASON) if event.subject == MODEL_SERVER else "going on without it"

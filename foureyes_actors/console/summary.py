@@ -78,6 +78,7 @@ def _model(model: str, status: Status) -> str:
         f"{_number(status, 'answered')} answers",
         f"{latency * 1000:.0f} ms each on average" if latency else "",
         _some(status, "hits", "from the cache"),
+        _some(status, "read_alone", "read without the model server"),
         _some(status, "retries", "asked again"),
         _failures(status.get("failures", {}), "failed"),
     )

