@@ -143,6 +143,7 @@ class ChildContext:
         self.inbox.leave(self.incarnation)  # nobody is busy any more, whatever the status is asked meanwhile
         if self.is_root:
             self._tree.directory.let_go(self.name)
+            self.inbox.close()  # it has no replacement that could answer
         self.end.set()
         self.start_done.set()
 

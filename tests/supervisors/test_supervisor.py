@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pykka import ActorDeadError
 
 from supervisors.actor import ActorContext
 from supervisors.cerberus import CERBERUS
 from supervisors.directory import Directory
-from supervisors.errors import StartFailed
+from supervisors.errors import GaveUp, ShuttingDown, StartFailed
 from supervisors.inbox import Inbox
-from supervisors.messages import AddFromTemplate, RestartChild, Stage, TerminateChild
+from supervisors.messages import AddFromTemplate, RestartChild, Stage, TerminateChild, WhichChildren
 from supervisors.policy import NO_BACKOFF, Restart, Strategy
 from supervisors.specs import ChildSpec, Flags
 from tests.supervisors.played import WAIT, Play
@@ -117,3 +118,19 @@ def test_a_request_that_it_does_not_know_is_said_to_the_asker(play: Play, caplog
     ):
         play.ask(CERBERUS, [])
     assert play.rows() == {"a": ("running", 1)}
+
+
+def test_a_root_that_has_ended_answers_nobody_and_says_so(play: Play) -> None:
+    let_go = play.held("b", play.at_stop)
+    play.begin(play.children("ab"), Flags(intensity=0))
+    play.tell("a", Crash("a was told to"))
+    play.until_traced("stop b")
+    late = play.asked(CERBERUS, TerminateChild("b"))
+    unread = play.asked("b", "who?")
+    let_go.set()
+    assert play.ended_with() is GaveUp
+    for answer in (late, unread):
+        with pytest.raises((ShuttingDown, ActorDeadError)):
+            answer.get(timeout=WAIT)
+    with pytest.raises(ActorDeadError):
+        play.ask(CERBERUS, WhichChildren(), 2.0)
