@@ -355,12 +355,21 @@ class StoreDocuments:
     collection: Collection
     documents: tuple[Document, ...]
 
+    @property
+    def id(self) -> str:
+        """The documents' ids: an exit notice names by it what was in work."""
+        return " ".join(str(document.get("_id")) for document in self.documents)
+
 
 @dataclass(frozen=True, slots=True)
 class CountError:
     """For the recorder: one more occurrence of the group ``document["fingerprint"]`` in ERR0R."""
 
     document: Document
+
+    @property
+    def id(self) -> str:
+        return str(self.document.get("_id"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,11 @@ class RecorderActor(SupervisedActor):
         finally:
             self._close()
 
+    def on_failure(self, *_: Any) -> None:
+        """Of a fenced one, too, when its thread comes back: its own thread must not outlive it."""
+        with suppress(StoreError):
+            self._close()
+
     def _start(self) -> None:
         self._writer.start(self._open_store)
         self._worker = Worker(f"{self.context.name}-open")

@@ -63,10 +63,13 @@ class Journal:
         self._head: deque[Entry] | None = None  # of the first segment, once it is being replayed
         self._writing: _Segment | None = None  # the last segment, while it may grow
         self._number = 0
+        self._user: object = None
 
-    def open(self) -> Recovery:
-        """Again: read everything anew. Raises StoreInUse when another process has the folder, and OSError."""
+    def open(self, user: object = None) -> Recovery:
+        """Again: read everything anew, and it is this ``user``'s. Raises StoreInUse when another process has the
+        folder, and OSError."""
         with self._guard:
+            self._user = user
             self._folder = self._folder or self._open_folder(self._path)
             self._head = self._writing = None
             names = self._folder.names(SUFFIX)
@@ -118,9 +121,12 @@ class Journal:
                     self._begin_segment()
             return list(self._head or ())[:limit]
 
-    def acknowledge(self, count: int) -> None:
-        """The store has the ``count`` oldest entries."""
+    def acknowledge(self, count: int, user: object = None) -> None:
+        """The store has the ``count`` oldest entries. Does nothing when another user has opened it since: whose
+        oldest entries are others."""
         with self._guard:
+            if user is not self._user:
+                return
             head = self._head if self._head is not None else deque()
             for _ in range(count):
                 head.popleft()
@@ -139,9 +145,12 @@ class Journal:
                 return False
             return True
 
-    def close(self) -> None:
-        """May be called twice."""
+    def close(self, user: object = None) -> None:
+        """May be called twice. Does nothing when it is another user's by now: one that was fenced must not close what
+        its replacement has opened."""
         with self._guard:
+            if user is not self._user:
+                return
             if self._folder is not None:
                 self._folder.close()
             self._folder, self._head, self._writing = None, None, None

@@ -79,7 +79,7 @@ class Writer:
         """Open both. A store that is away is no failure; a journal or store in use, or wrong settings, are: StoreInUse,
         ConfigurationError; and a journal that cannot be had at all: StoreUnavailable."""
         try:
-            self._report_recovery(self._journal.open())
+            self._report_recovery(self._journal.open(self))
         except OSError as error:
             raise StoreUnavailable(f"the journal cannot be opened: {error}; data_dir must be writable") from error
         try:
@@ -171,7 +171,7 @@ class Writer:
             if store is not None:
                 store.close()
         finally:
-            self._journal.close()
+            self._journal.close(self)
 
     def _condition(self) -> str:
         if self._store is None:
@@ -201,9 +201,9 @@ class Writer:
             return False
         except Exception as error:
             self._refuse_all(entry, f"unexpected {type(error).__name__}: {error}")
-            self._journal.acknowledge(count)  # else it would end every incarnation to come
+            self._journal.acknowledge(count, self)  # else it would end every incarnation to come
             raise
-        self._journal.acknowledge(count)
+        self._journal.acknowledge(count, self)
         self.counters.replayed += len(_documents(entry))
         if self._absence is not None:
             self._absence.replayed += len(_documents(entry))

@@ -341,6 +341,25 @@ def test_a_replaced_recorder_goes_on_with_the_same_inbox(tmp_path: Path) -> None
     assert "lost-to-refused" in (tmp_path / "journal" / "refused.jsonl").read_text()
 
 
+def test_a_fenced_one_that_comes_back_takes_nothing_from_its_replacement(tmp_path: Path) -> None:
+    """Neither the journal, which both share, nor what waits in it; and its own thread ends with it."""
+    before, old = set(threading.enumerate()), Bench(tmp_path)
+    old.actor.on_start()
+    old.switch.away = True
+    for name in ("a", "b"):
+        old.actor.on_receive(readings(name))
+    new = old.make(FakeContext("recorder", incarnation=2), StoreOpener(StoreSettings(), tmp_path / "other"))
+    new.on_start()
+    old.actor._writer._journal.acknowledge(1, old.actor._writer)  # what it was at when it was fenced
+    old.actor.on_failure(TimeoutError, TimeoutError("fenced"), None)
+    new.on_receive(readings("c"))
+    new.on_receive(ReplayOn())
+    new.on_stop()
+    with closing(SqliteStore(tmp_path / "other" / "foureyes.sqlite3")) as store:
+        assert [found["_id"] for found in reversed(store.latest(READINGS))] == ["a", "b", "c"]
+    eventually(lambda: not set(threading.enumerate()) - before, 30, "every thread has ended")
+
+
 def test_the_whole_inbox_is_durable_after_a_flush(tmp_path: Path) -> None:
     live = Live(tmp_path, StoreOpener(StoreSettings(), tmp_path))
     for number in range(500):
