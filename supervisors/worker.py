@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_WAKE_UP = 1.0  # seconds; no wait is endless
+_WAKE_UP = 30.0  # seconds; no wait is endless
 
 
 class Worker:
