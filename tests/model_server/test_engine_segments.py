@@ -16,7 +16,6 @@ from PIL import Image, ImageDraw, ImageFont
 from foureyes_actors.capture.cabinet.vector_glyphs import segment_glyph
 from foureyes_actors.model_server.engine.amounts import Amount, amount_of
 from foureyes_actors.model_server.engine.detect import Box
-from foureyes_actors.model_server.engine.habits import Habit
 from foureyes_actors.model_server.engine.meters import metered
 from foureyes_actors.model_server.engine.segments import Display, display_at
 from tests.model_server.engine_support import picture, text
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 LIT, GHOST, GROUND = (255, 60, 40), (58, 14, 12), (10, 8, 8)
 LEFT, BASE, CAP = 120.0, 82.0, 32.0
-HABIT = Habit()
 
 
 def meter(shown: str, *, slant: float = 0.0, light: float = 1.0, beside: str = "") -> tuple[NDArray[np.uint8], Box]:
@@ -112,14 +110,14 @@ def amount(shown: str, where: Box) -> Amount:
 )
 def test_an_amount_is_what_its_display_shows(shown: str, read: str, value: str) -> None:
     image, where = meter(shown)
-    found = metered(amount(read, where), image, HABIT)
+    found = metered(amount(read, where), image)
     assert found is not None and found.money is not None
     assert (found.money.amount, found.text, found.metered) == (Decimal(value), shown, True)
 
 
 def test_the_currency_is_the_recognisers() -> None:
     image, where = meter("17.41", beside="$")
-    found = metered(amount("$13.41", replace(where, left=where.left - 30)), image, HABIT)
+    found = metered(amount("$13.41", replace(where, left=where.left - 30)), image)
     assert found is not None and found.text == "$17.41"
 
 
@@ -128,9 +126,4 @@ def test_a_display_that_shows_something_else_is_not_believed(read: str) -> None:
     """A sign read as a digit, more digits than are lit, other digits."""
     beside = "$" if read == "913.41" else ""
     image, where = meter("17.41" if beside else "39,783", beside=beside)
-    assert metered(amount(read, where), image, HABIT) is None
-
-
-def test_a_display_must_fit_the_screen() -> None:
-    image, where = meter("39,783")
-    assert metered(amount("9,783", where), image, Habit(currency=None, decimals=2)) is None
+    assert metered(amount(read, where), image) is None

@@ -8,7 +8,6 @@ from difflib import SequenceMatcher
 
 from foureyes_actors.model_server.engine.amounts import SPECKS, Amount
 from foureyes_actors.model_server.engine.detect import Image
-from foureyes_actors.model_server.engine.habits import Habit, misfit
 from foureyes_actors.model_server.engine.segments import Display, display_at
 from foureyes_actors.readings.money import MoneyError, parse_money
 
@@ -18,9 +17,9 @@ SURE = 0.9  # what a display's amount is held for
 _BODY = re.compile(r"[0-9](?:.*[0-9])?")
 
 
-def metered(amount: Amount, image: Image, habit: Habit) -> Amount | None:
+def metered(amount: Amount, image: Image) -> Amount | None:
     """``amount`` as the segment display at its box shows it, with the digits that the box left out; None when there is
-    no such display, or none that shows an amount that fits the screen."""
+    no such display, or none that can be the same amount."""
     display = display_at(image, amount.box)
     shown = _shown(amount.text, display) if display else None
     if display is None or shown is None:
@@ -29,10 +28,9 @@ def metered(amount: Amount, image: Image, habit: Habit) -> Amount | None:
         money = parse_money(shown)
     except MoneyError:
         return None
-    found = replace(
+    return replace(
         amount, box=display.box, text=shown, money=money, confidence=SURE, weakest=SURE, alone=False, metered=True
     )
-    return found if misfit(found, habit) is None else None
 
 
 def _shown(read: str, display: Display) -> str | None:

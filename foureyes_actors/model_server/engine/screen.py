@@ -33,7 +33,7 @@ SEARCH_HEIGHT = 30  # a label is enlarged to this height before the search
 
 LEAST_SURE = 0.5  # a reading that the other recogniser does not share must have no character below this
 ASIDE = 1.1  # heights to either side: what a sign takes
-FEWEST_METERS = 2  # segment displays: a screen that has them has several
+FEWEST_METERS = 2  # segment displays, where several amounts are shown
 AGREED = 0.9  # what two equal readings are held for
 
 FIELD_NAMES = frozenset(f.value for f in MONEY_FIELDS)
@@ -78,6 +78,7 @@ class Look:
         texts = self._labels_again(self._texts(boxes))
         texts += self._texts(_headlines(texts, self._image.shape[0]))
         texts, arranged = self._search(texts, _arranged(texts))
+        arranged = self._metered(arranged)
         pairs, confirmed = self._confirmed(arranged)
         known = tuple(Known(t, self._patch(t.box)) for t in texts)
         return replace(arranged, pairs=pairs, confirmed=confirmed, known=known, boxes_read=self._read)
@@ -125,16 +126,18 @@ class Look:
             texts = [t for t in texts if not any(_covers(t.box, m.box) for m in more)] + more
         return (texts, _arranged(texts)) if labels else (texts, found)
 
-    def _metered(self, found: Screen) -> dict[str, Amount]:
-        """The amounts as segment displays show them, where most amounts of the screen stand on such displays: a single
-        one may be printed digits that happen to look like it. What was no display in the look before is none while it
-        stands; what was one is read again, for its box may hide a digit that changed."""
+    def _metered(self, found: Screen) -> Screen:
+        """``found`` with the amounts that segment displays show, where most amounts of the screen stand on such
+        displays: a single one may be printed digits that happen to look like it. What was no display in the look before
+        is none while it stands; what was one is read again, for its box may hide a digit that changed."""
         names = WANTED & found.pairs.keys()
-        shown = {
-            n: metered(found.pairs[n].amount, self._image, found.habit) for n in names if self._may_be_lit(n, found)
-        }
+        shown = {n: metered(found.pairs[n].amount, self._image) for n in names if self._may_be_lit(n, found)}
         lit = {n: a for n, a in shown.items() if a is not None}
-        return lit if len(lit) >= max(FEWEST_METERS, len(names) / 2) else {}
+        if not lit or len(lit) < min(len(names), max(FEWEST_METERS, len(names) / 2)):
+            return found
+        pairs = {n: replace(p, amount=lit.get(n, p.amount)) for n, p in found.pairs.items()}
+        # What the recogniser made of lit segments says nothing about how this screen writes its amounts.
+        return replace(found, pairs=pairs, habit=habit_of(lit.values()))
 
     def _may_be_lit(self, name: str, found: Screen) -> bool:
         before = self._before.pairs.get(name)
@@ -142,17 +145,14 @@ class Look:
 
     def _confirmed(self, found: Screen) -> tuple[dict[str, Pair], dict[Box, Amount]]:
         """The pairs with doubtful amounts read a second time, and those amounts by the box that was read."""
-        lit = self._metered(found)
-        wanted = {n: p for n, p in found.pairs.items() if n in WANTED and n not in lit}
-        doubtful = {n: p for n, p in wanted.items() if in_doubt(p.amount, found.habit)}
+        doubtful = {n: p for n, p in found.pairs.items() if n in WANTED and in_doubt(p.amount, found.habit)}
         old = {n: self._before.confirmed.get(p.amount.source) for n, p in doubtful.items()}
         kept = {n: a for n, a in old.items() if a is not None and doubtful[n].amount.source in self._reused}
         fresh = [n for n in doubtful if n not in kept]
         amounts = self._eyes.second_opinions(self._image, [doubtful[n].amount for n in fresh], found.habit)
         self._read += len(fresh)
         settled = {**kept, **dict(zip(fresh, amounts, strict=True))}
-        final = {**settled, **lit}
-        pairs = {n: replace(p, amount=final.get(n, p.amount)) for n, p in found.pairs.items()}
+        pairs = {n: replace(p, amount=settled.get(n, p.amount)) for n, p in found.pairs.items()}
         return pairs, {doubtful[n].amount.source: a for n, a in settled.items()}
 
 

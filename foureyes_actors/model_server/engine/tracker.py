@@ -31,7 +31,7 @@ SOON = 3  # frames
 SETTLED = 2  # frames
 CELLS = (16, 9)  # columns, rows of the grid that watches the rest of the picture
 CHANGED_LEVEL = 22  # gray levels
-CHANGED_SHARE = 0.25  # of a cell
+CHANGED_SHARE = 0.12  # of a cell
 CHANGED_CELLS = 4
 SAME_WORDS = 0.75  # part of the characters that agree
 MOST_PATIENCE = 3  # frames
@@ -132,7 +132,7 @@ def _read_again(regions: Sequence[Region], eyes: Eyes, image: Image, screen: Scr
     """The regions with what they say now; None when one says nothing that its box can hold."""
     texts = eyes.recogniser.read(image, [r.amount.box for r in regions])
     amounts = [amount_of(t) for t in texts]
-    found = [_metered(r, a, image, screen) for r, a in zip(regions, amounts, strict=True) if a is not None]
+    found = [_metered(r, a, image) for r, a in zip(regions, amounts, strict=True) if a is not None]
     if len(found) < len(amounts):
         return None
     doubtful = [a for a in found if in_doubt(a, screen.habit)]
@@ -147,8 +147,8 @@ def _read_again(regions: Sequence[Region], eyes: Eyes, image: Image, screen: Scr
     ]
 
 
-def _metered(region: Region, amount: Amount, image: Image, screen: Screen) -> Amount:
-    return (metered(amount, image, screen.habit) if region.amount.metered else None) or amount
+def _metered(region: Region, amount: Amount, image: Image) -> Amount:
+    return (metered(amount, image) if region.amount.metered else None) or amount
 
 
 def _length(text: str) -> int:
