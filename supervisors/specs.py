@@ -30,8 +30,8 @@ class SpecError(ValueError):
 class ChildSpec:
     """One child. Raises SpecError.
 
-    ``make`` builds the actor, in the supervisor's thread: trivial constructors only. Returning None means that the
-    child does not want to run now (OTP's ``ignore``); its spec is kept.
+    ``make`` builds the actor, in the child's own thread. Returning None means that the child does not want to run now
+    (OTP's ``ignore``); its spec is kept.
     """
 
     name: str
@@ -79,7 +79,7 @@ _BACKOFF = "a Backoff of seconds from 0, ``longest`` not below ``first``, jitter
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """How a supervisor acts on failures. OTP's defaults, but for the period, which is in exact seconds here."""
+    """How a supervisor acts on failures. OTP's defaults, but for the intensity (Elixir's); the period is exact."""
 
     strategy: Strategy = Strategy.ONE_FOR_ONE
     intensity: int = 3  # restarts within ``period``; one more and the supervisor itself gives up
