@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -61,6 +61,12 @@ class Decider(Protocol):
     def change(self, flags: Flags) -> None:
         """The supervisor's flags are others from now on."""
 
+    def shown(self, name: str) -> tuple[str, Mapping[str, int]]:
+        """For the status: the head at work on a child, and how often each head has bitten it."""
+
+    def close(self, now: float) -> None:
+        """The supervisor ends."""
+
 
 @dataclass
 class OtpDecider:
@@ -93,4 +99,10 @@ class OtpDecider:
         return None
 
     def well(self, name: str, now: float) -> None:
+        pass
+
+    def shown(self, name: str) -> tuple[str, Mapping[str, int]]:
+        return "", {}
+
+    def close(self, now: float) -> None:
         pass
