@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from foureyes_actors.errors import AnswerContractError, ConfigurationError, ServerFault, ServerRefused
+from foureyes_actors.errors import AnswerContractError, ServerFault, ServerRefused
 from foureyes_actors.inference.cache import AnalysisCache, CacheKey
 from foureyes_actors.inference.call import AttemptFailed, Call, Counts, Finished, Resume, Retrying, Target
 from foureyes_actors.inference.client import analyse, backoff
@@ -37,8 +36,6 @@ from foureyes_actors.settings import InferenceSettings, ModelEntry
 from foureyes_actors.telling import Teller
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.worker import Worker
-
-logger = logging.getLogger("foureyes")
 
 STOP_WITHIN = 0.8  # seconds for the worker to end after its exchange was cut
 
@@ -284,8 +281,6 @@ class InferenceActor(SupervisedActor):
         """One that was begun before the fallback ended, or by a dead incarnation, is as good an answer as any."""
         self._fallback.finished(read)
         if isinstance(read.outcome, Exception):
-            if isinstance(read.outcome, ConfigurationError):
-                logger.warning("%s: %s", self.context.name, read.outcome)
             self._failed(read.frame, read.outcome)
             return
         self._counts.read_alone += 1

@@ -49,7 +49,8 @@ def prospect(every: float) -> str:
 
 
 def load_tiny() -> Engine:
-    """The engine of the tiny level: some 130 MB, half a second. Each network has one thread, its caller's."""
+    """The engine of the tiny level, loaded in half a second (tests/bench/fallback.py). Its networks have no threads of
+    their own: the caller's does all the work."""
     check_installed()
     # The package switches the reporter of onnxruntime off, which must be said before that is imported.
     from foureyes_actors.model_server.screen_engine import load_engine

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -207,20 +206,16 @@ def test_a_replacement_knows_that_the_fallback_is_active(on: Any) -> None:
     assert stage.status["fallback"]
 
 
-def test_without_the_packages_it_says_once_what_to_install_and_reads_nothing(
-    on: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_the_packages_it_says_once_what_to_install_and_reads_nothing(on: Any) -> None:
     stage = on()
     stage.reader.open_error = MissingExtraError("onnxruntime", "embedded", "reading while the model server is away")
-    with caplog.at_level(logging.WARNING, "foureyes"):
-        stage.give(BEGIN)
-        for number in range(1, 6):
-            stage.give(frame(number))
-            stage.settle()
-            stage.pass_time(EVERY)
+    stage.give(BEGIN)
+    for number in range(1, 6):
+        stage.give(frame(number))
+        stage.settle()
+        stage.pass_time(EVERY)
     (fault,) = stage.told(Fault, to="bug")
     assert "pip install" in fault.message and "[embedded]" in fault.message
-    assert [record.getMessage().count("pip install") for record in caplog.records] == [1]
     (failed,) = stage.told(AnalysisFailed)
     assert failed.error_type == "MissingExtraError" and stage.told(Analysis) == []
     assert (stage.reader.opened, stage.status["pending"]) == (1, False)
