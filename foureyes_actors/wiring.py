@@ -153,7 +153,7 @@ def console(config: Config, world: World, run: Run) -> ChildSpec:
             finish=run.finish,
             exhausted=run.exhausted,
             frames=run.frames,
-            fallback=prospect(config.settings.inference.fallback_every),
+            fallback=prospect(config.settings.inference.fallback_every, finite=bool(finite(config.settings))),
             degraded=config.degraded,
         ),
     )

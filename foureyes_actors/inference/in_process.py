@@ -39,13 +39,15 @@ def check_installed() -> None:
             raise MissingExtraError(package, "embedded", PURPOSE)
 
 
-def prospect(every: float) -> str:
-    """For people: what becomes of the readings while the model server is away. ``every``: seconds."""
+def prospect(every: float, *, finite: bool = False) -> str:
+    """For people: what becomes of the readings while the model server is away. ``every``: seconds; ``finite``: the
+    source has an end, so it does not begin before the models are ready."""
     try:
         check_installed()
     except MissingExtraError as error:
         return f"no frame is read until it is back, the last values stand, marked stale: {error}"
-    return f"reading on by itself, a frame each {every:g} s, marked [degraded]"
+    waits = " (a source that has not begun waits)" if finite else ""
+    return f"reading on by itself, a frame each {every:g} s, marked [degraded]{waits}"
 
 
 def load_tiny() -> Engine:

@@ -123,6 +123,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatc
 def test_what_people_are_told_names_the_pace() -> None:
     need_embedded()
     assert prospect(2.5) == "reading on by itself, a frame each 2.5 s, marked [degraded]"
+    assert prospect(3.0, finite=True).endswith("marked [degraded] (a source that has not begun waits)")
 
 
 IMPORTS = """
