@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+
+logger = logging.getLogger("supervisors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,13 @@ class Leaks:
             self._open[end] = name
         reason = self._reason(name)
         if reason:
+            self._tell(reason)
+
+    def _tell(self, reason: str) -> None:
+        try:
             self._too_many(reason)
+        except BaseException:  # its SystemExit would end a supervisor, not the process
+            logger.exception("it could not be told that %s", reason)
 
     def names(self) -> tuple[str, ...]:
         """One for each thread that has not ended."""
