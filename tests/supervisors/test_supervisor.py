@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -18,7 +20,8 @@ from supervisors.inbox import Inbox
 from supervisors.messages import AddFromTemplate, RestartChild, Stage, TerminateChild, WhichChildren
 from supervisors.policy import NO_BACKOFF, Restart, Strategy
 from supervisors.specs import ChildSpec, Flags
-from tests.supervisors.played import WAIT, Play
+from supervisors.supervisor import Supervisor
+from tests.supervisors.played import WAIT, Play, Player
 from tests.supervisors.vices import Crash
 from tests.support import eventually
 
@@ -134,3 +137,58 @@ def test_a_root_that_has_ended_answers_nobody_and_says_so(play: Play) -> None:
             answer.get(timeout=WAIT)
     with pytest.raises(ActorDeadError):
         play.ask(CERBERUS, WhichChildren(), 2.0)
+
+
+def test_until_a_supervisor_that_died_is_back_its_old_children_can_do_nothing(play: Play) -> None:
+    contexts: list[ActorContext] = []
+    said: list[bool] = []
+    busy, back = threading.Event(), threading.Event()
+
+    def make_worker(context: ActorContext) -> Player:
+        contexts.append(context)
+        return Player(context, play)
+
+    def make(context: ActorContext) -> Mortal:
+        if context.incarnation > 1:
+            back.wait(WAIT)
+        worker = ChildSpec("w", make_worker, backoff=NO_BACKOFF)
+        return Mortal(context, tree=play.tree, children=[worker], on_exit=play.exits.append, leaks=play.leaks)
+
+    def work() -> None:
+        busy.wait(WAIT)
+        said.append(contexts[0].tell("bystander", "from the fenced one"))
+
+    play.begin([play.child("bystander"), ChildSpec("models", make, supervisor=True, backoff=NO_BACKOFF)])
+    play.tell("w", work)
+    eventually(lambda: play.status("w", "models").handling == "function", WAIT, "it works")
+    play.tell("models", Crash("told to"))
+    play.until(lambda rows: rows["models"] == ("starting", 2), "a replacement is on its way")
+    assert play.leaks.names() == ("w",)
+    busy.set()
+    eventually(lambda: play.leaks.total == 0, WAIT, "the old one has ended")
+    assert said == [False]
+    back.set()
+    assert play.ask("w") == 2
+
+
+class Mortal(Supervisor):
+    """Dies of a message that is an exception."""
+
+    def on_receive(self, message: Any) -> Any:
+        if isinstance(message, BaseException):
+            raise message
+        return super().on_receive(message)
+
+
+class Picture:
+    """Megabytes, in earnest."""
+
+
+def test_who_has_nothing_to_do_holds_no_message(play: Play) -> None:
+    play.begin(play.children("a"))
+    picture = Picture()
+    kept = weakref.ref(picture)
+    play.tell("a", picture)
+    del picture
+    eventually(lambda: kept() is None, WAIT, "it is let go while the actor waits for the next one")
+    assert play.rows() == {"a": ("running", 1)}
