@@ -64,13 +64,17 @@ class BugActor(SupervisedActor):
         return None
 
     def on_stop(self) -> None:
-        self._guarded(None)
+        """What is held back goes out now, within another second's limits: nobody else has it."""
+        self._guarded(None, ahead=SECOND)
 
-    def _guarded(self, fault: Fault | None) -> None:
+    def on_failure(self, *_: Any) -> None:
+        self.on_stop()
+
+    def _guarded(self, fault: Fault | None, ahead: float = 0.0) -> None:
         """The last resort: an error in the handling of errors must not make another one."""
         try:
             if fault is None:
-                self._flush()
+                self._flush(ahead)
             else:
                 self._received += 1
                 self._take(fault)
@@ -83,8 +87,8 @@ class BugActor(SupervisedActor):
         if self._storm.admit(group, fault, self._clock.monotonic()):
             self._record(group, fault)
 
-    def _flush(self) -> None:
-        for group, fault in self._storm.flush(self._clock.monotonic()):
+    def _flush(self, ahead: float) -> None:
+        for group, fault in self._storm.flush(self._clock.monotonic() + ahead):
             self._record(group, fault)
 
     def _record(self, group: str, fault: Fault) -> None:

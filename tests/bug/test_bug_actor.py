@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -158,12 +158,15 @@ def test_an_absent_forgewright_costs_nothing() -> None:
     assert len(bench.documents) == 1
 
 
-def test_what_waits_goes_out_before_the_end() -> None:
+@pytest.mark.parametrize("end", [BugActor.on_stop, BugActor.on_failure])
+@pytest.mark.parametrize("seconds", [0.0, 1.0])
+def test_what_waits_goes_out_before_the_end(end: Callable[[BugActor], None], seconds: float) -> None:
+    """Whatever the end, and without waiting until the second is over: no replacement knows of it."""
     bench = Bench()
     for _ in range(10):
         bench.actor.on_receive(a_fault())
-    bench.clock.advance(1)
-    bench.actor.on_stop()
+    bench.clock.advance(seconds)
+    end(bench.actor)
     assert bench.documents[-1]["context"] == {"suppressed": "4"}
 
 
