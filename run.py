@@ -25,6 +25,7 @@ import typer
 
 from foureyes_actors import doctor as doctor_module
 from foureyes_actors import headless, wiring
+from foureyes_actors.defence import Defence
 from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.files import LocalFiles
@@ -69,6 +70,7 @@ def run(
         request,
         out.line,
         reread=lambda: load_settings(path, os.environ, LocalFiles()),
+        defence=Defence(settings.data_dir),
     )
     with headless.signals(program.ending):
         code = program.run()

@@ -24,6 +24,7 @@ import pykka
 from foureyes_actors import wiring
 from foureyes_actors.capture.sources import check_source
 from foureyes_actors.console.summary import summary_lines
+from foureyes_actors.defence import Defence
 from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.messages import EventKind, Flush, GetStatus
 from foureyes_actors.settings import Settings
@@ -88,12 +89,13 @@ class Headless:
         write: Callable[[str], None],
         reread: Callable[[], Settings] | None = None,
         heads: Heads | None = None,
+        defence: Defence | None = None,
     ) -> None:
         """``reread``: the configuration as its file and the environment give it now; raises ConfigurationError.
-        ``heads``: Cerberus's limits, when not his own."""
+        ``heads``: Cerberus's limits, when not his own. ``defence``: None where the process is not the run's own."""
         self.settings, self.models, self.world, self.request, self.write = settings, models, world, request, write
         self.config = wiring.Config(settings, reread)
-        self._heads = heads
+        self._heads, self._defence = heads, defence
         self.ending = Ending(threading.Event(), threading.Event(), threading.Event())
         self._frame_actors = {"readings", *map(wiring.inference_name, models)}
         self.run_id = f"{world.clock.utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
@@ -144,6 +146,8 @@ class Headless:
             listeners=self.upkeep.listeners,
             fatal=(ConfigurationError,),
             heads=self._heads,
+            leaks=self._defence.leaks if self._defence else None,
+            lifeline=self._defence.lifeline(self.upkeep.on_held) if self._defence else None,
         )
 
     def _banner(self) -> None:
@@ -163,9 +167,12 @@ class Headless:
 
     def _wait(self, root: Root) -> None:
         began, clock = self.world.clock.monotonic(), self.world.clock
+        watch = self._defence.watch(root) if self._defence else None
         while not self.ending.asked.is_set():
             exhausted = self.ending.exhausted.is_set()
             self._pause(began, exhausted)
+            if watch is not None:
+                watch.look()
             if self.request.seconds is not None and clock.monotonic() - began >= self.request.seconds:
                 self.ending.set(f"{self.request.seconds:g} seconds are over")
             elif root.ended:

@@ -7,15 +7,18 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 
-from foureyes_actors.bug.faults import TOLD, fault_from_exit
+from foureyes_actors.bug.faults import TOLD, fault_from_exception, fault_from_exit
+from foureyes_actors.defence import GilHeld
 from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.messages import Collection, Event, EventKind, FallbackChanged, StoreDocuments
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.readings.documents import event_document
 from foureyes_actors.wiring import LM_STUDIO, Config
+from supervisors.cerberus import CERBERUS
 from supervisors.directory import Directory
 from supervisors.heads_decider import Bite, Listeners
 from supervisors.inbox import InboxFull
+from supervisors.lifeline import Held
 from supervisors.messages import ExitNotice
 
 logger = logging.getLogger("foureyes")
@@ -88,6 +91,10 @@ class Upkeep:
         except ConfigurationError as error:
             reason = f"the configuration cannot be read again, what was in force stays: {error}"
             self.event(EventKind.CONFIGURATION_KEPT, ", ".join(names), None, None, reason, shown=True)
+
+    def on_held(self, held: Held) -> None:
+        """No Python code could run for a while."""
+        self._tell("bug", fault_from_exception(GilHeld(str(held)), source=CERBERUS, clock=self._clock))
 
     def on_fatal(self, child: str, error: BaseException) -> None:
         self.event(EventKind.HEAD_BITTEN, child, "failed", "stays down", f"{type(error).__name__}: {error}")
