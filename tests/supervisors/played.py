@@ -154,6 +154,10 @@ class Play(Live):
     def until_ended(self) -> None:
         eventually(lambda: self.ended, WAIT, "the supervisor has ended", every=0.002)
 
+    def until_idle(self, name: str) -> None:
+        """It is up, and its thread has come to wait for a message: only then is it busy with nothing."""
+        eventually(lambda: self.status(name).handling == "", WAIT, f"{name} is idle", every=0.002)
+
     def until_traced(self, what: str) -> None:
         eventually(lambda: what in self.trace, WAIT, what, every=0.002)
 

@@ -103,6 +103,7 @@ def test_o07_a_hung_child_is_fenced_at_its_deadline_and_brutal_kill_at_once(play
     play.held("b", play.at_stop)
     play.begin([play.child("a"), play.child("b", stop_timeout=0.2), play.child("c", stop_timeout=0)])
     assert play.new_trace() == ["start a", "start b", "start c"]
+    play.until_idle("c")  # fenced out of some work, that would be told
     play.shut_down()
     play.until_traced("stop b")
     play.advance(0.19)

@@ -21,6 +21,7 @@ from supervisors.messages import AddFromTemplate, RestartChild, Stage, Terminate
 from supervisors.policy import NO_BACKOFF, Restart, Strategy
 from supervisors.specs import ChildSpec, Flags
 from supervisors.supervisor import Supervisor
+from tests.supervisors.live import actor_threads
 from tests.supervisors.played import WAIT, Play, Player
 from tests.supervisors.vices import Crash
 from tests.support import eventually
@@ -98,6 +99,8 @@ def test_news_that_a_name_was_taken_does_not_end_one_who_has_got_it_since(play: 
     play.tree = replace(play.tree, directory=directory)
     play.begin([play.child("x", stop_timeout=0), play.child("b")], Flags(Strategy.ONE_FOR_ALL))
     assert play.ask(CERBERUS, TerminateChild("x")) is None
+    eventually(lambda: "x#1" not in actor_threads(), WAIT, "the fenced one has told its end")
+    assert play.rows() == {"x": ("stopped", 1), "b": ("running", 1)}  # and it has been read
     directory.taken = True
     assert play.ask(CERBERUS, RestartChild("x")) is None
     play.until(lambda rows: rows == {"x": ("running", 2), "b": ("running", 2)}, "both are up")
