@@ -15,6 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from foureyes_actors.errors import ErrorClass
 from supervisors.messages import Tick as Tick
 
 FieldValue = Decimal | str | bool | None
@@ -218,10 +219,16 @@ class ServerStateWanted:
 
 @dataclass(frozen=True, slots=True)
 class ServerSuspect:
-    """An inference actor could not reach the server: look at it now, not at the next check."""
+    """An inference actor did not get an answer. What is to be done about the server is in the table of
+    ``inference/server_faults.py``, by the error's class. ``model``: as the model table has it."""
 
-    conflation_key: ClassVar[str] = "server_suspect"
     reason: str
+    model: str = ""
+    error_class: ErrorClass = ErrorClass.TRANSPORT
+
+    @property
+    def conflation_key(self) -> str:
+        return f"server_suspect:{self.model}:{self.error_class}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from foureyes_actors.inference.fallback import Due, Fallback, ReadAlone, unavail
 from foureyes_actors.inference.in_process import OpenReader
 from foureyes_actors.inference.reply import same_model
 from foureyes_actors.inference.request import RequestTemplate, template
-from foureyes_actors.inference.server_faults import is_retryable, is_suspect, reason_of
+from foureyes_actors.inference.server_faults import is_retryable, reason_of, suspected_class
 from foureyes_actors.inference.tasks import merge
 from foureyes_actors.messages import (
     Analysis,
@@ -84,6 +84,8 @@ class InferenceActor(SupervisedActor):
         self._call: Call | None = None
         self._before = ""  # digest of the picture that was asked about last
         self._failed_in_a_row = 0
+        self._failed_attempts = 0  # in a row
+        self._suspected: BaseException | None = None  # the error that was told last
         self._pauses = 0
         self._paused = False
 
@@ -117,8 +119,8 @@ class InferenceActor(SupervisedActor):
                 self._fallback.awake()
             case Finished():
                 self._finished(message.call, message.outcome)
-            case AttemptFailed():
-                self._suspect(message.suspect, message.reason)
+            case AttemptFailed(error=error):
+                self._suspect(error)
             case Retrying():
                 self._counts.retries += 1
             case Resume(number=number):
@@ -196,7 +198,7 @@ class InferenceActor(SupervisedActor):
 
     def _attempt_failed(self, attempt: int, error: BaseException) -> None:
         """In the worker's thread."""
-        self.context.tell_self(AttemptFailed(is_suspect(error), reason_of(error)))
+        self.context.tell_self(AttemptFailed(error))
 
     # --- what came back ---
 
@@ -204,9 +206,13 @@ class InferenceActor(SupervisedActor):
         if call is self._call:  # else it is a dead incarnation's: as good an answer as any
             self._call = None
         if isinstance(outcome, Exception):
+            if not call.cancelled.is_set():  # else it is about the server that was
+                self._suspect(outcome)
+            self._suspected = None  # its traceback holds the picture
             self._failed(call.frame, outcome)
             return
-        self._failed_in_a_row = 0
+        self._failed_in_a_row = self._failed_attempts = 0
+        self._suspected = None
         self._counts.answered += 1
         self._counts.latency += outcome.latency
         analysis = replace(outcome, model=self._model)  # by its name in the model table
@@ -227,14 +233,19 @@ class InferenceActor(SupervisedActor):
         self._counts.failures[kind] += 1
         self._failed_in_a_row += 1
         tasks = tuple(task for task, _ in self._tasks)
-        self._suspect(is_suspect(error), reason)
         self._pause(error)
         self._teller.tell(self._audience, AnalysisFailed(frame.ref, self._model, tasks, kind, reason))
         self._teller.fault(error, self._facts(frame.ref))
 
-    def _suspect(self, suspect: bool, reason: str) -> None:
-        if suspect:
-            self._teller.tell((self._server_name,), ServerSuspect(reason))
+    def _suspect(self, error: BaseException) -> None:
+        """Once for each failed request: a call that is given up early ends with an error that was told before."""
+        if error is self._suspected:
+            return
+        self._suspected = error
+        self._failed_attempts += 1
+        suspected = suspected_class(error, self._failed_attempts, self._settings.attempts)
+        if suspected is not None:
+            self._teller.tell((self._server_name,), ServerSuspect(reason_of(error), self._model, suspected))
 
     def _pause(self, error: Exception) -> None:
         """A server that refuses is asked again after a while, not with every frame. What is tried again has waited
@@ -253,6 +264,7 @@ class InferenceActor(SupervisedActor):
         if self._target == before:
             return
         self._paused = False
+        self._failed_attempts = 0
         if self._call is not None:
             self._call.cancelled.set()  # it waits for a server that is no longer the one
 

@@ -33,8 +33,7 @@ class Target:
 class AttemptFailed:
     """From the worker: an attempt failed in a way that may pass."""
 
-    suspect: bool
-    reason: str
+    error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
