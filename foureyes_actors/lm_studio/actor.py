@@ -113,8 +113,8 @@ class LMStudioActor(SupervisedActor):
                     self._advance(event)
             case Tick(name=name) if name == LOOK:
                 self._advance(planning.Ticked(self._process.exit_error()))
-            case ServerSuspect():
-                self._advance(planning.Suspected())
+            case ServerSuspect(reason=reason, model=model, error_class=error_class):
+                self._advance(planning.Suspected(reason, model, error_class))
             case ServerStateWanted(sender=sender):
                 self._teller.tell((sender,), self._state())
             case GetStatus():
@@ -194,6 +194,8 @@ class LMStudioActor(SupervisedActor):
             "pid": state.pid,
             "models": list(state.models),
             "broken": dict(self._plan.broken),
+            "healing": list(self._plan.healing),
+            "reloads": len(self._plan.reloads),
             "attached": self._plan.attached,
             "starts": self._history.starts,
             "failed_checks": self._plan.failed_checks,

@@ -1,8 +1,8 @@
 """What to do next about the model server: a state machine without threads, clocks or ports.
 
     starting --alive--> loading --all loaded--> warming up --one passed--> ready
-       ^                                                                    |  a model gone: it is loaded again
-       |                                                                    v
+       ^                                                                    |  a model gone: it is loaded again; its
+       |                                                                    v  engine dead or stuck: see healing.py
        +-- after SLOW_RETRY, where the user -- failed <--- process ended, silent_after failed checks, not in time
            has to change something; else the
            supervisor replaces actor and server
@@ -18,11 +18,14 @@ from dataclasses import replace
 
 from foureyes_actors.errors import (
     ConfigurationError,
+    LMStudioError,
     LMStudioTimeoutError,
     ModelLoadFailed,
     PortTaken,
     ServerFault,
 )
+from foureyes_actors.inference.server_faults import ACTIONS, Remedy
+from foureyes_actors.lm_studio import healing
 from foureyes_actors.lm_studio.plan import (
     Alive,
     Command,
@@ -44,6 +47,7 @@ from foureyes_actors.lm_studio.plan import (
 )
 
 CHECK_AGAIN = 2.0  # seconds from a failed check to the next
+MODEL_STEPS = (Do.LOAD, Do.RELOAD, Do.WARM_UP)
 SLOW_RETRY = 60.0  # seconds; where the user has to change something
 
 
@@ -64,8 +68,38 @@ def advance(plan: Plan, event: PlanEvent, now: float, rules: Rules) -> Step:
         case Ticked():
             return _ticked(plan, now, rules)
         case Suspected() if plan.stage is Stage.READY:
-            return _ticked(replace(plan, due=now), now, rules)
+            return _suspected(plan, event, now, rules)
     return Step(plan)
+
+
+def _suspected(plan: Plan, event: Suspected, now: float, rules: Rules) -> Step:
+    """By the table in ``server_faults``. What is told of a model that is being healed already is about the same."""
+    pair = healing.ready_pair(plan, event.model)
+    remedy = ACTIONS[event.error_class].server
+    if pair is None and event.model and remedy is not Remedy.LOOK:
+        return Step(plan)
+    if pair is not None and remedy is Remedy.RELOAD:
+        return _reload(plan, pair, LMStudioError(f"{pair[0]}: {event.reason}"), now, rules)
+    if pair is not None and remedy is Remedy.SET_ASIDE:
+        plan = replace(plan, ready=tuple(p for p in plan.ready if p != pair), mend_at=now + SLOW_RETRY)
+        return _broken(plan, pair[0], ModelLoadFailed(f"{pair[0]}: {event.reason}"), now, rules, calm=True)
+    if pair is not None and remedy is Remedy.CANARY:
+        plan = healing.doubt(plan, pair)
+    return _ticked(replace(plan, due=now), now, rules)
+
+
+def _reload(plan: Plan, pair: tuple[str, str], error: Exception, now: float, rules: Rules) -> Step:
+    """Out of memory and in again. When that was done too often it is given up, and with the last one the server."""
+    changed = healing.reload(plan, pair, now)
+    if changed is not None:
+        return _next(changed if changed.ready else _away(changed, now), now, rules)
+    plan = replace(plan, ready=tuple(p for p in plan.ready if p != pair))
+    return _broken(plan, pair[0], error, now, rules, calm=False)
+
+
+def _away(plan: Plan, now: float) -> Plan:
+    """Nothing is ready any more."""
+    return replace(plan, stage=Stage.LOADING, since=now) if plan.stage is Stage.READY else plan
 
 
 def _ticked(plan: Plan, now: float, rules: Rules) -> Step:
@@ -73,6 +107,8 @@ def _ticked(plan: Plan, now: float, rules: Rules) -> Step:
         return Step(plan)
     if plan.stage is Stage.FAILED and now >= plan.due:
         return _again(plan, now)
+    if plan.reloading or plan.loading or plan.warming:  # a check was in work when they were put there
+        return _next(plan, now, rules)
     if plan.stage is Stage.READY and now >= plan.due:
         return _command(plan, Do.CHECK)
     if plan.stage is Stage.READY and plan.broken and now >= plan.mend_at:
@@ -93,17 +129,19 @@ def _finished(plan: Plan, event: Finished, now: float, rules: Rules) -> Step:
         case NotYet(reason=reason):
             return _wait_on(plan, reason, now, rules)
         case Loaded(known_as=found):
-            plan = _taken(plan, model)
+            plan = healing.taken(plan, model)
             return _next(replace(plan, warming=(*plan.warming, (model, found))), now, rules)
         case Warm():
-            plan = _taken(plan, model)
+            plan = healing.healed(healing.taken(plan, model), model)
             return _next(replace(plan, ready=(*plan.ready, (model, known_as))), now, rules)
         case Healthy(resident=resident):
             return _checked(plan, resident, now, rules)
         case Exception() as error if do is Do.CHECK:
             return _check_failed(plan, error, now, rules)
-        case Exception() as error if do in (Do.LOAD, Do.WARM_UP) and (_about_model(error) or plan.ready):
-            return _broken(plan, model, error, now, rules, keep=do is Do.LOAD)
+        case Exception() as error if do in MODEL_STEPS and healing.may_help(plan, error, model):
+            return _reload(healing.taken(plan, model), (model, known_as or model), error, now, rules)
+        case Exception() as error if do in MODEL_STEPS and (_about_model(error) or plan.ready):
+            return _broken(plan, model, error, now, rules, calm=healing.calm(error, do))
         case Exception() as error:
             return _fail(plan, error, now, rules)
 
@@ -113,20 +151,14 @@ def _about_model(error: Exception) -> bool:
     return isinstance(error, ModelLoadFailed | ServerFault | ConfigurationError)
 
 
-def _taken(plan: Plan, model: str) -> Plan:
-    """``model`` is in no queue any more."""
-    loading = tuple(m for m in plan.loading if m != model)
-    return replace(plan, loading=loading, warming=tuple(pair for pair in plan.warming if pair[0] != model))
-
-
-def _broken(plan: Plan, model: str, error: Exception, now: float, rules: Rules, *, keep: bool) -> Step:
-    """One model cannot be used. When it was the last one and no other can, nothing is ready: a model that the server
-    does not load is no reason to start the server anew, one that does not answer may be."""
-    plan = _taken(plan, model)
+def _broken(plan: Plan, model: str, error: Exception, now: float, rules: Rules, *, calm: bool) -> Step:
+    """One model cannot be used. When it was the last one and no other can, nothing is ready; ``calm``: the server is
+    not to blame."""
+    plan = healing.healed(healing.taken(plan, model), model)
     plan = replace(plan, broken=(*plan.broken, (model, str(error))))
-    if plan.loading or plan.warming or plan.ready:
+    if plan.reloading or plan.loading or plan.warming or plan.ready:
         return replace(_next(plan, now, rules), error=error)
-    return _fail(plan, error, now, rules, keep=plan.mine and (keep or isinstance(error, ConfigurationError)))
+    return _fail(plan, error, now, rules, calm=calm)
 
 
 def _launch(plan: Plan, now: float) -> Step:
@@ -153,6 +185,10 @@ def _load_all(plan: Plan, url: str, now: float, rules: Rules) -> Step:
 
 def _next(plan: Plan, now: float, rules: Rules) -> Step:
     """The next model, or ready after the last. While others are ready already, it goes on behind their back."""
+    if plan.busy:
+        return Step(plan)
+    if plan.reloading:
+        return _command(_in_stage(plan, Stage.LOADING, now), Do.RELOAD, *plan.reloading[0])
     if plan.loading:
         return _command(_in_stage(plan, Stage.LOADING, now), Do.LOAD, plan.loading[0])
     if plan.warming:
@@ -170,11 +206,9 @@ def _in_stage(plan: Plan, stage: Stage, now: float) -> Plan:
 def _checked(plan: Plan, resident: tuple[str, ...], now: float, rules: Rules) -> Step:
     plan = replace(plan, failed_checks=0, due=now + rules.check_every, reason="")
     gone = tuple(model for model, _ in plan.ready if model not in resident)
-    if not gone:
-        return Step(plan)
     left = tuple(pair for pair in plan.ready if pair[0] not in gone)
-    plan = replace(plan, ready=left, loading=gone)
-    return _next(plan if left else replace(plan, stage=Stage.LOADING, since=now), now, rules)
+    plan = healing.tested(replace(plan, ready=left, loading=(*plan.loading, *gone)))
+    return _next(plan if plan.ready else _away(plan, now), now, rules)
 
 
 def _check_failed(plan: Plan, error: Exception, now: float, rules: Rules) -> Step:
@@ -185,14 +219,14 @@ def _check_failed(plan: Plan, error: Exception, now: float, rules: Rules) -> Ste
     return Step(replace(plan, due=now + min(CHECK_AGAIN, rules.check_every)))
 
 
-def _fail(plan: Plan, error: Exception, now: float, rules: Rules, *, keep: bool = False) -> Step:
+def _fail(plan: Plan, error: Exception, now: float, rules: Rules, *, calm: bool = False) -> Step:
     """All from the beginning: by a new start of server and actor, which is the supervisor's to decide, unless that
-    cannot help. What only a person can change is tried again slowly; a server that is not ours to start gets the time
-    of a start to come back by itself."""
+    cannot help. What only a person can change, and what is not the server's fault (``calm``), is tried again slowly; a
+    server that is not ours to start gets the time of a start to come back by itself."""
     since = now if plan.failing_since is None else plan.failing_since
     theirs = (plan.attached or not rules.manage) and now - since < rules.start_timeout
     due = math.inf
-    if keep or isinstance(error, ConfigurationError | PortTaken):
+    if calm or isinstance(error, ConfigurationError | PortTaken):
         due = now + SLOW_RETRY
     elif theirs:
         due = now + CHECK_AGAIN
@@ -201,12 +235,15 @@ def _fail(plan: Plan, error: Exception, now: float, rules: Rules, *, keep: bool 
         stage=Stage.FAILED,
         since=now,
         round=plan.round + 1,
+        reloading=(),
         loading=(),
         warming=(),
         ready=(),
+        doubted=(),
+        healing=(),
         due=due,
         failing_since=since,
-        keep=keep,
+        keep=calm and plan.mine,
         reason=str(error),
     )
     return Step(failed, error=error)

@@ -120,13 +120,15 @@ def headers(server: Server) -> dict[str, str]:
 
 
 def _get(http: HttpPort, server: Server, route: str, seconds: float) -> Mapping[str, Any]:
-    return document_of(_exchange(http, server, HttpRequest("GET", server.url + route, headers(server)), seconds), route)
+    return document_of(
+        _exchange(http, server, HttpRequest("GET", server.url + route, headers(server)), seconds), route, server.token
+    )
 
 
 def _post(http: HttpPort, server: Server, route: str, body: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
     data = json.dumps(body).encode()
     request = HttpRequest("POST", server.url + route, {**headers(server), "Content-Type": "application/json"}, data)
-    return document_of(_exchange(http, server, request, seconds), route)
+    return document_of(_exchange(http, server, request, seconds), route, server.token)
 
 
 def _exchange(http: HttpPort, server: Server, request: HttpRequest, seconds: float) -> HttpReply:

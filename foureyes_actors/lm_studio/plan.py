@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from foureyes_actors.errors import ErrorClass
+
 
 class Stage(StrEnum):
     STARTING = "starting"
@@ -19,14 +21,15 @@ class Do(StrEnum):
     LAUNCH = "launch"  # find a running server, or start one
     WAIT = "wait"  # a moment, for its first sign of life
     LOAD = "load"
+    RELOAD = "reload"  # unload, then load
     WARM_UP = "warm_up"
     CHECK = "check"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """``attach``: LAUNCH must not start anything. ``model``: the wanted id, for LOAD and WARM_UP; ``known_as``: the
-    id that requests use, for WARM_UP. ``url``: of the server, once it is known."""
+    """``attach``: LAUNCH must not start anything. ``model``: the wanted id, for LOAD, RELOAD and WARM_UP;
+    ``known_as``: the id that requests use, for RELOAD and WARM_UP. ``url``: of the server, once it is known."""
 
     do: Do
     round: int
@@ -78,7 +81,7 @@ class NotYet:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Result of LOAD."""
+    """Result of LOAD and RELOAD."""
 
     known_as: str
 
@@ -113,7 +116,11 @@ class Ticked:
 
 @dataclass(frozen=True, slots=True)
 class Suspected:
-    """Somebody could not reach the server."""
+    """Somebody got no answer. ``model``: the wanted id; empty: not about one model."""
+
+    reason: str = ""
+    model: str = ""
+    error_class: ErrorClass = ErrorClass.TRANSPORT
 
 
 PlanEvent = Finished | Ticked | Suspected
@@ -133,10 +140,14 @@ class Plan:
     url: str = ""
     mine: bool = False  # we started it
     attached: bool = False  # somebody else did: never started or stopped from here
+    reloading: tuple[tuple[str, str], ...] = ()  # to be unloaded and loaded: wanted id, id for requests
     loading: tuple[str, ...] = ()  # still to be loaded, the present one first
     warming: tuple[tuple[str, str], ...] = ()  # loaded, to be warmed up: wanted id, id for requests
     ready: tuple[tuple[str, str], ...] = ()  # the same, passed
     broken: tuple[tuple[str, str], ...] = ()  # wanted id, reason
+    doubted: tuple[str, ...] = ()  # wanted ids that hang: the canary comes after the next check that passes
+    healing: tuple[str, ...] = ()  # wanted ids that were taken out of ``ready`` because of what a request got
+    reloads: tuple[tuple[str, float], ...] = ()  # wanted id, when: the reloads that count against the cap
     failed_checks: int = 0
     due: float = 0.0  # when the next check (ready) or try (failed) is
     mend_at: float = 0.0  # when the broken ones are tried again

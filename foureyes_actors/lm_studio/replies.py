@@ -25,15 +25,15 @@ class RouteMissing(LMStudioError):
         self.lm_studio = MISSING_ROUTE in words.lower()
 
 
-def document_of(reply: HttpReply, route: str) -> Mapping[str, Any]:
-    """The JSON object of a reply that is no error.
+def document_of(reply: HttpReply, route: str, secret: str = "") -> Mapping[str, Any]:
+    """The JSON object of a reply that is no error. ``secret``: the token that was sent, which no error repeats.
 
     Raises RouteMissing; ServerRefused (token, unknown model); ServerFault for any other error, and for what is not
     a JSON object.
     """
     text = reply.body.decode("utf-8", "replace")
     document = _parsed(text)
-    words = error_words(document, text)
+    words = error_words(document, text, secret)
     if reply.status in (401, 403):
         raise ServerRefused(f"HTTP {reply.status}: the server wants another API token: set model_server.api_token")
     if MISSING_ROUTE in words.lower() or (reply.status in (404, 405) and not _says_what(document)):

@@ -26,6 +26,8 @@ def detail(plan: Plan, now: float, rules: Rules) -> str:
     match plan.stage:
         case Stage.STARTING:
             return f"waiting for the model server, {took}"
+        case Stage.LOADING if plan.reloading:
+            return f"loading {plan.reloading[0][0]} anew, {took}"
         case Stage.LOADING if plan.loading:
             number = len(rules.models) - len(plan.loading) + 1
             return f"loading {plan.loading[0]} ({number} of {len(rules.models)}), {took}"
@@ -40,6 +42,7 @@ def detail(plan: Plan, now: float, rules: Rules) -> str:
 
 def ready_detail(plan: Plan) -> str:
     parts = [f"{len(plan.ready)} {'model' if len(plan.ready) == 1 else 'models'} ready"]
+    parts += [f"{model} is being healed" for model in plan.healing]
     parts += [f"{model}: {reason}" for model, reason in plan.broken]
     if plan.failed_checks:
         parts.append(f"{plan.failed_checks} failed checks: {plan.reason}")

@@ -19,6 +19,7 @@ from foureyes_actors.lm_studio import plan
 from foureyes_actors.lm_studio.dialects import DIALECTS, Server, check_alive, server_at
 from foureyes_actors.lm_studio.plan import Command, Do
 from foureyes_actors.lm_studio.process import ServerProcess, known_url, launch_for
+from foureyes_actors.lm_studio.reload import reload_model
 from foureyes_actors.lm_studio.residency import ensure_loaded, resident
 from foureyes_actors.lm_studio.warmup import warm_up
 from foureyes_actors.messages import Task
@@ -62,6 +63,9 @@ class Steps:
             case Do.LOAD:
                 server, seconds = self._server(command.url), self._settings.load_timeout
                 return plan.Loaded(ensure_loaded(self._http, server, command.model, seconds))
+            case Do.RELOAD:
+                server, seconds = self._server(command.url), self._settings.load_timeout
+                return plan.Loaded(reload_model(self._http, server, command.model, command.known_as, seconds))
             case Do.WARM_UP:
                 return self._warm_up(command)
             case Do.CHECK:
