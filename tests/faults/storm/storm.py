@@ -15,8 +15,9 @@ from foureyes_actors.messages import Collection
 from tests.bench.tables import table
 from tests.faults.storm.door import Account, account
 from tests.faults.storm.faults import Blow, Hit, NotNow, strike
+from tests.faults.storm.footprint import Footprint, footprint, measurable
 from tests.faults.storm.plan import Section, plan
-from tests.faults.storm.program import Footprint, Program, footprint, warm
+from tests.faults.storm.program import Program, warm
 
 AT_ONCE = 3  # faults that may be open at the same time
 LONGEST_GAP = 0.8  # seconds between two blows
@@ -48,6 +49,7 @@ class Report:
 def storm(folder: Path, *, faults: int, seed: int, say: Callable[[str], None] = lambda line: None) -> Report:
     """The whole of it, with a program of its own. Raises NoRecovery."""
     report = Report(seed)
+    measurable()
     warm()
     with Program(folder) as program:
         sections = plan(seed, faults, tuple(program.children()))
