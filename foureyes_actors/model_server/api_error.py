@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from foureyes_actors.model_server.catalog import known
+from foureyes_actors.model_server.catalog import BUILT_IN, Catalog
 
 
 class ApiError(Exception):
@@ -36,10 +36,10 @@ def invalid(message: str, *, param: str = "", code: str = "") -> ApiError:
     return ApiError(400, message, kind="invalid_request_error", param=param, code=code)
 
 
-def unknown_model(model_id: object, param: str = "model") -> ApiError:
+def unknown_model(model_id: object, param: str = "model", catalog: Catalog = BUILT_IN) -> ApiError:
     return ApiError(
         404,
-        f"Model {str(model_id)[:200]!a} not found. This server knows: {known()}",
+        f"Model {str(model_id)[:200]!a} not found. This server knows: {catalog.known()}",
         kind="invalid_request_error",
         param=param,
         code="model_not_found",

@@ -12,7 +12,7 @@ from typing import Any
 
 from foureyes_actors.messages import Task
 from foureyes_actors.model_server.api_error import ApiError, invalid, unknown_model
-from foureyes_actors.model_server.catalog import CatalogModel, find
+from foureyes_actors.model_server.catalog import BUILT_IN, Catalog, CatalogModel
 
 MAX_USER = 200  # characters of the name of a tracked screen
 _DATA_URI = re.compile(r"data:(?P<kind>[a-zA-Z0-9.+/-]*)(?P<options>(?:;[^,;]*)*),")
@@ -44,10 +44,10 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return document
 
 
-def parse_chat(body: bytes) -> ChatRequest:
+def parse_chat(body: bytes, catalog: Catalog = BUILT_IN) -> ChatRequest:
     """Raises ApiError: 400, or 404 for an unknown model."""
     document = parse_object(body)
-    model = _model(document)
+    model = _model(document, catalog)
     texts, urls = _contents(document)
     if len(urls) != 1:
         many = f"{len(urls)} pictures" if urls else "no picture"
@@ -57,7 +57,7 @@ def parse_chat(body: bytes) -> ChatRequest:
     return ChatRequest(
         model=model,
         picture=picture_of(urls[0]),
-        tasks=wanted_tasks(document.get("response_format")),
+        tasks=wanted_tasks(document.get("response_format"), model),
         text="\n".join(texts),
         user=_user(document),
         stream=_flag(document, "stream"),
@@ -83,21 +83,21 @@ def picture_of(url: str) -> bytes:
     return data
 
 
-def wanted_tasks(response_format: object) -> tuple[Task, ...]:
-    """The tasks that a JSON schema asks for, in its order; all of them without a schema. Raises ApiError 400."""
+def wanted_tasks(response_format: object, model: CatalogModel) -> tuple[Task, ...]:
+    """The tasks that a JSON schema asks for, in its order; all of the model's without a schema. Raises ApiError 400."""
     if response_format is None:
-        return tuple(Task)
+        return model.tasks
     if not isinstance(response_format, dict):
         raise invalid("'response_format' must be an object", param="response_format")
     kind = response_format.get("type")
     if kind == "text":
-        return tuple(Task)
+        return model.tasks
     if kind != "json_schema":
         raise invalid("'response_format.type' must be 'json_schema' or 'text'", param="response_format")
-    return _tasks_of_schema(response_format.get("json_schema"))
+    return _tasks_of_schema(response_format.get("json_schema"), model)
 
 
-def _tasks_of_schema(wrapper: object) -> tuple[Task, ...]:
+def _tasks_of_schema(wrapper: object, model: CatalogModel) -> tuple[Task, ...]:
     schema = wrapper.get("schema") if isinstance(wrapper, Mapping) else None
     properties = schema.get("properties") if isinstance(schema, Mapping) else None
     if not isinstance(properties, Mapping) or not properties:
@@ -108,16 +108,22 @@ def _tasks_of_schema(wrapper: object) -> tuple[Task, ...]:
         raise invalid(
             f"The schema asks for {strange[0][:100]!a}; this server answers {', '.join(known)}", param="response_format"
         )
-    return tuple(known[name] for name in properties)
+    tasks = tuple(known[name] for name in properties)
+    beyond = [task for task in tasks if task not in model.tasks]
+    if beyond:
+        raise invalid(
+            f"{model.id} cannot answer {beyond[0].value}; it answers {', '.join(model.tasks)}", param="response_format"
+        )
+    return tasks
 
 
-def _model(document: Mapping[str, Any]) -> CatalogModel:
+def _model(document: Mapping[str, Any], catalog: Catalog) -> CatalogModel:
     name = document.get("model")
     if not isinstance(name, str) or not name:
         raise invalid("'model' is required", param="model", code="missing_required_parameter")
-    model = find(name)
+    model = catalog.find(name)
     if model is None:
-        raise unknown_model(name)
+        raise unknown_model(name, catalog=catalog)
     return model
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from foureyes_actors.messages import Task
 from foureyes_actors.model_server.api_error import ApiError
+from foureyes_actors.model_server.catalog import BUILT_IN
 from foureyes_actors.model_server.chat_request import parse_chat, picture_of, wanted_tasks
 from foureyes_actors.model_server.pictures import decode
 from foureyes_actors.settings import PictureLimits
@@ -47,8 +48,9 @@ def test_the_model_is_found_whatever_its_case() -> None:
 
 
 def test_without_a_schema_all_tasks_are_answered() -> None:
-    assert wanted_tasks(None) == tuple(Task)
-    assert wanted_tasks({"type": "text"}) == tuple(Task)
+    for model in BUILT_IN:
+        assert wanted_tasks(None, model) == tuple(Task)
+        assert wanted_tasks({"type": "text"}, model) == tuple(Task)
 
 
 def test_a_picture_may_be_in_any_message_and_the_url_alone() -> None:
