@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from foureyes_actors.doctor_parts import PATIENCE, Patient, Unfit
 from foureyes_actors.errors import ConfigurationError, ConnectFailed, MissingExtraError, ServerRefused
 from foureyes_actors.inference.request import server_root
-from foureyes_actors.lm_studio.process import LM_STUDIO_URL, find_lms
+from foureyes_actors.lm_studio.lms import find_lms
+from foureyes_actors.lm_studio.process import LM_STUDIO_URL
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.http import HttpReply, HttpRequest
 from foureyes_actors.settings import Settings

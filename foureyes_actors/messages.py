@@ -208,6 +208,24 @@ class ServerState:
     models: tuple[str, ...] = ()  # the models that passed the warm-up, by the id that requests must use
     detail: str = ""
     pid: int | None = None  # the server's process, when FourEyes started it
+    reasoning: tuple[str, ...] = ()  # those models that think aloud unless a request tells them not to
+    wanted: tuple[str, ...] = ()  # what the model table calls ``models``, in the same order
+    resting: tuple[str, ...] = ()  # wanted ids; ready, not to be asked: a planned reload begins after ModelAtRest
+
+
+@dataclass(frozen=True, slots=True)
+class PictureAsked:
+    """An inference actor has asked its model about one more picture, well or not."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAtRest:
+    """An inference actor's word to LMStudioActor: nothing is in work for this model, and nothing will be while it is
+    among ``ServerState.resting``."""
+
+    model: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,12 @@ from typing import Any
 
 from foureyes_actors.errors import AnswerContractError, ServerFault, ServerRefused
 from foureyes_actors.inference.cache import AnalysisCache, CacheKey
-from foureyes_actors.inference.call import AttemptFailed, Call, Counts, Finished, Resume, Retrying, Target
+from foureyes_actors.inference.call import AttemptFailed, Call, Counts, Finished, Resume, Retrying, Target, target_of
 from foureyes_actors.inference.client import analyse, backoff
 from foureyes_actors.inference.fallback import Due, Fallback, ReadAlone, unavailable
 from foureyes_actors.inference.in_process import OpenReader
-from foureyes_actors.inference.reply import same_model
-from foureyes_actors.inference.request import RequestTemplate, template
+from foureyes_actors.inference.request import RequestTemplate
 from foureyes_actors.inference.server_faults import is_retryable, reason_of, suspected_class
-from foureyes_actors.inference.tasks import merge
 from foureyes_actors.messages import (
     Analysis,
     AnalysisFailed,
@@ -24,7 +22,8 @@ from foureyes_actors.messages import (
     FrameCaptured,
     FrameRef,
     GetStatus,
-    ServerPhase,
+    ModelAtRest,
+    PictureAsked,
     ServerState,
     ServerStateWanted,
     ServerSuspect,
@@ -88,6 +87,7 @@ class InferenceActor(SupervisedActor):
         self._suspected: BaseException | None = None  # the error that was told last
         self._pauses = 0
         self._paused = False
+        self._rested = False  # and LMStudioActor knows it
 
     def on_start(self) -> None:
         self._worker = Worker(f"{self.context.name}#{self.context.incarnation} worker")
@@ -130,6 +130,7 @@ class InferenceActor(SupervisedActor):
             case _:
                 raise TypeError(f"{self.context.name} does not know {type(message).__name__}")
         self._ask_next()
+        self._tell_rest()
         return None
 
     # --- frames ---
@@ -148,6 +149,8 @@ class InferenceActor(SupervisedActor):
                 self._pending = None
             return
         if self._pending is None or self._call is not None or self._target is None or self._paused:
+            return
+        if self._to_rest():
             return
         frame, self._pending = self._pending, None
         key = self._key(frame, self._target.shape)
@@ -205,6 +208,7 @@ class InferenceActor(SupervisedActor):
     def _finished(self, call: Call, outcome: Analysis | Exception) -> None:
         if call is self._call:  # else it is a dead incarnation's: as good an answer as any
             self._call = None
+        self._teller.tell((self._server_name,), PictureAsked(self._model))
         if isinstance(outcome, Exception):
             if not call.cancelled.is_set():  # else it is about the server that was
                 self._suspect(outcome)
@@ -260,7 +264,10 @@ class InferenceActor(SupervisedActor):
 
     def _follow_server(self, state: ServerState) -> None:
         self._server = state
-        before, self._target = self._target, self._target_of(state)
+        before, self._target = (
+            self._target,
+            target_of(state, self._model, self._tasks, self._settings, session=self._session),
+        )
         if self._target == before:
             return
         self._paused = False
@@ -268,13 +275,15 @@ class InferenceActor(SupervisedActor):
         if self._call is not None:
             self._call.cancelled.set()  # it waits for a server that is no longer the one
 
-    def _target_of(self, state: ServerState) -> Target | None:
-        if state.phase is not ServerPhase.READY:
-            return None
-        model = next((name for name in state.models if same_model(name, self._model)), None)
-        if model is None:
-            return None
-        return Target(state.base_url, template(model, merge(self._tasks), self._settings, session=self._session))
+    def _to_rest(self) -> bool:
+        """A planned reload of the model is due: nothing is begun until it is over."""
+        return self._server is not None and self._model in self._server.resting
+
+    def _tell_rest(self) -> None:
+        resting = self._to_rest() and self._call is None
+        if resting and not self._rested:
+            self._teller.tell((self._server_name,), ModelAtRest(self._model))
+        self._rested = resting
 
     # --- without the server ---
 

@@ -7,8 +7,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from foureyes_actors.inference.cache import CacheKey
-from foureyes_actors.inference.request import RequestTemplate
-from foureyes_actors.messages import Analysis, Frame
+from foureyes_actors.inference.reply import same_model
+from foureyes_actors.inference.request import RequestTemplate, template, without_reasoning
+from foureyes_actors.inference.tasks import merge
+from foureyes_actors.messages import Analysis, Frame, ServerPhase, ServerState, Task
+from foureyes_actors.settings import InferenceSettings, ModelEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,23 @@ class Target:
 
     base_url: str
     shape: RequestTemplate
+
+
+def target_of(
+    state: ServerState,
+    model: str,
+    tasks: tuple[tuple[Task, ModelEntry], ...],
+    settings: InferenceSettings,
+    *,
+    session: bool,
+) -> Target | None:
+    """None while the server is not ready with ``model``."""
+    by_wanted = dict(zip(state.wanted, state.models, strict=False))
+    known_as = by_wanted.get(model) or next((name for name in state.models if same_model(name, model)), None)
+    if state.phase is not ServerPhase.READY or known_as is None:
+        return None
+    settings = without_reasoning(settings) if known_as in state.reasoning else settings
+    return Target(state.base_url, template(known_as, merge(tasks), settings, session=session))
 
 
 @dataclass(frozen=True, slots=True)

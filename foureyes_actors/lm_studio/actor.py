@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from foureyes_actors.lm_studio import plan as planning
 from foureyes_actors.lm_studio.advance import advance, begin
 from foureyes_actors.lm_studio.plan import Command, Finished, Healthy, Plan, PlanEvent, Rules, Stage, Step
 from foureyes_actors.lm_studio.process import ServerProcess
+from foureyes_actors.lm_studio.residency import Ours
 from foureyes_actors.lm_studio.server_state import server_state
 from foureyes_actors.lm_studio.steps import Steps
 from foureyes_actors.messages import (
     GetStatus,
+    ModelAtRest,
+    PictureAsked,
     ServerPhase,
     ServerState,
     ServerStateWanted,
@@ -31,6 +34,7 @@ from supervisors.worker import Worker
 LOOK = "look"
 LOOK_EVERY = 1.0  # seconds
 TOLD_LINES = 10  # of the server's output, in a fault
+REST_GRACE = 5.0  # seconds beyond a request's deadline for a model that is to be reloaded to be left alone
 WORKER_STOP = 0.3  # seconds; its exchange has been cut off by then
 
 
@@ -50,6 +54,7 @@ class History:
     attached: bool = False  # somebody else started the server: it is never started or stopped from here
     starts: int = 0
     told_error: str = ""
+    ours: Ours = field(default_factory=Ours)
 
 
 class LMStudioActor(SupervisedActor):
@@ -80,8 +85,17 @@ class LMStudioActor(SupervisedActor):
         self._settings, self._http, self._clock, self._audience = settings, http, clock, audience
         self._teller = Teller(context, clock, bug=bug)
         self._rules = Rules(
-            models, settings.start_timeout, settings.check_every, settings.silent_after, settings.manage
+            models,
+            settings.start_timeout,
+            settings.check_every,
+            settings.silent_after,
+            settings.manage,
+            settings.restart_foreign,
+            settings.reload_after,
+            round(settings.reload_above * 1e6),
+            (inference or InferenceSettings()).deadline + REST_GRACE,
         )
+        self._history = history or History()
         self._process = ServerProcess(processes)
         self._quit = threading.Event()
         self._steps = Steps(
@@ -94,12 +108,12 @@ class LMStudioActor(SupervisedActor):
             process=self._process,
             clock=clock,
             quit=self._quit,
+            ours=self._history.ours,
         )
         self._worker: Worker | None = None
         self._plan = Plan(Stage.STARTING, 0.0)
         self._told: ServerState | None = None
         self._last_error = ""
-        self._history = history or History()
 
     def on_start(self) -> None:
         self._worker = Worker(f"{self.context.name}-worker")
@@ -115,6 +129,10 @@ class LMStudioActor(SupervisedActor):
                 self._advance(planning.Ticked(self._process.exit_error()))
             case ServerSuspect(reason=reason, model=model, error_class=error_class):
                 self._advance(planning.Suspected(reason, model, error_class))
+            case PictureAsked(model=model):
+                self._advance(planning.PictureRead(model))
+            case ModelAtRest(model=model):
+                self._advance(planning.Rested(model))
             case ServerStateWanted(sender=sender):
                 self._teller.tell((sender,), self._state())
             case GetStatus():
@@ -196,6 +214,8 @@ class LMStudioActor(SupervisedActor):
             "broken": dict(self._plan.broken),
             "healing": list(self._plan.healing),
             "reloads": len(self._plan.reloads),
+            "server": self._steps.dialect.name if self._steps.dialect else "not recognised yet",
+            "pictures": dict(self._plan.used),
             "attached": self._plan.attached,
             "starts": self._history.starts,
             "failed_checks": self._plan.failed_checks,

@@ -25,7 +25,7 @@ from foureyes_actors.errors import (
     ServerFault,
 )
 from foureyes_actors.inference.server_faults import ACTIONS, Remedy
-from foureyes_actors.lm_studio import healing
+from foureyes_actors.lm_studio import healing, renewal
 from foureyes_actors.lm_studio.plan import (
     Alive,
     Command,
@@ -36,8 +36,10 @@ from foureyes_actors.lm_studio.plan import (
     Launched,
     Loaded,
     NotYet,
+    PictureRead,
     Plan,
     PlanEvent,
+    Rested,
     Rules,
     Stage,
     Step,
@@ -69,6 +71,10 @@ def advance(plan: Plan, event: PlanEvent, now: float, rules: Rules) -> Step:
             return _ticked(plan, now, rules)
         case Suspected() if plan.stage is Stage.READY:
             return _suspected(plan, event, now, rules)
+        case PictureRead(model=model):
+            return Step(renewal.counted(plan, model, now, rules))
+        case Rested(model=model) if model in plan.resting:
+            return _ticked(renewal.rested(plan, model), now, rules)
     return Step(plan)
 
 
@@ -109,6 +115,8 @@ def _ticked(plan: Plan, now: float, rules: Rules) -> Step:
         return _again(plan, now)
     if plan.reloading or plan.loading or plan.warming:  # a check was in work when they were put there
         return _next(plan, now, rules)
+    if renewal.begins(plan, now, rules):
+        return _renew(plan, now, rules)
     if plan.stage is Stage.READY and now >= plan.due:
         return _command(plan, Do.CHECK)
     if plan.stage is Stage.READY and plan.broken and now >= plan.mend_at:
@@ -128,14 +136,14 @@ def _finished(plan: Plan, event: Finished, now: float, rules: Rules) -> Step:
             return _load_all(plan, url, now, rules)
         case NotYet(reason=reason):
             return _wait_on(plan, reason, now, rules)
-        case Loaded(known_as=found):
-            plan = healing.taken(plan, model)
+        case Loaded(known_as=found, reasons=reasons):
+            plan = _reasoning(healing.taken(plan, model), found, reasons)
             return _next(replace(plan, warming=(*plan.warming, (model, found))), now, rules)
         case Warm():
-            plan = healing.healed(healing.taken(plan, model), model)
+            plan = renewal.fresh(healing.healed(healing.taken(plan, model), model), model)
             return _next(replace(plan, ready=(*plan.ready, (model, known_as))), now, rules)
-        case Healthy(resident=resident):
-            return _checked(plan, resident, now, rules)
+        case Healthy(resident=resident, memory=memory):
+            return _checked(renewal.weighed(plan, memory, now, rules), resident, now, rules)
         case Exception() as error if do is Do.CHECK:
             return _check_failed(plan, error, now, rules)
         case Exception() as error if do in MODEL_STEPS and healing.may_help(plan, error, model):
@@ -161,9 +169,23 @@ def _broken(plan: Plan, model: str, error: Exception, now: float, rules: Rules, 
     return _fail(plan, error, now, rules, calm=calm)
 
 
+def _reasoning(plan: Plan, known_as: str, reasons: bool) -> Plan:
+    others = tuple(each for each in plan.reasoning if each != known_as)
+    return replace(plan, reasoning=(*others, known_as) if reasons else others)
+
+
+def _renew(plan: Plan, now: float, rules: Rules) -> Step:
+    """A planned reload, between two frames: no failure. Where it did not help the memory, our own server is started
+    anew."""
+    if renewal.needs_a_new_server(plan):
+        return _launch(renewal.restarted(plan, now), now)
+    plan = renewal.to_reload(plan)
+    return _next(plan if plan.ready else _away(plan, now), now, rules)
+
+
 def _launch(plan: Plan, now: float) -> Step:
     fresh = Plan(Stage.STARTING, now, round=plan.round, attached=plan.attached, failing_since=plan.failing_since)
-    return _command(fresh, Do.LAUNCH)
+    return _command(replace(fresh, heavy=plan.heavy, heavy_until=plan.heavy_until), Do.LAUNCH)
 
 
 def _again(plan: Plan, now: float) -> Step:
@@ -224,7 +246,8 @@ def _fail(plan: Plan, error: Exception, now: float, rules: Rules, *, calm: bool 
     cannot help. What only a person can change, and what is not the server's fault (``calm``), is tried again slowly; a
     server that is not ours to start gets the time of a start to come back by itself."""
     since = now if plan.failing_since is None else plan.failing_since
-    theirs = (plan.attached or not rules.manage) and now - since < rules.start_timeout
+    foreign = plan.attached and not rules.restart_foreign
+    theirs = (foreign or not rules.manage) and now - since < rules.start_timeout
     due = math.inf
     if calm or isinstance(error, ConfigurationError | PortTaken):
         due = now + SLOW_RETRY
@@ -250,5 +273,6 @@ def _fail(plan: Plan, error: Exception, now: float, rules: Rules, *, calm: bool 
 
 
 def _command(plan: Plan, do: Do, model: str = "", known_as: str = "") -> Step:
-    command = Command(do, plan.round, plan.url, plan.attached, model, known_as)
+    reasons = known_as in plan.reasoning
+    command = Command(do, plan.round, plan.url, plan.attached, model, known_as, reasons)
     return Step(replace(plan, busy=True), command)

@@ -37,6 +37,7 @@ class Command:
     attach: bool = False
     model: str = ""
     known_as: str = ""
+    reasons: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,10 @@ class Rules:
     check_every: float
     silent_after: int
     manage: bool = True  # the server may be started from here
+    restart_foreign: bool = False  # one that somebody else started may be started again from here
+    reload_after: int = 0  # pictures; 0: never
+    reload_above: int = 0  # bytes of the server's own process; 0: never
+    rest_timeout: float = 35.0  # for a picture that is being read when its model is to be reloaded
 
 
 # --- events ---
@@ -84,6 +89,7 @@ class Loaded:
     """Result of LOAD and RELOAD."""
 
     known_as: str
+    reasons: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +99,11 @@ class Warm:
 
 @dataclass(frozen=True, slots=True)
 class Healthy:
-    """Result of CHECK. ``resident``: the wanted models that are loaded."""
+    """Result of CHECK. ``resident``: the wanted models that are loaded. ``memory``: of the server's process and what
+    it started, in bytes; None: unknown."""
 
     resident: tuple[str, ...]
+    memory: int | None = None
 
 
 Result = Found | Launched | Alive | NotYet | Loaded | Warm | Healthy | Exception
@@ -123,7 +131,21 @@ class Suspected:
     error_class: ErrorClass = ErrorClass.TRANSPORT
 
 
-PlanEvent = Finished | Ticked | Suspected
+@dataclass(frozen=True, slots=True)
+class PictureRead:
+    """A model was asked about one more picture. ``model``: the wanted id."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rested:
+    """Nobody asks the model at present."""
+
+    model: str
+
+
+PlanEvent = Finished | Ticked | Suspected | PictureRead | Rested
 
 
 # --- state ---
@@ -154,6 +176,13 @@ class Plan:
     reason: str = ""
     failing_since: float | None = None  # when it was ready last, or the first failure
     keep: bool = False  # failed: the server itself is well, and is not started anew
+    reasoning: tuple[str, ...] = ()  # ids for requests, of those that think aloud unless they are told not to
+    used: tuple[tuple[str, int], ...] = ()  # wanted id, pictures since it was loaded
+    resting: tuple[str, ...] = ()  # to be reloaded as soon as nobody asks them; wanted ids
+    rested: tuple[str, ...] = ()  # those of them that nobody asks
+    rest_since: float = 0.0
+    heavy: int = 0  # checks in a row, each followed by a planned reload, that found too much memory in use
+    heavy_until: float = -math.inf  # no planned reload for the memory's sake before that
 
     @property
     def unwell(self) -> bool:

@@ -1,31 +1,27 @@
-"""One model out of the server's memory and in again: what revives an engine that crashed or hangs."""
+"""One model out of the server's memory and in again: what revives an engine that crashed or hangs, and what frees the
+memory that real engines leak with every picture."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from foureyes_actors.errors import LMStudioError, ServerFault
-from foureyes_actors.lm_studio.dialects import LOADING_LISTS, Server, list_models, unload_model
-from foureyes_actors.lm_studio.residency import ensure_loaded, find
-from foureyes_actors.ports.http import HttpPort
+from foureyes_actors.lm_studio.residency import InMemory, Loading, ensure_loaded, find, unload_instance
+from foureyes_actors.lm_studio.server_calls import list_models
 
 UNLOAD_TIME = 15.0  # seconds; an engine that hangs may not even let go
 
 
-def reload_model(http: HttpPort, server: Server, model: str, known_as: str, seconds: float) -> str:
-    """The id that requests must use from now on. ``known_as``: the instance to be unloaded; one that is gone already,
+def reload_model(to: Loading, model: str, known_as: str) -> InMemory:
+    """How requests must ask for it from now on. ``known_as``: the instance to be unloaded; one that is gone already,
     or that the server cannot unload, is no reason to stop. A server without a route to load keeps what it has: the
     canary that follows tells whether it works.
 
     Raises what ``ensure_loaded`` raises.
     """
-    listed = list_models(http, server)
+    listed = list_models(to.http, to.server)
     row = find(listed.models, model)
-    if row is not None and listed.route in LOADING_LISTS and known_as in (row.instances or ()):
-        _unload(http, server, known_as)
-    return ensure_loaded(http, server, model, seconds)
-
-
-def _unload(http: HttpPort, server: Server, instance: str) -> None:
-    try:
-        unload_model(http, server, instance, UNLOAD_TIME)
-    except (ServerFault, LMStudioError):
-        return  # the list that ``ensure_loaded`` asks for says what is true
+    if row is not None and not row.fixed and known_as in (row.instances or ()):
+        with suppress(ServerFault, LMStudioError):  # the list that ``ensure_loaded`` asks for says what is true
+            unload_instance(to, listed, known_as, UNLOAD_TIME)
+    return ensure_loaded(to, model)

@@ -17,7 +17,16 @@ PHASES = {
 def server_state(plan: Plan, now: float, rules: Rules, pid: int | None) -> ServerState:
     """``pid``: of the process that FourEyes started."""
     models = tuple(known_as for _, known_as in plan.ready)
-    return ServerState(PHASES[plan.stage], plan.url, models, detail(plan, now, rules), pid)
+    return ServerState(
+        PHASES[plan.stage],
+        plan.url,
+        models,
+        detail(plan, now, rules),
+        pid,
+        reasoning=plan.reasoning,
+        wanted=tuple(wanted for wanted, _ in plan.ready),
+        resting=plan.resting,
+    )
 
 
 def detail(plan: Plan, now: float, rules: Rules) -> str:
@@ -28,7 +37,7 @@ def detail(plan: Plan, now: float, rules: Rules) -> str:
             return f"waiting for the model server, {took}"
         case Stage.LOADING if plan.reloading:
             return f"loading {plan.reloading[0][0]} anew, {took}"
-        case Stage.LOADING if plan.loading:
+        case Stage.LOADING:
             number = len(rules.models) - len(plan.loading) + 1
             return f"loading {plan.loading[0]} ({number} of {len(rules.models)}), {took}"
         case Stage.WARMING_UP if plan.warming:
@@ -44,6 +53,8 @@ def ready_detail(plan: Plan) -> str:
     parts = [f"{len(plan.ready)} {'model' if len(plan.ready) == 1 else 'models'} ready"]
     parts += [f"{model} is being healed" for model in plan.healing]
     parts += [f"{model}: {reason}" for model, reason in plan.broken]
+    if plan.resting:
+        parts.append(f"{', '.join(plan.resting)} to be reloaded as planned")
     if plan.failed_checks:
         parts.append(f"{plan.failed_checks} failed checks: {plan.reason}")
     return "; ".join(parts)

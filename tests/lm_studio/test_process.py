@@ -31,9 +31,10 @@ def test_the_embedded_server() -> None:
 
 
 def test_the_embedded_server_at_an_address() -> None:
-    launch = launch_for(settings(base_url=HERE), FakeProcesses())
+    here = settings(kind="embedded", base_url=HERE)
+    launch = launch_for(here, FakeProcesses())
     assert launch.command[launch.command.index("--port") + 1] == "4321"
-    assert known_url(settings(base_url=HERE)) == HERE
+    assert known_url(here) == HERE
 
 
 def test_lm_studio_is_started_by_its_own_command() -> None:
@@ -102,7 +103,12 @@ def test_a_helper_is_run_and_its_counterpart_stops_the_server() -> None:
     assert process.last_words() == ("Success!",)
     process.stop(3.0)
     process.stop(3.0)
-    assert processes.runs == [(LMS, "server", "start", "--port", "1234"), (LMS, "server", "stop")]
+    assert processes.runs == [
+        (LMS, "daemon", "status", "--json"),
+        (LMS, "daemon", "up", "--json"),
+        (LMS, "server", "start", "--port", "1234"),
+        (LMS, "server", "stop"),
+    ]
 
 
 def test_nothing_is_started_after_the_end() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from foureyes_actors.capture.picture import examine
 from foureyes_actors.errors import ModelLoadFailed, RequestTimeout, ServerRefused
-from foureyes_actors.lm_studio.dialects import LM_STUDIO, server_at
+from foureyes_actors.lm_studio.dialect import server_at
+from foureyes_actors.lm_studio.dialects import LM_STUDIO
 from foureyes_actors.lm_studio.warmup import SIZE, canary, warm_up
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.http import HttpReply

@@ -197,7 +197,7 @@ def test_a_port_that_a_stranger_holds(house: Make) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         port = stranger.getsockname()[1]
         stranger.settimeout(0.1)
-        it = house(base_url=f"http://127.0.0.1:{port}")
+        it = house(kind="embedded", base_url=f"http://127.0.0.1:{port}")
         state = it.until(ServerPhase.FAILED, READY)
         assert f"http://127.0.0.1:{port} is held by" in state.detail
         assert str(os.getpid()) in state.detail or "somebody" in state.detail
@@ -208,9 +208,9 @@ def test_a_port_that_a_stranger_holds(house: Make) -> None:
 def test_an_explicit_address(house: Make) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    it = house(base_url=url)
+    it = house(kind="embedded", base_url=url)
     assert it.until(ServerPhase.READY, READY).base_url == url
-    other = house(base_url=url)
+    other = house(kind="embedded", base_url=url)
     state = other.until(ServerPhase.READY, READY)
     assert (state.base_url, state.pid, other.status()["attached"]) == (url, None, True)
     other.stop()
