@@ -16,6 +16,7 @@ def _interrupted(_number: int, _frame: object) -> None:
 if __name__ == "__main__":  # before the imports, which take a second
     signal.signal(signal.SIGINT, _interrupted)
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Annotated, NoReturn, TextIO
 import typer
 
 from foureyes_actors import doctor as doctor_module
-from foureyes_actors import headless, wiring
+from foureyes_actors import headless, model_survey, wiring
 from foureyes_actors.defence import Defence
 from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.model_table import group_by_model, load_models
@@ -87,6 +88,23 @@ def doctor(context: typer.Context, config: ConfigOption = None) -> None:
     findings = doctor_module.examine(settings, wiring.real_world(settings))
     print(doctor_module.render(findings))
     raise typer.Exit(doctor_module.verdict(findings))
+
+
+@app.command(short_help="Tell which models the server has, and which are wanted and in memory.")
+def models(
+    context: typer.Context,
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+) -> None:
+    """Tell what the model server has, what is wanted, what is in its memory, and what takes pictures."""
+    settings, path = _settings(config or context.obj)
+    _log_to(sys.stderr, settings)
+    try:
+        found = model_survey.survey(settings, wiring.real_world(settings), beside=path.parent if path else None)
+    except ConfigurationError as error:
+        _refuse(error)
+    print(json.dumps(model_survey.as_document(found), indent=2) if as_json else model_survey.render(found))
+    raise typer.Exit(found.code)
 
 
 def _settings(config: Path | None) -> tuple[Settings, Path | None]:

@@ -7,12 +7,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from foureyes_actors.doctor_parts import PATIENCE, Patient, Unfit
-from foureyes_actors.errors import ConfigurationError, ConnectFailed, MissingExtraError, ServerRefused
+from foureyes_actors.errors import (
+    ConfigurationError,
+    ConnectFailed,
+    FourEyesError,
+    MissingExtraError,
+    ServerRefused,
+    TransportError,
+)
 from foureyes_actors.inference.request import server_root
+from foureyes_actors.lm_studio.dialect import server_at
+from foureyes_actors.lm_studio.dialects import DIALECTS
 from foureyes_actors.lm_studio.lms import find_lms
-from foureyes_actors.lm_studio.process import LM_STUDIO_URL
+from foureyes_actors.lm_studio.process import LM_STUDIO_URL, known_url
+from foureyes_actors.lm_studio.recognise import recognise
+from foureyes_actors.lm_studio.server_calls import known_models, list_models
 from foureyes_actors.model_table import group_by_model, load_models
-from foureyes_actors.ports.http import HttpReply, HttpRequest
+from foureyes_actors.ports.http import HttpPort, HttpReply, HttpRequest
 from foureyes_actors.settings import Settings
 
 START_LM_STUDIO = "start LM Studio's server: Developer > Start server, or: lms server start"
@@ -109,14 +120,50 @@ def _lms(patient: Patient) -> str | None:
     return find_lms(patient.world.processes, patient.inspection.home())
 
 
-def openai(patient: Patient) -> str:
-    base = patient.settings.model_server.base_url
-    url = f"{server_root(base)}/v1/models"
-    reply = _get(patient, url, token=True)
-    body = _json(reply)
-    if reply.status != 200 or not isinstance(body, dict) or not isinstance(body.get("data"), list):
-        raise Unfit(f"{url} answers with status {reply.status} and no list of models", "check model_server.base_url")
-    return f"running at {base}, lists {len(body['data'])} models"
+def other(patient: Patient) -> str:
+    """Any other kind: recognised by asking, and compared with what is configured."""
+    server = patient.settings.model_server
+    url, token = known_url(server) or "", server.api_token.get_secret_value()
+    http = patient.world.http()
+    try:
+        found = recognise(http, url, token)
+        if server.kind == "auto" or server.kind in (found.kind, "openai"):
+            listed = list_models(http, server_at(url, found, token)).models
+            return f"{found.name} at {server_root(url)}, has {len(listed)} models: {known_models(listed)}"
+    except (TransportError, ServerRefused):
+        raise
+    except FourEyesError as error:
+        raise Unfit(str(error), "check model_server.base_url") from None
+    finally:
+        http.close()
+    raise Unfit(
+        f"what answers at {url} is {found.name}, not {DIALECTS[server.kind].name}",
+        f"in foureyes.yaml: model_server: {{kind: {found.kind}}}",
+    )
+
+
+def at_their_ports(patient: Patient) -> str:
+    """What runs on this machine where such servers are by default. Nobody's token is sent. Raises ConnectFailed."""
+    mine = server_root(known_url(patient.settings.model_server) or "")
+    urls = dict.fromkeys(d.url for d in DIALECTS.values() if d.url not in (None, LM_STUDIO_URL, mine))
+    http = patient.world.http()
+    try:
+        found = [words for url in urls if url is not None and (words := _recognised(http, url))]
+    finally:
+        http.close()
+    if not found:
+        raise ConnectFailed(f"none at {', '.join(urlsplit(url).netloc for url in urls if url)}")
+    return "; ".join(found)
+
+
+def _recognised(http: HttpPort, url: str) -> str:
+    try:
+        kind: str = recognise(http, url).kind
+    except ServerRefused:
+        kind = "auto"  # it wants a token: a server it is
+    except FourEyesError:
+        return ""
+    return f"model_server: {{kind: {kind}, base_url: '{url}'}}"
 
 
 def command(patient: Patient) -> str:

@@ -123,7 +123,7 @@ def test_too_much_memory_reloads_and_when_that_did_not_help_starts_our_server_an
     assert machine.plan.resting == ()
     machine.now += HEAVY_PAUSE
     heavy(machine, 1001)
-    assert machine.plan.resting == ("a",)
+    assert server_state(machine.plan, machine.now, WEIGHED, None).resting == ("a",)
 
 
 def test_a_reload_that_helped_is_forgotten() -> None:

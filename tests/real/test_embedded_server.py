@@ -201,6 +201,7 @@ def test_a_port_that_a_stranger_holds(house: Make) -> None:
         state = it.until(ServerPhase.FAILED, READY)
         assert f"http://127.0.0.1:{port} is held by" in state.detail
         assert str(os.getpid()) in state.detail or "somebody" in state.detail
+        eventually(lambda: bool(it.faults), 10, "it is told")
         assert it.faults[0].exception_type.endswith("PortTaken")
         assert servers() == []
 
