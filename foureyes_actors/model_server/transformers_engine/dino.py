@@ -2,11 +2,12 @@
 
 A spin is sharp in half of its frames, so one picture cannot show it. The detector finds the reels' box; then the column
 strips of that box are compared between a frame and the one before it, as the screen readers do for the whole screen.
-So the network, which takes seconds on a CPU, is asked once in a while and not for each frame.
+So the network, which takes some twenty seconds on a slow CPU, is asked once in a while and not for each frame.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,20 +25,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 THRESHOLD, TEXT_THRESHOLD = 0.3, 0.25  # of the box, of its words: the usual ones of the published models
-FOUND_FOR = 60.0  # seconds for which a box is taken to stay where it is
-LOST_FOR = 5.0  # seconds until the reels are looked for again when they were not found
+FOUND_FOR = 60.0  # seconds for which a box is taken to stay where it is, at least
+LOST_FOR = 5.0  # seconds until the reels are looked for again when they were not found, at least
+FOUND_SHARE, LOST_SHARE = 0.05, 0.5  # of the time, at most, that goes into looking
 OLDEST_BEFORE = 3.0  # seconds: an older frame says nothing about motion
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """``reels``: None when they were not found."""
+class Look:
+    """``reels``: None when they were not found. ``took``: seconds."""
 
     now: float
     reels: Detection | None
+    took: float = 0.0
 
     def holds(self, now: float) -> bool:
-        return 0 <= now - self.now <= (LOST_FOR if self.reels is None else FOUND_FOR)
+        least, share = (LOST_FOR, LOST_SHARE) if self.reels is None else (FOUND_FOR, FOUND_SHARE)
+        return 0 <= now - self.now <= max(least, self.took / share)
 
 
 class DinoEngine:
@@ -76,7 +80,7 @@ class DinoScreen:
 
     def __init__(self, engine: DinoEngine) -> None:
         self._engine, self._queries = engine, queries_of("", REEL_QUERIES)
-        self._look: _Look | None = None
+        self._look: Look | None = None
         self._before: tuple[float, NDArray[np.uint8]] | None = None
 
     def prompt(self, text: str) -> None:
@@ -97,8 +101,9 @@ class DinoScreen:
 
     def _reels(self, image: NDArray[np.uint8], now: float) -> Detection | None:
         if self._look is None or not self._look.holds(now):
+            began = time.monotonic()
             found = self._engine.find(image, self._queries)
-            self._look = _Look(now, reels_of(found, image.shape[0] * image.shape[1]))
+            self._look = Look(now, reels_of(found, image.shape[0] * image.shape[1]), time.monotonic() - began)
             self._before = None  # it showed another box
         return self._look.reels
 

@@ -14,6 +14,7 @@ from foureyes_actors.model_server.api_error import invalid
 
 MOST_QUERIES = 16
 LONGEST_QUERY = 80  # characters
+LONGEST_PROMPT = 20_000  # characters; what comes after is not looked at
 
 _TEXT = r"(?:\"[^\"\n]*\"|'[^'\n]*')"
 _ENTRY = re.compile(rf"\b([a-z]+)\s*=\s*({_TEXT}(?:\s*,\s*{_TEXT})*)")
@@ -40,7 +41,7 @@ def queries_of(prompt: str, standard: Standard) -> tuple[Query, ...]:
 
     Raises ApiError 400 for an empty or too long text, or for too many of them."""
     chosen = dict(standard)
-    for kind, listed in _ENTRY.findall(prompt):
+    for kind, listed in _ENTRY.findall(prompt[:LONGEST_PROMPT]):
         if kind in standard:
             chosen[kind] = tuple(_cleaned(text, kind) for text in _EACH.findall(listed))
     queries = tuple(Query(text, kind) for kind, texts in chosen.items() for text in texts)

@@ -96,8 +96,17 @@ def trained_trocr() -> tuple[Any, Any]:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if loss.item() < GOOD_LOSS:
-            return model.eval(), processor
+            return with_published_settings(model.eval()), processor
     raise RuntimeError(f"the training did not end: loss {loss.item():.4f}")
+
+
+def with_published_settings(model: Any) -> Any:
+    """Such settings come with TrOCR's published weights or are recommended for them. A ban on repeated tokens makes
+    texts as 11.11 unreadable, and several beams have no probability of a token."""
+    settings = {"num_beams": 4, "early_stopping": True, "length_penalty": 2.0, "max_length": 20}
+    for name, value in {**settings, "no_repeat_ngram_size": 1}.items():
+        setattr(model.generation_config, name, value)
+    return model
 
 
 def canary_lines() -> tuple[list[Any], list[str]]:

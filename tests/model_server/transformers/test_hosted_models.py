@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +16,8 @@ from PIL import Image
 
 from foureyes_actors.errors import ModelLoadFailed
 from foureyes_actors.inference.tasks import task_schema
+from foureyes_actors.lm_studio.dialect import server_at
+from foureyes_actors.lm_studio.dialects import EMBEDDED
 from foureyes_actors.lm_studio.warmup import SHOWN, canary, warm_up
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.http import HttpRequest
@@ -49,8 +50,9 @@ class Client:
 
     def warm_up(self, model: str, task: Task) -> None:
         """As FourEyes does. Raises ModelLoadFailed."""
-        server: Any = SimpleNamespace(url=self.url, token="")  # what it needs to know of a server
-        warm_up(self.http, server, model, task=task, settings=InferenceSettings(), seconds=PATIENCE)
+        warm_up(
+            self.http, server_at(self.url, EMBEDDED), model, task=task, settings=InferenceSettings(), seconds=PATIENCE
+        )
 
     def load(self, model: str) -> tuple[int, str]:
         status, reply = self.post("/api/v1/models/load", {"model": model})

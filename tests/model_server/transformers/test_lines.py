@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from foureyes_actors.model_server.transformers_engine.answers import popup_answer, reels_of
+from foureyes_actors.model_server.transformers_engine.dino import Look
 from foureyes_actors.model_server.transformers_engine.lines import NOTHING, Written, written
 from foureyes_actors.model_server.transformers_engine.sane import Detection, Sifted
 
@@ -80,3 +81,12 @@ def test_reels_are_large() -> None:
     large = found("reels", 0.4, 200)
     assert reels_of(Sifted((found("reels", 0.9, 50), large), 0), PICTURE) == large
     assert reels_of(Sifted((), 4), PICTURE) is None
+
+
+def test_a_slow_detector_is_asked_less_often() -> None:
+    reels = found("reels", 0.4, 200)
+    assert Look(100.0, reels).holds(160.0) and not Look(100.0, reels).holds(160.5)
+    assert Look(100.0, reels, took=20.0).holds(500.0) and not Look(100.0, reels, took=20.0).holds(501.0)
+    assert Look(100.0, None).holds(105.0) and not Look(100.0, None).holds(105.5)
+    assert Look(100.0, None, took=20.0).holds(140.0) and not Look(100.0, None, took=20.0).holds(141.0)
+    assert not Look(100.0, reels).holds(99.0)
