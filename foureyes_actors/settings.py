@@ -154,6 +154,8 @@ class ModelServerSettings(Section):
     command: tuple[str, ...] = ()  # how to start it, when not the kind's own way
     api_token: SecretStr = SecretStr("")
     models_file: Path | None = None  # None: the kind's shipped table
+    models_dir: Path | None = None  # Hugging Face models for the embedded server; "hub": Hugging Face's cache
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # of those models
     start_timeout: Positive = 30.0
     load_timeout: Positive = 300.0
     context_length: Annotated[int, Field(ge=512)] | None = None  # tokens, at most the model's own; None: the server's

@@ -61,21 +61,22 @@ def launch_for(settings: ModelServerSettings, processes: ProcessPort) -> Launch:
     if settings.command:
         return Launch(settings.command, announces=url is None)
     if settings.kind == "embedded":
-        return _embedded(url)
+        return _embedded(url, settings)
     if settings.kind == "lm_studio":
         return _lm_studio(url or LM_STUDIO_URL, processes)
     raise ServerStartFailed(f"nobody answers at {url}: start the server, or say how in model_server.command")
 
 
-def _embedded(url: str | None) -> Launch:
+def _embedded(url: str | None, settings: ModelServerSettings) -> Launch:
     parts = urlsplit(url or "//127.0.0.1:0")
     host = "127.0.0.1" if parts.hostname in (None, "localhost") else parts.hostname
     port = str(80 if parts.port is None else parts.port)
     command = (sys.executable, "-m", "foureyes_actors.model_server", "--port", port, "--exit-with-stdin")
+    hosted = ("--models-dir", str(settings.models_dir), "--device", settings.device) if settings.models_dir else ()
     # The program must find the same packages as this one, wherever this one was started.
     root = str(Path(foureyes_actors.__file__).parent.parent)
     path = os.pathsep.join(dict.fromkeys([root, *(entry for entry in sys.path if entry)]))
-    return Launch((*command, "--host", str(host)), {"PYTHONPATH": path}, announces=True)
+    return Launch((*command, "--host", str(host), *hosted), {"PYTHONPATH": path}, announces=True)
 
 
 def _lm_studio(url: str, processes: ProcessPort) -> Launch:

@@ -30,6 +30,13 @@ def test_the_embedded_server() -> None:
     assert known_url(settings()) is None
 
 
+def test_the_embedded_server_with_hosted_models() -> None:
+    for told, folder in (("models", "models"), ("hub", "hub")):
+        launch = launch_for(settings(models_dir=told, device="cpu"), FakeProcesses())
+        assert launch.command[-4:] == ("--models-dir", folder, "--device", "cpu")
+    assert "--device" not in launch_for(settings(device="cpu"), FakeProcesses()).command
+
+
 def test_the_embedded_server_at_an_address() -> None:
     here = settings(kind="embedded", base_url=HERE)
     launch = launch_for(here, FakeProcesses())
