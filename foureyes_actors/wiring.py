@@ -24,6 +24,7 @@ from foureyes_actors.forgewright.actor import ForgewrightActor
 from foureyes_actors.inference.actor import InferenceActor
 from foureyes_actors.inference.in_process import FallbackReader, InProcessReader, SharedEngine, prospect
 from foureyes_actors.lm_studio.actor import History, LMStudioActor
+from foureyes_actors.lm_studio.warmup import warm_up_task
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.clock import Clock, SystemClock
 from foureyes_actors.ports.files import FilesPort, LocalFiles
@@ -200,7 +201,7 @@ def lm_studio(config: Config, models: ModelTasks, world: World, audience: tuple[
             processes=world.processes,
             clock=world.clock,
             audience=audience,
-            ocr_models=tuple(m for m, tasks in models.items() if any(task is Task.OCR for task, _ in tasks)),
+            warm_up_tasks={model: warm_up_task([task for task, _ in tasks]) for model, tasks in models.items()},
             inference=config.settings.inference,
             history=history,
         ),

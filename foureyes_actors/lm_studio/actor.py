@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ from foureyes_actors.messages import (
     ServerState,
     ServerStateWanted,
     ServerSuspect,
+    Task,
     Tick,
 )
 from foureyes_actors.ports.clock import Clock
@@ -58,7 +60,8 @@ class History:
 
 
 class LMStudioActor(SupervisedActor):
-    """``models``: the wanted ids; ``ocr_models``: those that must be able to read amounts (None: all of them).
+    """``models``: the wanted ids; ``warm_up_tasks``: what each is asked in its warm-up (reading
+    amounts, when nothing is told), for not every model can do every task.
     ``audience`` is told each ServerState; ``bug`` each new fault. ``http`` is this incarnation's own: closed with it.
 
     Everything that waits is done by a worker, so the actor answers at once. It says ``well`` when the models have
@@ -76,7 +79,7 @@ class LMStudioActor(SupervisedActor):
         processes: ProcessPort,
         clock: Clock,
         audience: tuple[str, ...],
-        ocr_models: tuple[str, ...] | None = None,
+        warm_up_tasks: Mapping[str, Task] | None = None,
         inference: InferenceSettings | None = None,
         history: History | None = None,
         bug: str = BUG,
@@ -101,7 +104,7 @@ class LMStudioActor(SupervisedActor):
         self._steps = Steps(
             settings,
             models=models,
-            ocr_models=models if ocr_models is None else ocr_models,
+            warm_up_tasks=warm_up_tasks or {},
             inference=inference or InferenceSettings(),
             http=http,
             processes=processes,

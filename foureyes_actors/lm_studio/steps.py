@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,7 +51,7 @@ class Steps:
         settings: ModelServerSettings,
         *,
         models: tuple[str, ...],
-        ocr_models: tuple[str, ...],
+        warm_up_tasks: Mapping[str, Task],
         inference: InferenceSettings,
         http: HttpPort,
         processes: ProcessPort,
@@ -59,7 +60,8 @@ class Steps:
         quit: threading.Event,
         ours: Ours | None = None,
     ) -> None:
-        self._settings, self._models, self._ocr_models, self._inference = settings, models, ocr_models, inference
+        self._settings, self._models, self._inference = settings, models, inference
+        self._warm_up_tasks = warm_up_tasks
         self._http, self._processes, self._process = http, processes, process
         self._clock, self._quit = clock, quit
         self._ours = ours or Ours()
@@ -204,7 +206,7 @@ class Steps:
             self._http,
             server,
             command.known_as,
-            task=Task.OCR if command.model in self._ocr_models else Task.STATE,
+            task=self._warm_up_tasks.get(command.model, Task.OCR),
             settings=self._inference,
             seconds=server.dialect.warm_up_time,
             reasons=command.reasons,

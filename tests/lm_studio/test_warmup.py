@@ -11,7 +11,7 @@ from foureyes_actors.capture.picture import examine
 from foureyes_actors.errors import ModelLoadFailed, RequestTimeout, ServerRefused
 from foureyes_actors.lm_studio.dialect import server_at
 from foureyes_actors.lm_studio.dialects import LM_STUDIO
-from foureyes_actors.lm_studio.warmup import SIZE, canary, warm_up
+from foureyes_actors.lm_studio.warmup import SIZE, canary, warm_up, warm_up_task
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.http import HttpReply
 from foureyes_actors.settings import InferenceSettings, PictureLimits
@@ -84,3 +84,15 @@ def test_other_errors_keep_their_kind() -> None:
         run(RequestTimeout("late"))
     with pytest.raises(ServerRefused):
         run(reply({"error": {"message": "no", "code": "invalid_api_key"}}, 401))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "asked"),
+    [
+        ([Task.STATE, Task.OCR], Task.OCR),  # its answer can be checked
+        ([Task.ERROR], Task.ERROR),
+        ([Task.ANIMATION, Task.STATE], Task.ANIMATION),
+    ],
+)
+def test_what_a_model_is_asked(tasks: list[Task], asked: Task) -> None:
+    assert warm_up_task(tasks) is asked

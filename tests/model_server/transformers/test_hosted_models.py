@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +31,7 @@ from tests.model_server.transformers.support import PROGRAM, folders, url_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PATIENCE = 120.0
+ROOT = Path(__file__).parents[3]
 NOTHING = dict.fromkeys(("grand", "major", "minor", "mini", "balance", "confidence"))
 
 
@@ -297,3 +300,33 @@ def test_a_gpu_that_is_not_there(start: Start, models: Path) -> None:
         pytest.skip("this machine has one")
     status, message = start("--models-dir", str(models), "--device", "cuda").load("lab/dit")
     assert status == 500 and "--device cuda: torch" in message and "it has: " in message
+
+
+def test_foureyes_reads_with_them(models: Path, tmp_path: Path) -> None:
+    """The whole program: it starts the server, warms up each model by its own task, and asks them about each frame."""
+    wanted = {
+        "vision_ocr": "foureyes/screen-reader-tiny",
+        "vision_state": "lab/dit-states",
+        "animation_detection": "lab/dino-reels",
+        "error_detection": "lab/owlvit-blind",
+    }
+    table = {task: {"model_id": model, "prompt": "What does it show?"} for task, model in wanted.items()}
+    (tmp_path / "models.json").write_text(json.dumps(table))
+    server = {"models_dir": str(models), "models_file": str(tmp_path / "models.json"), "device": "cpu"}
+    settings = {"version": 1, "data_dir": str(tmp_path / "data"), "model_server": server}
+    (tmp_path / "foureyes.yaml").write_text(json.dumps(settings))
+    environment = {**os.environ, "FOUREYES_CONFIG": str(tmp_path / "foureyes.yaml")}
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), "--frames", "8"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env=environment,
+        cwd=tmp_path,
+    )
+    told = ended.stdout + ended.stderr
+    assert ended.returncode == 0, told
+    for model in wanted.values():
+        answers = re.search(rf"{model}: (\d+) answers", told)
+        assert answers is not None and int(answers[1]) >= 1, told
+    assert "state bonus" in told  # dit-states says so about every picture
