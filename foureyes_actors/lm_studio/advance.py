@@ -88,7 +88,8 @@ def _suspected(plan: Plan, event: Suspected, now: float, rules: Rules) -> Step:
         return _reload(plan, pair, LMStudioError(f"{pair[0]}: {event.reason}"), now, rules)
     if pair is not None and remedy is Remedy.SET_ASIDE:
         plan = replace(plan, ready=tuple(p for p in plan.ready if p != pair), mend_at=now + SLOW_RETRY)
-        return _broken(plan, pair[0], ModelLoadFailed(f"{pair[0]}: {event.reason}"), now, rules, calm=True)
+        step = _broken(plan, pair[0], ModelLoadFailed(event.reason), now, rules, calm=True)
+        return replace(step, error=None)  # who suspected it has told the fault
     if pair is not None and remedy is Remedy.CANARY:
         plan = healing.doubt(plan, pair)
     return _ticked(replace(plan, due=now), now, rules)

@@ -216,7 +216,7 @@ def test_a_model_that_cannot_be_loaded_on_demand_makes_way_for_a_minute() -> Non
     machine.give(bad_news(ErrorClass.LOAD))
     machine.expect(None, Stage.READY)
     assert machine.plan.ready == (("b", "b"),)
-    assert "a: a: HTTP 400" in detail(machine.plan, machine.now, RULES)
+    assert "a: HTTP 400: the model has crashed" in detail(machine.plan, machine.now, RULES)
     machine.tick(10.0)
     machine.finish(Healthy(("b",)))
     machine.tick(SLOW_RETRY - 10.0)
@@ -229,7 +229,7 @@ def test_the_only_model_that_cannot_be_loaded_starts_nothing_anew() -> None:
     machine = ready(ONE)
     machine.give(bad_news(ErrorClass.LOAD))
     machine.expect(None, Stage.FAILED)
-    assert not machine.plan.unwell
+    assert not machine.plan.unwell and not machine.errors  # who suspected it has told the fault
 
 
 @pytest.mark.parametrize("error_class", [ErrorClass.REQUEST, ErrorClass.DEFECT, ErrorClass.ANSWER, ErrorClass.OTHER])
