@@ -14,7 +14,7 @@ from foureyes_actors.inference.strict_json import JsonError, loads
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.http import HttpReply
 
-_INSTANCE = re.compile(r":(\d+|latest)$")  # LM Studio's second instance of "key" is "key:2"; a tag of Ollama's
+_INSTANCE = re.compile(r"(:\d+|:latest|@main)$")  # added by LM Studio (a second instance), Ollama, transformers serve
 _ERROR_EVENT = "event: error"  # LM Studio's way to end a stream that it cannot go on with
 _THINKING_HELP = (
     "; its thinking used up inference.max_tokens: raise it, or set inference.reasoning_effort: none for this model"
