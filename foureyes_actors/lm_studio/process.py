@@ -19,7 +19,7 @@ from foureyes_actors.ports.process import ChildProcess, ProcessPort, ProcessResu
 from foureyes_actors.settings import ModelServerSettings
 
 LM_STUDIO_URL = "http://127.0.0.1:1234"
-LMS_STOP_TIME = 1.5  # seconds for each of its commands; with all the rest of the tree, stopping takes at most 5 s
+LMS_STOP_TIME = 3.0  # seconds; with all the rest of the tree, stopping takes at most 5 s
 BAD_CONFIGURATION = 78  # the embedded server's exit code when the user must change something
 SHOWN_LINES = 3  # of the server's output, in a message; all of it is in ``ServerStartFailed.tail``
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -160,9 +160,10 @@ class ServerProcess:
         return True
 
     def _run_stop(self, launch: Launch, *, end: bool) -> None:
-        for command in (launch.stop_command, launch.end_command if end else ()):
-            if command:
-                self._processes.run(command, timeout=LMS_STOP_TIME)
+        """``end``: with all that belongs to it; what refuses that (the desktop app's daemon) is only stopped."""
+        ended = end and launch.end_command and self._processes.run(launch.end_command, timeout=LMS_STOP_TIME)
+        if launch.stop_command and (not ended or ended.exit_code == 1):
+            self._processes.run(launch.stop_command, timeout=LMS_STOP_TIME)
 
     def close(self, grace: float) -> None:
         """``stop``, and nothing is started any more."""

@@ -122,7 +122,6 @@ def test_one_that_hangs_is_stopped_with_its_daemon_where_that_is_allowed() -> No
     assert processes.runs == []
     launch(steps(ScriptedHttp(HANGS), processes, kind="lm_studio", restart_foreign=True), attach=True)
     assert processes.words() == [
-        "server stop",
         "daemon down",
         "daemon status --json",
         "daemon up --json",
@@ -149,8 +148,14 @@ def test_a_daemon_that_foureyes_woke_goes_with_it(state: str, ends: bool) -> Non
     it._process = process
     launch(it)
     process.close(1.0)
-    assert ("daemon down" in processes.words()) is ends
-    assert "server stop" in processes.words()
+    assert processes.words()[-1] == ("daemon down" if ends else "server stop")
+
+
+def test_the_daemon_of_the_desktop_app_is_left_alone() -> None:
+    app = ProcessResult(1, ("LM Studio is currently running as part of LM Studio. Please exit LM Studio to stop it",))
+    processes = Told({"daemon down": app})
+    launch(steps(ScriptedHttp(HANGS), processes, kind="lm_studio", restart_foreign=True), attach=True)
+    assert processes.words()[:2] == ["daemon down", "server stop"]
 
 
 # --- LM Studio 0.3, which loads by its command line ---
