@@ -31,7 +31,7 @@ from supervisors.specs import ChildSpec
 from t00l5et.doubles.lm_studio import LmStudioDouble
 from tests.inference.support import ENTRIES, MODEL
 from tests.inference.test_live import Collector
-from tests.lm_studio.error_cases import DEADLINE, TOKEN
+from tests.lm_studio.error_cases import TOKEN
 from tests.lm_studio.support import FakeChild, FakeProcesses
 from tests.support import eventually, start_tree
 
@@ -80,8 +80,9 @@ class DoubleProcesses(FakeProcesses):
 class House:
     """A live InferenceActor and a live LMStudioActor, which has started the double; all others collect."""
 
-    def __init__(self, rules: Sequence[Mapping[str, Any]] = (), **settings: Any) -> None:
-        """``settings``: of the model server."""
+    def __init__(self, rules: Sequence[Mapping[str, Any]] = (), *, deadline: float = PATIENCE, **settings: Any) -> None:
+        """``deadline``: seconds for one request; short only where the double hangs. ``settings``: of the model
+        server."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.processes, self.tree = DoubleProcesses(port, rules), Tree()
@@ -92,7 +93,7 @@ class House:
              "start_timeout": 60 * PATIENCE, "check_every": 60 * PATIENCE, **settings}
         )  # fmt: skip
         self.history = History()
-        self.settings = InferenceSettings(backoff=(0.02, 0.04), jitter=0, deadline=DEADLINE, cache_ttl=0)
+        self.settings = InferenceSettings(backoff=(0.02, 0.04), jitter=0, deadline=deadline, cache_ttl=0)
         children = [self._collector(name) for name in COLLECTORS]
         children += [ChildSpec(NAME, self._inference), ChildSpec("lm_studio", self._lm_studio)]
         self.root = start_tree(self.tree, children, on_exit=self.exits.append)

@@ -27,7 +27,7 @@ from foureyes_actors.errors import (
 )
 
 TOKEN = "sk-lm-ab12cd34:0123456789abcdefghij"
-DEADLINE = 1.0  # seconds, of a request in the cases that hang
+DEADLINE = 2.0  # seconds, of a request in the cases that hang
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,10 @@ class Case:
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def hangs(self) -> bool:
+        return self.then.get("do") == "hang"
 
 
 def _engine() -> Iterator[Case]:

@@ -13,16 +13,16 @@ import pytest
 import foureyes_actors.errors
 from foureyes_actors.messages import Analysis, AnalysisFailed
 from tests.lm_studio.double_house import CHAT, NAME, PATIENCE, House
-from tests.lm_studio.error_cases import CASES, TOKEN, Case
+from tests.lm_studio.error_cases import CASES, DEADLINE, TOKEN, Case
 from tests.support import eventually
 
 
 @pytest.fixture
-def houses() -> Iterator[Callable[[], House]]:
+def houses() -> Iterator[Callable[[float], House]]:
     made: list[House] = []
 
-    def make() -> House:
-        made.append(House())
+    def make(deadline: float) -> House:
+        made.append(House(deadline=deadline))
         return made[-1]
 
     yield make
@@ -31,8 +31,8 @@ def houses() -> Iterator[Callable[[], House]]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_the_error_table(case: Case, houses: Callable[[], House]) -> None:
-    house = houses()
+def test_the_error_table(case: Case, houses: Callable[[float], House]) -> None:
+    house = houses(DEADLINE if case.hangs else PATIENCE)
     house.until_ready()
     assert house.counts() == {"frames": 0, "canaries": 1, "unloads": 0, "loads": 1}
     if case.canary:

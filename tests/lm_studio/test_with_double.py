@@ -24,7 +24,7 @@ from supervisors.context import Tree
 from supervisors.specs import ChildSpec
 from tests.inference.support import MODEL
 from tests.lm_studio.double_house import CHAT, CLOCK, NAME, PATIENCE, House
-from tests.lm_studio.error_cases import TOKEN
+from tests.lm_studio.error_cases import DEADLINE, TOKEN
 from tests.support import eventually, start_tree
 
 LOAD = "POST /api/v1/models/load"
@@ -89,9 +89,9 @@ def test_an_engine_that_dies_again_and_again_leads_to_a_new_start_after_two_relo
 
 def test_a_wedged_engine_is_revived_by_a_reload(house_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks loaded all the time; only the canary tells."""
-    short = {**DIALECTS, "lm_studio": replace(DIALECTS["lm_studio"], warm_up_time=1.0)}
+    short = {**DIALECTS, "lm_studio": replace(DIALECTS["lm_studio"], warm_up_time=DEADLINE)}
     monkeypatch.setattr(steps, "DIALECTS", MappingProxyType(short))
-    house = house_of(on_chat(2, engine="wedged"))
+    house = house_of(on_chat(2, engine="wedged"), deadline=DEADLINE)
     house.until_ready()
     house.give(1)
     house.outcome(1)
