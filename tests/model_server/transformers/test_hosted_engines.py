@@ -117,3 +117,17 @@ def test_reels_that_turn(server: RunningServer, kept: Kept) -> None:
         for seed in (None, 1, 2, 2, None)
     ]
     assert motions == ["unknown", "spinning", "spinning", "stopped", "spinning"]
+
+
+@pytest.mark.parametrize("height", [1, 3])
+def test_low_crops_keep_their_direction(server: RunningServer, kept: Kept, height: int) -> None:
+    """A picture of 3 x 60 x 3 values could have its channels first as well."""
+    import numpy as np
+
+    from foureyes_actors.model_server.transformers_engine.pixels import inputs_of
+
+    server.post("/api/v1/models/load", {"model": "lab/trocr"})
+    crop = np.zeros((height, 60, 3), np.uint8)
+    crop[:, 30:] = 255
+    columns = inputs_of(kept.last._network, [crop]).pixel_values[0].mean(dim=(0, 1))
+    assert columns[:20].max() < columns[-20:].min()

@@ -43,7 +43,7 @@ def test_lines_that_screens_show(line: str) -> None:
     [
         "",
         "   ",
-        "x" * (LONGEST_TEXT + 1),
+        "".join(chr(0x4E00 + i) for i in range(LONGEST_TEXT + 1)),
         "1111111111",
         "12 12 12 12 12",
         "the the the the the ",
