@@ -88,7 +88,8 @@ def _content(choice: Mapping[str, Any], usage: object) -> str:
         if isinstance(usage, Mapping) and usage.get("completion_tokens") == "0":
             raise EngineGone("the answer is empty: the model's engine made no token", status=200)
         thought = message.get("reasoning_content") or message.get("reasoning")
-        help_text = _THINKING_HELP if thought else f" (finish_reason {ascii(choice.get('finish_reason'))[:40]})"
+        used_up = thought or choice.get("finish_reason") == "length"  # not every server passes the thoughts on
+        help_text = _THINKING_HELP if used_up else f" (finish_reason {ascii(choice.get('finish_reason'))[:40]})"
         raise EmptyAnswer("the answer is empty" + help_text)
     return content
 

@@ -230,12 +230,12 @@ def _others() -> Iterator[Case]:
     answers: list[tuple[str, dict[str, Any], type[FourEyesError]]] = [
         ("shape h, thinking used up the tokens",
          {"reply": {"content": "", "reasoning_content": "Hm.", "finish_reason": "length"}}, EmptyAnswer),
-        ("shape h, empty and cut off", {"reply": {"content": "", "finish_reason": "length"}}, EmptyAnswer),
+        ("shape h, empty, its tokens used up", {"reply": {"content": "", "finish_reason": "length"}}, EmptyAnswer),
         ("prose", {"reply": {"content": "It is idle."}}, AnswerContractError),
         ("cut off", {"reply": {"finish_reason": "length"}}, AnswerContractError),
     ]  # fmt: skip
     for name, then, kind in answers:
-        yield Case(f"answer: {name}", then, kind, ErrorClass.ANSWER)
+        yield Case(f"answer: {name}", then, kind, ErrorClass.ANSWER, help="max_tokens" if "tokens" in name else "")
     yield Case("unknown words", {"error": "hm"}, ServerFault, ErrorClass.OTHER)
     yield Case("200 and HTML", {"text": "<html>hello"}, ServerFault, ErrorClass.OTHER)
 
