@@ -160,7 +160,7 @@ class ModelServerSettings(Section):
     load_timeout: Positive = 300.0
     context_length: Annotated[int, Field(ge=512)] | None = None  # tokens, at most the model's own; None: the server's
     reload_after: Annotated[int, Field(ge=0)] = 0  # pictures; 0: never
-    reload_above: Annotated[int, Field(ge=0)] = 0  # MB in the server's process, when FourEyes started it; 0: never
+    reload_above: Annotated[int, Field(ge=0)] = 0  # MB in the server's processes, on this machine; 0: never
     check_every: Positive = 10.0
     silent_after: Annotated[int, Field(ge=1)] = 3  # failed checks in a row after which the server counts as dead
     stop_grace: Positive = 2.0  # with all the rest of the tree, stopping takes at most 5 s

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +105,13 @@ def test_the_embedded_one_is_not_there_to_be_asked() -> None:
     assert (found.kind, found.code) == ("embedded", FINE)
     assert [bool(row.tasks) for row in found.rows] == [True, False]
     assert "only while FourEyes does" in render(found)
+
+
+def test_the_command() -> None:
+    run = Path(__file__).parent.parent / "run.py"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("FOUREYES_")}
+    ended = subprocess.run(
+        [sys.executable, str(run), "models", "--json"], capture_output=True, env=clean, timeout=60, check=False
+    )
+    assert ended.returncode == FINE, ended.stderr
+    assert json.loads(ended.stdout)["kind"] == "embedded"

@@ -202,7 +202,7 @@ class LMStudioActor(SupervisedActor):
             return
         self._history.told_error = text
         context = {"kind": self._settings.kind, "url": self._plan.url, "start": str(self._history.starts)}
-        tail = getattr(error, "tail", ())[-TOLD_LINES:]
+        tail = (getattr(error, "tail", ()) or self._process.last_words())[-TOLD_LINES:]
         context.update({f"output -{n}": line for n, line in enumerate(reversed(tail), start=1)})
         self._teller.fault(error, context)
 

@@ -34,6 +34,8 @@ def weighed(plan: Plan, memory: int | None, now: float, rules: Rules) -> Plan:
         return replace(plan, heavy=0)
     if now < plan.heavy_until or plan.resting:
         return plan
+    if plan.heavy and not plan.mine:
+        return restarted(plan, now)  # a reload did not help, and the process is not ours: not again soon
     return _to_rest(replace(plan, heavy=plan.heavy + 1), tuple(model for model, _ in plan.ready), now)
 
 
@@ -58,6 +60,7 @@ def needs_a_new_server(plan: Plan) -> bool:
 
 
 def restarted(plan: Plan, now: float) -> Plan:
+    """All that can be done has been done for now."""
     return replace(plan, heavy=0, heavy_until=now + HEAVY_PAUSE)
 
 

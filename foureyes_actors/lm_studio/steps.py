@@ -89,7 +89,7 @@ class Steps:
             case Do.CHECK:
                 server = self._server(command.url)
                 check_alive(self._http, server)
-                return plan.Healthy(resident(self._http, server, self._models), self._memory())
+                return plan.Healthy(resident(self._http, server, self._models), self._memory(command.url))
 
     def _server(self, url: str) -> Server:
         """Raises what ``recognise`` raises."""
@@ -124,9 +124,13 @@ class Steps:
         path = find_lms(self._processes, Path.home())
         return None if path is None else Lms(self._processes, path)
 
-    def _memory(self) -> int | None:
-        """Of what FourEyes has started; of other processes nothing is known."""
+    def _memory(self, url: str) -> int | None:
+        """Of what FourEyes has started, else of who listens there on this machine; not looked for without need."""
+        if not self._settings.reload_above:
+            return None
         pid = self._process.pid
+        if pid is None and is_local(url):
+            pid = self._processes.listening(urlsplit(url).port or 80)
         return None if pid is None else self._processes.memory(pid)
 
     def _launch(self, *, attach: bool) -> plan.Result:

@@ -178,14 +178,17 @@ class LocalProcesses:
 
     def listener(self, port: int) -> str | None:
         try:
-            sockets = psutil.net_connections("tcp")
+            found = _holder(port)
         except psutil.Error:  # macOS: only for root
             return "somebody" if _answers(port) else None
-        for found in sockets:
-            here = found.laddr and found.laddr.port == port and found.laddr.ip.startswith(LOOPBACK_OR_ANY)
-            if found.status == psutil.CONN_LISTEN and here:
-                return _described(found.pid)
-        return None
+        return None if found is None else _described(found.pid)
+
+    def listening(self, port: int) -> int | None:
+        try:
+            found = _holder(port)
+        except psutil.Error:
+            return None
+        return None if found is None else found.pid
 
     def find_program(self, name: str) -> str | None:
         found = shutil.which(name)
@@ -246,6 +249,15 @@ def _runs(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def _holder(port: int) -> Any:
+    """The connection, as psutil has it, that listens there; None when there is none. Raises psutil.Error."""
+    for found in psutil.net_connections("tcp"):
+        here = found.laddr and found.laddr.port == port and found.laddr.ip.startswith(LOOPBACK_OR_ANY)
+        if found.status == psutil.CONN_LISTEN and here:
+            return found
+    return None
 
 
 def _described(pid: int | None) -> str:

@@ -65,5 +65,8 @@ class ProcessPort(Protocol):
     def listener(self, port: int) -> str | None:
         """Who listens on this loopback TCP port, for people ("python (pid 12)", "somebody"); None when nobody."""
 
+    def listening(self, port: int) -> int | None:
+        """The id of the process that listens on this loopback TCP port; None when there is none or nobody tells."""
+
     def find_program(self, name: str) -> str | None:
         """The absolute path of an executable on PATH or at that path; None when there is none."""

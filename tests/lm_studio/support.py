@@ -101,6 +101,7 @@ class FakeProcesses:
         self.started = threading.Event()
         self.held_by: str | None = None
         self.in_use: int | None = None
+        self.listens: dict[int, int] = {}
 
     def start(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> FakeChild:
         self.commands.append(tuple(command))
@@ -123,6 +124,9 @@ class FakeProcesses:
 
     def listener(self, port: int) -> str | None:
         return self.held_by
+
+    def listening(self, port: int) -> int | None:
+        return self.listens.get(port)
 
     def find_program(self, name: str) -> str | None:
         return self.programs.get(name)

@@ -311,6 +311,7 @@ def test_not_in_time(stage: Make) -> None:
     it.pump()  # the manual clock moves on by each pause
     assert it.told()[-1].phase is ServerPhase.FAILED
     assert "not ready within 2 s: refused; its last words:" in it.told()[-1].detail
+    assert it.faults()[0].context["output -1"] == LINE
 
 
 def test_stop_ends_the_server_and_says_so(stage: Make) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from foureyes_actors.lm_studio.plan import Alive, Do, Healthy, Launched, Loaded, PictureRead, Rested, Stage, Warm
+from foureyes_actors.lm_studio.plan import Alive, Do, Found, Healthy, Launched, Loaded, PictureRead, Rested, Stage, Warm
 from foureyes_actors.lm_studio.renewal import HEAVY_PAUSE
 from foureyes_actors.lm_studio.server_state import server_state
 from foureyes_actors.messages import ServerPhase
@@ -124,6 +124,22 @@ def test_too_much_memory_reloads_and_when_that_did_not_help_starts_our_server_an
     machine.now += HEAVY_PAUSE
     heavy(machine, 1001)
     assert server_state(machine.plan, machine.now, WEIGHED, None).resting == ("a",)
+
+
+def test_a_process_that_is_not_ours_is_not_started_anew() -> None:
+    machine = Machine(WEIGHED)
+    machine.finish(Found(URL))
+    machine.finish(Loaded("a"))
+    machine.finish(Warm())
+    heavy(machine, 1001)
+    machine.give(Rested("a"))
+    machine.expect(Do.RELOAD, Stage.LOADING, "a")
+    machine.finish(Loaded("a"))
+    machine.finish(Warm())
+    for _ in range(5):
+        heavy(machine, 1001)
+        machine.expect(None, Stage.READY)
+        assert machine.plan.resting == ()
 
 
 def test_a_reload_that_helped_is_forgotten() -> None:

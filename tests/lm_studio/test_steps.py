@@ -205,3 +205,19 @@ def test_one_that_is_being_loaded_is_waited_for() -> None:
     processes = Told()
     assert ensure_loaded(loading(http, server_at(URL, LM_STUDIO), lms=Lms(processes, LMS)), QWEN).known_as == QWEN
     assert processes.runs == []
+
+
+# --- memory ---
+
+
+@pytest.mark.parametrize(
+    ("url", "above", "known"),
+    [(URL, 100, 7), (URL, 0, None), ("http://192.168.7.7:1234", 100, None)],
+)
+def test_the_memory_of_a_server_that_was_there(url: str, above: int, known: int | None) -> None:
+    """Not looked for without need; of another machine nothing is known."""
+    processes = FakeProcesses()
+    processes.listens, processes.in_use = {1234: 4711}, 7
+    http = ScriptedHttp({"GET /lmstudio-greeting": GREETING, "GET /api/v1/models": reply({"models": []})})
+    it = steps(http, processes, kind="lm_studio", base_url=url, reload_above=above)
+    assert it.run(Command(Do.CHECK, 1, url)) == plan.Healthy((), known)

@@ -283,7 +283,11 @@ def test_who_listens() -> None:
         described = LocalProcesses().listener(port)
         assert described is not None
         assert str(os.getpid()) in described or described == "somebody"
-    assert LocalProcesses().listener(port) is None
+        pid = LocalProcesses().listening(port)
+        assert pid in (os.getpid(), None)  # macOS tells root alone
+        own = LocalProcesses().memory(os.getpid())
+        assert own is not None and own > 10_000_000
+    assert LocalProcesses().listener(port) is None and LocalProcesses().listening(port) is None
 
 
 def test_usage_counts_the_whole_tree(run: Run) -> None:

@@ -35,6 +35,9 @@ class ScriptedProcesses:
         self.asked.append((pid, tuple(without)))
         return self.usages.get(pid)
 
+    def listening(self, port: int) -> int | None:
+        return None
+
     def memory(self, pid: int) -> int | None:
         return None
 
