@@ -37,6 +37,8 @@ class Bench:
         count, still = repeated(folder, self.world.files)
         self.say(f"starting the embedded model server, loading its models, asking about {self.frames} frames")
         self._attempt((START, LOAD, INFERENCE), self._server)
+        if self.measured[START].value is None:
+            return self.measured  # a server that does not start can neither read a session nor come back
         self.say(f"reading a session of {count} pictures at {RATE:g} a second, then killing the model server")
         self._attempt((CACHE, RESTART), lambda: self._live(folder, count, still))
         return self.measured

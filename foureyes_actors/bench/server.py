@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from foureyes_actors.capture.cabinet import THEMES, Cabinet, encode_jpeg
-from foureyes_actors.errors import ServerStartFailed
+from foureyes_actors.errors import FourEyesError, ServerStartFailed
 from foureyes_actors.inference.client import analyse
 from foureyes_actors.inference.request import template
 from foureyes_actors.inference.tasks import merge
@@ -59,12 +59,21 @@ def _started(world: World, http: HttpPort, process: ServerProcess) -> Server:
     process.start(launch_for(ModelServerSettings(), world.processes), PATIENCE)
     url = process.announced(PATIENCE)
     if url is None:
-        raise process.exit_error() or ServerStartFailed(
-            f"it did not listen within {PATIENCE:g} s", process.last_words()
-        )
+        raise _why_silent(world, process)
     server = server_at(url, EMBEDDED)
     check_alive(http, server)
     return server
+
+
+def _why_silent(world: World, process: ServerProcess) -> FourEyesError:
+    """Its output ends a moment before the process does."""
+    until = world.clock.monotonic() + GRACE
+    while world.clock.monotonic() < until:
+        ended = process.exit_error()
+        if ended is not None:
+            return ended
+        world.clock.wait(threading.Event(), 0.05)
+    return ServerStartFailed("the model server does not say where it listens", process.last_words())
 
 
 def _loaded(world: World, http: HttpPort, server: Server, model: str) -> float:

