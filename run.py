@@ -18,7 +18,9 @@ if __name__ == "__main__":  # before the imports, which take a second
 
 import json
 import logging
+import platform
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, NoReturn, TextIO
 
@@ -26,10 +28,13 @@ import typer
 
 from foureyes_actors import doctor as doctor_module
 from foureyes_actors import headless, model_survey, wiring
+from foureyes_actors.bench.measure import Bench
+from foureyes_actors.bench.targets import document, exit_code, judge, table
 from foureyes_actors.defence import Defence
 from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.files import LocalFiles
+from foureyes_actors.ports.local_process import kill
 from foureyes_actors.ports.patient_stream import PatientStream
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings_file import find_settings, load_settings
@@ -107,6 +112,44 @@ def models(
     raise typer.Exit(found.code)
 
 
+bench_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(bench_app, name="bench", help="Measure this installation on this machine.")
+
+
+@bench_app.callback()
+def bench() -> None:
+    """Measure this installation on this machine."""
+
+
+@bench_app.command(short_help="Six targets, measured with the embedded model server.")
+def targets(
+    frames: Annotated[int, typer.Option(min=1, help="Frames of the demo cabinet to ask about.")] = 300,
+    seconds: Annotated[float, typer.Option(min=2, help="Of the session that is recorded and read.")] = 60.0,
+    session: Annotated[
+        Path | None, typer.Option(help="A folder of pictures of your own screen, 3 a second, to read instead.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure start, load, inference, cache hits, exception to platform and restart, with the embedded model server
+    and the built-in configuration; about two minutes. Exit code 0 when every target is met, else 1."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # what was started must be stopped again
+        signal.signal(number, signal.default_int_handler)
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    settings = Settings()
+    try:
+        models = group_by_model(load_models(settings, LocalFiles()))
+        with tempfile.TemporaryDirectory(prefix="foureyes-bench-") as scratch:
+            world = wiring.real_world(settings)
+            rows = judge(Bench(world, models, Path(scratch), _say, kill, frames, seconds, session).run())
+    except ConfigurationError as error:
+        _refuse(error)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(json.dumps(document(rows, machine), indent=2) if as_json else table(rows, machine))
+    raise typer.Exit(exit_code(rows))
+
+
 def _settings(config: Path | None) -> tuple[Settings, Path | None]:
     try:
         path = find_settings(config, os.environ, LocalFiles())
@@ -114,6 +157,10 @@ def _settings(config: Path | None) -> tuple[Settings, Path | None]:
     except ConfigurationError as error:
         _refuse(error)
     return settings, path
+
+
+def _say(line: str) -> None:
+    print(f"{line} ...", file=sys.stderr, flush=True)
 
 
 def _log_to(stream: TextIO | PatientStream, settings: Settings) -> None:

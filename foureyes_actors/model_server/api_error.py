@@ -47,8 +47,11 @@ def unknown_model(model_id: object, param: str = "model", catalog: Catalog = BUI
 
 
 def unexpected_route(method: str, path: str) -> ApiError:
-    """LM Studio's words (with a 200 there, which hides the mistake)."""
-    return ApiError(404, f"Unexpected endpoint or method. ({method} {path[:200]})")
+    """LM Studio's words (with a 200 there, which hides the mistake). On OpenAI's routes in OpenAI's shape: its clients
+    show no other words than those of an error object."""
+    message = f"Unexpected endpoint or method. ({method} {path[:200]})"
+    openai = path.startswith("/v1/")
+    return ApiError(404, message, kind="invalid_request_error" if openai else "", code="unknown_url" if openai else "")
 
 
 def overloaded(limit: int) -> ApiError:

@@ -215,6 +215,14 @@ class LocalProcesses:
         return known
 
 
+def kill(pid: int) -> None:
+    """This process alone, at once, and it cannot refuse (SIGKILL, TerminateProcess). Raises ProcessError."""
+    try:
+        psutil.Process(pid).kill()
+    except psutil.Error as error:
+        raise ProcessError(f"process {pid} cannot be killed: {error}") from error
+
+
 def _spawn(command: Sequence[str], environment: Mapping[str, str], mark: str) -> LocalChild:
     variables = {**os.environ, **environment}
     variables.pop(MARK, None)
