@@ -119,7 +119,7 @@ class Sign:
 _TOKEN = Sign(
     ErrorClass.REQUEST,
     ("api token is required", "malformed lm studio api token", "invalid_api_key"),
-    "the server wants another API token: set model_server.api_token",
+    "the server wants another API token; set model_server.api_token",
     ServerRefused,
 )
 SIGNS = (

@@ -36,7 +36,7 @@ def body_of(reply: HttpReply, route: str, secret: str = "") -> Any:
     document = _parsed(text)
     words = error_words(document, text, secret)
     if reply.status in (401, 403):
-        raise ServerRefused(f"HTTP {reply.status}: the server wants another API token: set model_server.api_token")
+        raise ServerRefused(f"HTTP {reply.status}: the server wants another API token; set model_server.api_token")
     if MISSING_ROUTE in words.lower() or (reply.status in (404, 405) and not _says_what(document)):
         raise RouteMissing(route, words if has_error(document) else f"HTTP {reply.status}")
     if not 200 <= reply.status < 300 or has_error(document):

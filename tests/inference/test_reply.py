@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.errors import (
     AnswerContractError,
     ConnectFailed,
@@ -31,6 +32,7 @@ from foureyes_actors.inference.reply import check_reply, same_model
 from foureyes_actors.inference.server_faults import (
     ACTIONS,
     MAX_EXCERPT,
+    SIGNS,
     Remedy,
     class_of,
     is_retryable,
@@ -238,6 +240,12 @@ def test_no_token_is_repeated_whatever_it_looks_like() -> None:
         with pytest.raises(FourEyesError) as caught:
             check_reply(reply({"error": words}, status), model=MODEL, tasks=tuple(Task), secret=token)
         assert "my-very" not in str(caught.value) + getattr(caught.value, "excerpt", "")
+
+
+def test_what_to_change_outlives_the_redaction() -> None:
+    """A text such as "token: word" looks like a secret to it."""
+    for sign in SIGNS:
+        assert Redactor().text(sign.meaning) == sign.meaning
 
 
 def test_an_answer_without_a_token_is_the_engines_fault() -> None:

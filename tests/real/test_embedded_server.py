@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from foureyes_actors.lm_studio.actor import History, LMStudioActor
+from foureyes_actors.lm_studio.dialects import EMBEDDED
 from foureyes_actors.messages import Fault, GetStatus, ServerPhase, ServerState, ServerSuspect
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.http_requests import RequestsHttp
@@ -211,9 +212,10 @@ def test_an_explicit_address(house: Make) -> None:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     it = house(kind="embedded", base_url=url)
     assert it.until(ServerPhase.READY, READY).base_url == url
-    other = house(kind="embedded", base_url=url)
+    other = house(base_url=url)  # no kind: it is asked
     state = other.until(ServerPhase.READY, READY)
     assert (state.base_url, state.pid, other.status()["attached"]) == (url, None, True)
+    assert other.status()["server"] == EMBEDDED.name
     other.stop()
     assert it.now.phase is ServerPhase.READY
     assert servers() == [it.now.pid]
