@@ -63,7 +63,10 @@ def _free(patient: Patient, url: str) -> None:
     port = urlsplit(url).port or 80
     holder = patient.world.processes.listener(port)
     if holder is not None:
-        raise Unfit(f"port {port} is in use by {holder}", "end it, or set model_server.base_url to auto")
+        raise Unfit(
+            f"port {port} is in use by {holder}",
+            "if it is the server you mean, set model_server.kind: auto; if not, base_url: auto",
+        )
 
 
 def lm_studio(patient: Patient) -> str:

@@ -88,7 +88,7 @@ def store_line(event: Event) -> str:
 
 def mode_line(event: Event, fallback: str) -> str:
     """A polling fallback begins or ends. ``fallback``: what becomes of the readings meanwhile."""
-    who = "the model server" if event.subject == MODEL_SERVER else one_line(event.subject, MAX_TEXT)
+    who = part_name(event.subject)
     if event.after == NORMAL:
         took = f" after {event.seconds:.0f} s" if event.seconds is not None else ""
         return f"{stamp(event.at)}  * {who} is well again: back to normal{took}"
@@ -97,13 +97,18 @@ def mode_line(event: Event, fallback: str) -> str:
     return f"{stamp(event.at)}  * {who} is gone: {meanwhile}; probing it{reason}"
 
 
+def part_name(actor: str) -> str:
+    """An actor's name for people: who keeps the server is called lm_studio whatever the server is."""
+    return "the model server" if actor == MODEL_SERVER else one_line(actor, MAX_TEXT)
+
+
 def head_line(event: Event) -> str:
     """What a head did about a failed part, and how it went."""
     head, _, outcome = (event.after or "").partition(": ")
     outcome = outcome.replace("recovered", "well again")
     reason = f" after {one_line(event.reason, MAX_REASON)}" if event.reason else ""
     done = f" {HEADS.get(head, one_line(head, MAX_TEXT))}{reason}"
-    return f"{stamp(event.at)}  * {one_line(event.subject, MAX_TEXT)}{done}" + (f"; {outcome}" if outcome else "")
+    return f"{stamp(event.at)}  * {part_name(event.subject)}{done}" + (f"; {outcome}" if outcome else "")
 
 
 def told_by_mode(event: Event) -> bool:

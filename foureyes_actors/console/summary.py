@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from foureyes_actors.console.lines import part_name
 from foureyes_actors.text import one_line
 
 INFERENCE = "inference:"  # the beginning of the name of every actor that asks a model
@@ -131,7 +132,7 @@ def _restarts(cerberus: Status) -> str:
     if not cerberus:
         return ""
     replaced: Mapping[str, int] = cerberus.get("replaced", {})
-    return ", ".join(f"{name} {count} x" for name, count in replaced.items()) or "none"
+    return ", ".join(f"{part_name(name)} {count} x" for name, count in replaced.items()) or "none"
 
 
 def _memory(resource: Status) -> str:

@@ -176,7 +176,7 @@ class Steps:
                 later = isinstance(error, ServerFault) and error.status == NOT_YET
                 if later and self._clock.monotonic() < until and not self._clock.wait(self._quit, PAUSE):
                     continue
-                advice = "end it, or set model_server.base_url to another port"
+                advice = "if it is the server you mean, set model_server.kind: auto; if not, end it"
                 raise PortTaken(f"{url} is held by {self._holder(url)} ({error}): {advice}") from error
             return True
 

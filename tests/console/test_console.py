@@ -177,15 +177,15 @@ def test_the_fallback_is_one_line_when_it_begins_and_one_when_it_ends() -> None:
     [
         (
             bitten("restart: recovered after 2.3 s"),
-            f"lm_studio restarted after {ENDED}; well again after 2.3 s",
+            f"the model server restarted after {ENDED}; well again after 2.3 s",
         ),
         (
             bitten("reload: no recovery within 2.3 s"),
-            f"lm_studio reloaded with all that depends on it after {ENDED}; no recovery within 2.3 s",
+            f"the model server reloaded with all that depends on it after {ENDED}; no recovery within 2.3 s",
         ),
         (
             bitten("fallback: no recovery within 2.3 s", reason=""),
-            "lm_studio in its polling fallback; no recovery within 2.3 s",
+            "the model server in its polling fallback; no recovery within 2.3 s",
         ),
         (
             mode(True, "capture", "RuntimeError: x"),
