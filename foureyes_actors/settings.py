@@ -190,6 +190,7 @@ class InferenceSettings(Section):
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.1
     reasoning_effort: Literal["none", "low", "medium", "high"] | None = None  # none: for models that think aloud
     fallback_every: Positive = 3.0  # a frame each so many seconds while the polling fallback is active
+    slow_every: Positive = 3.0  # a frame each so many seconds in the lower rhythm, when the machine is short of CPU
 
 
 class FieldRule(Section):
@@ -259,8 +260,31 @@ class StoreSettings(Section):
         return path
 
 
+class PressureSettings(Section):
+    """When less is asked of the machine (``resource/pressure.py``). Memory in MB of 10**6 bytes, CPU in percent."""
+
+    enabled: bool = True
+    low_memory: Positive = 500.0
+    enough_memory: Positive = 1000.0
+    high_cpu: Annotated[float, Field(gt=0, lt=100)] = 90.0
+    calm_cpu: Annotated[float, Field(gt=0, lt=100)] = 70.0
+    high_for: Annotated[float, Field(ge=0)] = 10.0
+    step_after: Annotated[float, Field(ge=0)] = 30.0
+    calm_for: Positive = 60.0
+
+    @model_validator(mode="after")
+    def _two_marks(self) -> PressureSettings:
+        """One mark for both ways would flap."""
+        if self.calm_cpu >= self.high_cpu:
+            raise ValueError(f"calm_cpu {self.calm_cpu:g} must be less than high_cpu {self.high_cpu:g}")
+        if self.enough_memory <= self.low_memory:
+            raise ValueError(f"enough_memory {self.enough_memory:g} must be more than low_memory {self.low_memory:g}")
+        return self
+
+
 class ResourceSettings(Section):
     every: Positive = 5.0
+    pressure: PressureSettings = PressureSettings()
 
 
 class LogSettings(Section):
@@ -297,6 +321,8 @@ class ModelEntry(BaseModel):
     latency_target_ms: Annotated[int, Field(gt=0)] = 300
     device: Literal["cpu", "gpu", "cuda", "mps"] = "cpu"
     enabled: bool = True
+    # Asked instead when the machine is short of memory or CPU: the smallest first, the next where the server lacks it.
+    alternatives: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
 
 ModelTable = dict[messages.Task, ModelEntry]

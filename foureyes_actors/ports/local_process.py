@@ -13,13 +13,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
 from foureyes_actors.errors import ProcessError
 from foureyes_actors.ports.child_output import ChildOutput
 from foureyes_actors.ports.process import ProcessResult, ProcessUsage
+
+T = TypeVar("T")
 
 MARK = "FOUREYES_CHILD"  # environment: marks a child and all it starts, so that detached ones are found too
 KILL_WAIT = 5.0  # seconds for the system to end a killed process
@@ -135,6 +137,7 @@ class LocalProcesses:
         self._seen: dict[int, psutil.Process] = {}  # psutil measures CPU between two calls on one object
         self._trees: dict[psutil.Process, tuple[float, list[psutil.Process]]] = {}  # when scanned, the descendants
         self._lock = threading.Lock()
+        self._cpu_begun = False
 
     def start(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> LocalChild:
         child = _spawn(command, environment or {}, uuid.uuid4().hex)
@@ -164,8 +167,11 @@ class LocalProcesses:
             self._seen = {p: known for p, known in self._seen.items() if known.is_running()}
             return ProcessUsage(cpu, memory)
 
-    def machine(self) -> tuple[float, int]:
-        return psutil.cpu_percent(None), psutil.virtual_memory().available
+    def machine(self) -> tuple[float | None, int | None]:
+        cpu, memory = _told(lambda: psutil.cpu_percent(None)), _told(lambda: psutil.virtual_memory().available)
+        with self._lock:
+            begun, self._cpu_begun = self._cpu_begun, True
+        return cpu if begun else None, memory  # psutil's first percentage is a 0.0 that means nothing
 
     def listener(self, port: int) -> str | None:
         try:
@@ -201,6 +207,14 @@ class LocalProcesses:
         if known is None or not known.is_running():
             known = self._seen[pid] = psutil.Process(pid)
         return known
+
+
+def _told(read: Callable[[], T]) -> T | None:
+    """None where the system does not tell (a container without /proc/stat, a sensor that psutil has not here)."""
+    try:
+        return read()
+    except (psutil.Error, OSError, NotImplementedError, AttributeError, KeyError, ValueError):
+        return None
 
 
 def _spawn(command: Sequence[str], environment: Mapping[str, str], mark: str) -> LocalChild:

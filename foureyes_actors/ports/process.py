@@ -56,8 +56,9 @@ class ProcessPort(Protocol):
         """None when there is no such process. ``without``: descendants that are left out, with all below them.
         A process whose CPU is asked for twice within a moment gives noise: leave it out of one of the two."""
 
-    def machine(self) -> tuple[float, int]:
-        """CPU percent of the whole machine since the last call, and available memory in bytes."""
+    def machine(self) -> tuple[float | None, int | None]:
+        """CPU percent of the whole machine since the last call, and available memory in bytes. None: not known, as
+        the CPU is at the first call."""
 
     def listener(self, port: int) -> str | None:
         """Who listens on this loopback TCP port, for people ("python (pid 12)", "somebody"); None when nobody."""
