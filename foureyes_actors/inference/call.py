@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from foureyes_actors.inference.cache import CacheKey
 from foureyes_actors.inference.request import RequestTemplate
+from foureyes_actors.inference.routing import Asked
 from foureyes_actors.messages import Analysis, Frame
 
 
@@ -17,6 +18,7 @@ class Call:
 
     frame: Frame
     key: CacheKey
+    tasks: Asked = ()
     cancelled: threading.Event = field(default_factory=threading.Event)
     superseded: threading.Event = field(default_factory=threading.Event)
 
@@ -27,6 +29,7 @@ class Target:
 
     base_url: str
     shape: RequestTemplate
+    tasks: Asked = ()  # what the request asks
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from foureyes_actors.lm_studio.server_state import server_state
 from foureyes_actors.lm_studio.steps import Steps
 from foureyes_actors.messages import (
     GetStatus,
+    ModelsWanted,
     ServerPhase,
     ServerState,
     ServerStateWanted,
@@ -54,6 +55,7 @@ class History:
 
 class LMStudioActor(SupervisedActor):
     """``models``: the wanted ids; ``ocr_models``: those that must be able to read amounts (None: all of them).
+    ``alternatives``: what else may be wanted; ``choices``: what is wanted now instead of ``models``, when not those.
     ``audience`` is told each ServerState; ``bug`` each new fault. ``http`` is this incarnation's own: closed with it.
 
     Everything that waits is done by a worker, so the actor answers at once. It says ``well`` when the models have
@@ -75,6 +77,8 @@ class LMStudioActor(SupervisedActor):
         inference: InferenceSettings | None = None,
         history: History | None = None,
         bug: str = BUG,
+        alternatives: tuple[str, ...] = (),
+        choices: planning.Choices = (),
     ) -> None:
         super().__init__(context)
         self._settings, self._http, self._clock, self._audience = settings, http, clock, audience
@@ -86,8 +90,8 @@ class LMStudioActor(SupervisedActor):
         self._quit = threading.Event()
         self._steps = Steps(
             settings,
-            models=models,
-            ocr_models=models if ocr_models is None else ocr_models,
+            models=(*models, *alternatives),
+            ocr_models=(*models, *alternatives) if ocr_models is None else ocr_models,
             inference=inference or InferenceSettings(),
             http=http,
             processes=processes,
@@ -95,6 +99,7 @@ class LMStudioActor(SupervisedActor):
             clock=clock,
             quit=self._quit,
         )
+        self._choices = choices
         self._worker: Worker | None = None
         self._plan = Plan(Stage.STARTING, 0.0)
         self._told: ServerState | None = None
@@ -104,7 +109,7 @@ class LMStudioActor(SupervisedActor):
     def on_start(self) -> None:
         self._worker = Worker(f"{self.context.name}-worker")
         self.context.every(LOOK_EVERY, LOOK)
-        self._take(begin(self._clock.monotonic(), attached=self._history.attached))
+        self._take(begin(self._clock.monotonic(), attached=self._history.attached, choices=self._choices))
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -115,6 +120,8 @@ class LMStudioActor(SupervisedActor):
                 self._advance(planning.Ticked(self._process.exit_error()))
             case ServerSuspect():
                 self._advance(planning.Suspected())
+            case ModelsWanted():
+                self._advance(planning.Wanted(message.choices, message.make_room))
             case ServerStateWanted(sender=sender):
                 self._teller.tell((sender,), self._state())
             case GetStatus():

@@ -21,12 +21,17 @@ class Do(StrEnum):
     LOAD = "load"
     WARM_UP = "warm_up"
     CHECK = "check"
+    CHOOSE = "choose"  # which of the models that would do the server has
+    UNLOAD = "unload"
+
+
+Choices = tuple[tuple[str, ...], ...]  # groups of wanted ids: of each the first that the server has
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """``attach``: LAUNCH must not start anything. ``model``: the wanted id, for LOAD and WARM_UP; ``known_as``: the
-    id that requests use, for WARM_UP. ``url``: of the server, once it is known."""
+    """``attach``: LAUNCH must not start anything. ``model``: the wanted id, for LOAD, WARM_UP and UNLOAD; ``known_as``:
+    the id that requests use, for WARM_UP and UNLOAD. ``url``: of the server, once it is known."""
 
     do: Do
     round: int
@@ -34,6 +39,7 @@ class Command:
     attach: bool = False
     model: str = ""
     known_as: str = ""
+    choices: Choices = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +95,26 @@ class Warm:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """Result of CHOOSE. ``lacking``: what would have been better, and the server has not."""
+
+    models: tuple[str, ...]
+    lacking: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unloaded:
+    """Result of UNLOAD."""
+
+
+@dataclass(frozen=True, slots=True)
 class Healthy:
     """Result of CHECK. ``resident``: the wanted models that are loaded."""
 
     resident: tuple[str, ...]
 
 
-Result = Found | Launched | Alive | NotYet | Loaded | Warm | Healthy | Exception
+Result = Found | Launched | Alive | NotYet | Loaded | Warm | Healthy | Chosen | Unloaded | Exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +135,15 @@ class Suspected:
     """Somebody could not reach the server."""
 
 
-PlanEvent = Finished | Ticked | Suspected
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Other models are wanted from now on. ``make_room``: the others go first."""
+
+    choices: Choices
+    make_room: bool
+
+
+PlanEvent = Finished | Ticked | Suspected | Wanted
 
 
 # --- state ---
@@ -143,6 +170,11 @@ class Plan:
     reason: str = ""
     failing_since: float | None = None  # when it was ready last, or the first failure
     keep: bool = False  # failed: the server itself is well, and is not started anew
+    choices: Choices = ()  # wanted instead of the rules' models; empty: those
+    make_room: bool = False  # what is not wanted goes first
+    chosen: tuple[str, ...] = ()  # of ``choices``, once the server's list has been seen
+    unsettled: bool = False  # that is still to be done
+    retiring: tuple[tuple[str, str], ...] = ()  # to be unloaded: wanted id, id for requests
 
     @property
     def unwell(self) -> bool:

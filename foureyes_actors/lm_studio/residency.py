@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from foureyes_actors.errors import LMStudioError, ModelLoadFailed, ServerFault, ServerRefused
 from foureyes_actors.inference.reply import same_model
@@ -13,8 +13,11 @@ from foureyes_actors.lm_studio.dialects import (
     known_models,
     list_models,
     load_model,
+    unload_model,
 )
 from foureyes_actors.ports.http import HttpPort
+
+UNLOAD_TRIES = 3
 
 
 def ensure_loaded(http: HttpPort, server: Server, model: str, seconds: float) -> str:
@@ -55,6 +58,27 @@ def resident(http: HttpPort, server: Server, models: Sequence[str]) -> tuple[str
     listed = list_models(http, server).models
     rows = ((model, find(listed, model)) for model in models)
     return tuple(model for model, row in rows if row is not None and row.instances != ())
+
+
+def on_disk(http: HttpPort, server: Server, models: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``models`` that the server lists, loaded or not."""
+    listed = list_models(http, server).models
+    return tuple(model for model in models if find(listed, model) is not None)
+
+
+def ensure_unloaded(http: HttpPort, server: Server, model: str, rest: Callable[[], None]) -> None:
+    """No instance of it is left. Each look comes after a ``rest``: a request on its way is let in first, and one that
+    came too late has loaded the model anew. Nothing is done at a server that has no route for it. Raises LMStudioError
+    when it stays, and what ``dialects`` raises."""
+    for _ in range(UNLOAD_TRIES):
+        rest()
+        listed = list_models(http, server)
+        row = find(listed.models, model)
+        if listed.route not in LOADING_LISTS or row is None or not row.instances:
+            return
+        for instance in row.instances:
+            unload_model(http, server, instance)
+    raise LMStudioError(f"{model} is loaded again each time it is unloaded: does somebody else ask it?")
 
 
 def find(models: Sequence[ListedModel], wanted: str) -> ListedModel | None:

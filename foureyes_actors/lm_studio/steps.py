@@ -19,7 +19,8 @@ from foureyes_actors.lm_studio import plan
 from foureyes_actors.lm_studio.dialects import DIALECTS, Server, check_alive, server_at
 from foureyes_actors.lm_studio.plan import Command, Do
 from foureyes_actors.lm_studio.process import ServerProcess, known_url, launch_for
-from foureyes_actors.lm_studio.residency import ensure_loaded, resident
+from foureyes_actors.lm_studio.residency import ensure_loaded, ensure_unloaded, on_disk, resident
+from foureyes_actors.lm_studio.settling import choose
 from foureyes_actors.lm_studio.warmup import warm_up
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.clock import Clock
@@ -68,6 +69,15 @@ class Steps:
                 server = self._server(command.url)
                 check_alive(self._http, server)
                 return plan.Healthy(resident(self._http, server, self._models))
+            case Do.CHOOSE:
+                return choose(command.choices, on_disk(self._http, self._server(command.url), self._models))
+            case Do.UNLOAD:
+                if self._settings.manage:
+                    ensure_unloaded(self._http, self._server(command.url), command.model, self._rest)
+                return plan.Unloaded()
+
+    def _rest(self) -> None:
+        self._clock.wait(self._quit, PAUSE)
 
     def _server(self, url: str) -> Server:
         return server_at(url, self._dialect, self._settings.api_token.get_secret_value())
