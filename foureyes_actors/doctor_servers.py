@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from foureyes_actors.doctor_parts import PATIENCE, Patient, Unfit
 from foureyes_actors.errors import ConfigurationError, ConnectFailed, MissingExtraError, ServerRefused
 from foureyes_actors.inference.request import server_root
+from foureyes_actors.inference.routing import routing_of
 from foureyes_actors.lm_studio.process import LM_STUDIO_URL, find_lms
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.http import HttpReply, HttpRequest
@@ -81,7 +82,9 @@ def _models(patient: Patient, url: str) -> str:
     if lacking:
         gets = " && ".join(f"lms get {model}" for model in lacking)
         raise Unfit(f"running at {url}, without the model {', '.join(lacking)}", f"download it: {gets}")
-    return f"has {', '.join(wanted)}"
+    smaller = [model for model in routing_of(wanted).alternatives if model.lower() not in rows]
+    lacks = f"; not the smaller {', '.join(smaller)} (lms get {smaller[0]})" if smaller else ""
+    return f"has {', '.join(wanted)}{lacks}"
 
 
 def _model_count(patient: Patient, url: str) -> str:

@@ -41,9 +41,14 @@ class LocalMachine:
         return MachineParts(psutil.cpu_count(), memory, names, self._note or "")
 
     def gpus(self) -> tuple[GpuUsage, ...] | None:
-        nvml = self._opened()
-        if nvml is None:
+        try:
+            nvml = self._opened()
+            return None if nvml is None else self._look_at_all(nvml)
+        except Exception as error:  # a binding that does not fit its driver may raise anything: GPUs are an extra
+            self._nvml, self._note = None, f"GPUs are not known: {type(error).__name__}: {error}"
             return None
+
+    def _look_at_all(self, nvml: Any) -> tuple[GpuUsage, ...] | None:
         try:
             count = min(nvml.nvmlDeviceGetCount(), MAX_GPUS)
         except nvml.NVMLError:

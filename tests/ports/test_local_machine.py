@@ -71,6 +71,13 @@ def test_a_driver_that_is_lost_is_opened_anew() -> None:
     assert (nvml.inits, nvml.open) == (2, 1)
 
 
+def test_a_binding_that_does_not_fit_is_given_up_and_harms_nobody() -> None:
+    it, nvml = machine(Card("x"))
+    nvml.nvmlDeviceGetCount = lambda: nvml.nvmlDeviceGetCount_v9()  # type: ignore[attr-defined,method-assign]
+    assert it.gpus() is None and it.gpus() is None
+    assert "AttributeError" in it.parts().gpu_note and nvml.inits == 1
+
+
 def test_cores_and_memory_are_this_machines() -> None:
     parts = LocalMachine(lambda: NVMLDouble()).parts()
     assert parts.cores == os.cpu_count()
