@@ -115,6 +115,15 @@ def test_the_one_that_is_to_become_ready_keeps_the_newest_frame(on: Any) -> None
     assert (large.read, small.read) == ([], [2])
 
 
+def test_a_frame_that_waits_at_a_model_that_is_not_asked_any_more_waits_no_longer(on: Any) -> None:
+    """Else the run would wait for it at its end."""
+    large = on(LARGE)
+    large.give(ServerState(ServerPhase.LOADING), frame(1))
+    assert large.status["pending"]
+    large.give(PressureChanged(SMALLER))
+    assert not large.status["pending"]
+
+
 def test_an_answer_that_is_on_its_way_is_told_but_a_failed_call_is_not_tried_again(on: Any) -> None:
     gate = Gate(good(LARGE))
     large = on(LARGE, gate)
