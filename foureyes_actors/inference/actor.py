@@ -266,16 +266,21 @@ class InferenceActor(SupervisedActor):
         if self._duty.follow_server(state):
             self._paused = False
             self._let_go()
+        self._leave_to_others()
 
     def _follow_pressure(self, level: PressureLevel) -> None:
         if self._duty.follow_pressure(level):
             self._let_go()
+        self._leave_to_others()
 
     def _let_go(self) -> None:
         """The call in flight is for a server, or for tasks, that are no longer the ones: an answer that is on its way
-        is as good as any, but it is not asked for again. A frame that only waits is read by whoever is asked now."""
+        is as good as any, but it is not asked for again."""
         if self._call is not None:
             self._call.cancelled.set()
+
+    def _leave_to_others(self) -> None:
+        """A frame that only waits is not kept for a model that is not asked any more."""
         if not self._duty.asked:
             self._pending = None
 
