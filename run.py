@@ -22,7 +22,7 @@ import platform
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, NoReturn, TextIO
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -36,8 +36,9 @@ from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.local_process import kill
 from foureyes_actors.ports.patient_stream import PatientStream
+from foureyes_actors.redacted_log import log_to
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import find_settings, load_settings
+from foureyes_actors.settings_file import find_settings, load_settings, secrets_of
 
 OUTPUT_WITHIN = 1.0  # seconds for what is still to be printed at the end
 
@@ -68,7 +69,7 @@ def run(
         _refuse(error)
     request = headless.Request(frames, seconds, str(path) if path else "built-in defaults")
     out, log = PatientStream(sys.stdout, "standard output"), PatientStream(sys.stderr, "standard error")
-    _log_to(log, settings)
+    log_to(log, settings.log.level, secrets_of(settings))
     program = headless.Headless(
         settings,
         models,
@@ -89,7 +90,7 @@ def run(
 def doctor(context: typer.Context, config: ConfigOption = None) -> None:
     """Tell which parts are found: OBS, LM Studio, MongoDB, the embedded ones, the store's folder."""
     settings, _ = _settings(config or context.obj)
-    _log_to(sys.stderr, settings)
+    log_to(sys.stderr, settings.log.level, secrets_of(settings))
     findings = doctor_module.examine(settings, wiring.real_world(settings))
     print(doctor_module.render(findings))
     raise typer.Exit(doctor_module.verdict(findings))
@@ -103,7 +104,7 @@ def models(
 ) -> None:
     """Tell what the model server has, what is wanted, what is in its memory, and what takes pictures."""
     settings, path = _settings(config or context.obj)
-    _log_to(sys.stderr, settings)
+    log_to(sys.stderr, settings.log.level, secrets_of(settings))
     try:
         found = model_survey.survey(settings, wiring.real_world(settings), beside=path.parent if path else None)
     except ConfigurationError as error:
@@ -161,12 +162,6 @@ def _settings(config: Path | None) -> tuple[Settings, Path | None]:
 
 def _say(line: str) -> None:
     print(f"{line} ...", file=sys.stderr, flush=True)
-
-
-def _log_to(stream: TextIO | PatientStream, settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log.level, stream=stream, format="[%(asctime)s] %(name)-28s %(levelname)-8s: %(message)s"
-    )
 
 
 def _refuse(error: ConfigurationError) -> NoReturn:
