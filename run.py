@@ -13,8 +13,16 @@ def _interrupted(_number: int, _frame: object) -> None:
     os._exit(INTERRUPTED)
 
 
+def _ended(_number: int, _frame: object) -> None:
+    """Asked to end before a run has begun."""
+    os._exit(0)
+
+
 if __name__ == "__main__":  # before the imports, which take a second
     signal.signal(signal.SIGINT, _interrupted)
+    signal.signal(signal.SIGTERM, _ended)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish stands
+        signal.signal(signal.SIGHUP, _ended)
 
 import json
 import logging
@@ -31,7 +39,7 @@ from foureyes_actors import headless, model_survey, wiring
 from foureyes_actors.bench.measure import Bench
 from foureyes_actors.bench.targets import document, exit_code, judge, table
 from foureyes_actors.defence import Defence
-from foureyes_actors.errors import ConfigurationError
+from foureyes_actors.errors import ConfigurationError, SettingsError
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.local_process import kill
@@ -76,7 +84,7 @@ def run(
         wiring.real_world(settings),
         request,
         out.line,
-        reread=lambda: load_settings(path, os.environ, LocalFiles()),
+        reread=lambda: _reread(path),
         defence=Defence(settings.data_dir),
     )
     with headless.signals(program.ending):
@@ -162,6 +170,13 @@ def _settings(config: Path | None) -> tuple[Settings, Path | None]:
 
 def _say(line: str) -> None:
     print(f"{line} ...", file=sys.stderr, flush=True)
+
+
+def _reread(path: Path | None) -> Settings:
+    """While a run goes on. Raises SettingsError: a pipe was read once, and would be waited for now."""
+    if path is not None and path.exists() and not path.is_file():
+        raise SettingsError([f"{path}: is no regular file, so it is not read again"])
+    return load_settings(path, os.environ, LocalFiles())
 
 
 def _refuse(error: ConfigurationError) -> NoReturn:

@@ -294,12 +294,13 @@ def _check_failed(plan: Plan, error: Exception, now: float, rules: Rules) -> Ste
 def _fail(plan: Plan, error: Exception, now: float, rules: Rules, *, calm: bool = False) -> Step:
     """All from the beginning: by a new start of server and actor, which is the supervisor's to decide, unless that
     cannot help. What only a person can change, and what is not the server's fault (``calm``), is tried again slowly; a
-    server that is not ours to start gets the time of a start to come back by itself."""
+    server that is not ours to start gets the time of a start to come back by itself, a stranger on its port to leave.
+    After that the system has to go on without it."""
     since = now if plan.failing_since is None else plan.failing_since
-    foreign = plan.attached and not rules.restart_foreign
+    foreign = (plan.attached and not rules.restart_foreign) or isinstance(error, PortTaken)
     theirs = (foreign or not rules.manage) and now - since < rules.start_timeout
     due = math.inf
-    if calm or isinstance(error, ConfigurationError | PortTaken):
+    if calm or isinstance(error, ConfigurationError):
         due = now + SLOW_RETRY
     elif theirs:
         due = now + CHECK_AGAIN

@@ -191,7 +191,8 @@ class Steps:
                 later = isinstance(error, ServerFault) and error.status == NOT_YET
                 if later and self._clock.monotonic() < until and not self._clock.wait(self._quit, PAUSE):
                     continue
-                raise PortTaken(f"{url} is held by {self._holder(url)}: {error}") from error
+                advice = "end it, or set model_server.base_url to another port"
+                raise PortTaken(f"{url} is held by {self._holder(url)} ({error}): {advice}") from error
             return True
 
     def _holder(self, url: str) -> str:
