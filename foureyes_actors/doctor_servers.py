@@ -16,6 +16,7 @@ from foureyes_actors.errors import (
     TransportError,
 )
 from foureyes_actors.inference.request import server_root
+from foureyes_actors.inference.routing import routing_of
 from foureyes_actors.lm_studio.dialect import server_at
 from foureyes_actors.lm_studio.dialects import DIALECTS
 from foureyes_actors.lm_studio.lms import find_lms
@@ -96,7 +97,9 @@ def _models(patient: Patient, url: str) -> str:
     if lacking:
         gets = " && ".join(f"lms get {model}" for model in lacking)
         raise Unfit(f"running at {url}, without the model {', '.join(lacking)}", f"download it: {gets}")
-    return f"has {', '.join(wanted)}"
+    smaller = [model for model in routing_of(wanted).alternatives if model.lower() not in rows]
+    lacks = f"; not the smaller {', '.join(smaller)} (lms get {smaller[0]})" if smaller else ""
+    return f"has {', '.join(wanted)}{lacks}"
 
 
 def _model_count(patient: Patient, url: str) -> str:

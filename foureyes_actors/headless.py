@@ -98,7 +98,7 @@ class Headless:
         self.config = wiring.Config(settings, reread)
         self._heads, self._defence = heads, defence
         self.ending = Ending(threading.Event(), threading.Event(), threading.Event())
-        self._frame_actors = {"readings", *map(wiring.inference_name, models)}
+        self._frame_actors = {"readings", *map(wiring.inference_name, models), *wiring.askers(models)}
         self.run_id = f"{world.clock.utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
         self.tree = Tree(
             schedule=Schedule(world.clock.monotonic), monotonic=world.clock.monotonic, random=random.random
@@ -109,7 +109,8 @@ class Headless:
             directory=self.tree.directory,
             clock=world.clock,
             fatal=self._fatal,
-            fallback_audience=sorted(self._frame_actors),
+            # readings first: what is read without the server must not reach it before it knows of the fallback
+            fallback_audience=sorted(self._frame_actors, key=lambda name: (name != "readings", name)),
         )
 
     def run(self) -> int:

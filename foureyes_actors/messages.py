@@ -308,6 +308,7 @@ class EventKind(StrEnum):
     STREAM_CHANGED = "stream_changed"
     SERVER_CHANGED = "server_changed"
     STORE_CHANGED = "store_changed"  # it went away, or is back
+    PRESSURE_CHANGED = "pressure_changed"  # less is asked of the machine, or again more
     HEAD_BITTEN = "head_bitten"
     MODE_CHANGED = "mode_changed"  # a part's polling fallback begins or ends
     CONFIGURATION_KEPT = "configuration_kept"  # it was to be read again, and is broken
@@ -328,23 +329,65 @@ class Event:
     reason: str = ""
     frame: FrameRef | None = None
     seconds: float | None = None  # how long it took, where that is part of the news
+    figures: Mapping[str, float | None] = field(default_factory=lambda: EMPTY)  # what it was decided by; None: unknown
 
 
 # --- upkeep ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
+class GpuUsage:
+    """Memory in bytes; ``load`` in percent. None: the GPU does not tell."""
+
+    name: str
+    memory: int | None
+    free_memory: int | None
+    load: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceSample:
-    """CPU in percent of one core (this process, server) or of the machine; memory in bytes."""
+    """CPU in percent of one core (this process, server) or of the machine; memory in bytes. None: not known, which is
+    never the same as zero. ``gpus`` None: nobody can tell here; empty: there are none."""
 
     conflation_key: ClassVar[str] = "resource_sample"
     at: datetime
-    machine_cpu: float
-    available_memory: int
-    own_cpu: float
-    own_memory: int
+    machine_cpu: float | None
+    available_memory: int | None
+    own_cpu: float | None
+    own_memory: int | None
     server_cpu: float | None
     server_memory: int | None
+    gpus: tuple[GpuUsage, ...] | None = None
+
+
+class PressureLevel(StrEnum):
+    """What is asked of the machine, from the most to the least."""
+
+    NORMAL = "normal"
+    SMALLER = "smaller models"
+    SLOWER = "lower rhythm"  # and smaller models, where there are any
+
+
+@dataclass(frozen=True, slots=True)
+class PressureChanged:
+    """The ResourceActor's word to those who ask models, and to those who wait for their answers. ``figures``: what it
+    was decided by: ``cpu_percent``, ``free_memory_mb``; None: not known."""
+
+    conflation_key: ClassVar[str] = "pressure"
+    level: PressureLevel
+    reason: str = ""
+    figures: Mapping[str, float | None] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsWanted:
+    """For the LMStudioActor: these models are to be loaded, and no other one of FourEyes's. ``choices``: of each group
+    the first one that the server has. ``make_room``: the others are unloaded before one is loaded, not after."""
+
+    conflation_key: ClassVar[str] = "models_wanted"
+    choices: tuple[tuple[str, ...], ...]
+    make_room: bool
 
 
 @dataclass(frozen=True, slots=True)

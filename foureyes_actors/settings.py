@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from foureyes_actors import messages
+from foureyes_actors.settings_pressure import PressureSettings
+from foureyes_actors.settings_section import Positive, Section
 
-Positive = Annotated[float, Field(gt=0)]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 PixelSide = Annotated[int, Field(ge=8, le=4096)]  # OBS's own limits for a screenshot
 CABINET_THEMES = (  # those of capture.cabinet, which draws and so is not imported here; a test compares them
@@ -50,13 +51,6 @@ ServerKind = Literal[
 NO_DEFAULT_ADDRESS = ("auto", "simple", "openai")
 NOT_IN_DATABASE = ' $./:*<>?|"\\\0'  # what MongoDB refuses in a database's name, on one system or another
 LONGEST_DATABASE = 63  # bytes
-
-
-class Section(BaseModel):
-    """A part of the file: unknown keys are errors, values do not change after loading, numbers are finite. pydantic's
-    own error texts are without the input, which can be a secret of the wrong type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class CabinetSettings(Section):
@@ -217,6 +211,7 @@ class InferenceSettings(Section):
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.1
     reasoning_effort: Literal["none", "low", "medium", "high"] | None = None  # none: for models that think aloud
     fallback_every: Positive = 3.0  # a frame each so many seconds while the polling fallback is active
+    slow_every: Positive = 3.0  # a frame each so many seconds in the lower rhythm, when the machine is short of CPU
 
 
 class FieldRule(Section):
@@ -288,6 +283,7 @@ class StoreSettings(Section):
 
 class ResourceSettings(Section):
     every: Positive = 5.0
+    pressure: PressureSettings = PressureSettings()
 
 
 class LogSettings(Section):
@@ -324,6 +320,8 @@ class ModelEntry(BaseModel):
     latency_target_ms: Annotated[int, Field(gt=0)] = 300
     device: Literal["cpu", "gpu", "cuda", "mps"] = "cpu"
     enabled: bool = True
+    # Asked instead when the machine is short of memory or CPU: the smallest first, the next where the server lacks it.
+    alternatives: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
 
 ModelTable = dict[messages.Task, ModelEntry]

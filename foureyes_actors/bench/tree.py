@@ -15,6 +15,7 @@ from foureyes_actors import wiring
 from foureyes_actors.bench.session import RATE
 from foureyes_actors.errors import ConfigurationError, FourEyesError
 from foureyes_actors.inference.in_process import SharedEngine
+from foureyes_actors.inference.routing import routing_of
 from foureyes_actors.messages import (
     Analysis,
     AnalysisFailed,
@@ -24,6 +25,7 @@ from foureyes_actors.messages import (
     ServerState,
     SourceExhausted,
 )
+from foureyes_actors.resource.actor import Standing
 from foureyes_actors.settings import Settings
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.cerberus import Cerberus, Root, start_root
@@ -66,7 +68,7 @@ class LiveTree:
         pictures = {"kind": "pictures", "rate": RATE, "pictures": {"path": str(session)}}
         self._config = wiring.Config(Settings.model_validate({"source": pictures}))
         self._models, self._world, self._tree = models, world, Tree(monotonic=world.clock.monotonic)
-        self._askers = tuple(wiring.inference_name(model) for model in models)
+        self._askers = wiring.askers(models)
         self._heard: Heard = queue.Queue()
         self._pid: int | None = None
         self._last_fault = ""
@@ -105,11 +107,11 @@ class LiveTree:
 
     def _start(self) -> Root:
         heard, monotonic, config, world = self._heard, self._world.clock.monotonic, self._config, self._world
-        engine = SharedEngine()
+        engine, routing, standing = SharedEngine(), routing_of(self._models), Standing()
         children = [
             *(ChildSpec(name, lambda context: _Listener(context, heard, monotonic)) for name in LISTENERS),
-            wiring.lm_studio(config, self._models, world, audience=("console", "capture", *self._askers)),
-            *(wiring.inference(config, model, tasks, world, engine) for model, tasks in self._models.items()),
+            wiring.lm_studio(config, routing, standing, world, audience=("console", "capture", *self._askers)),
+            *(wiring.inference(config, model, routing, standing, world, engine) for model in routing.models),
             wiring.capture(config, world, targets=self._askers, wait_for=wiring.LM_STUDIO),
         ]
         listeners = Listeners(fatal=lambda child, error: heard.put((monotonic(), error)))

@@ -102,6 +102,16 @@ def part_name(actor: str) -> str:
     return "the model server" if actor == MODEL_SERVER else one_line(actor, MAX_TEXT)
 
 
+def pressure_line(event: Event) -> str:
+    """Less is asked of the machine, or again more. The reason has the figures."""
+    after = one_line(event.after or "-", MAX_TEXT)
+    what = "this machine is well again: back to normal" if event.after == NORMAL else f"going over to {after}"
+    was = (
+        "" if event.before in (None, NORMAL) or event.after == NORMAL else f" (from {one_line(event.before, MAX_TEXT)})"
+    )
+    return f"{stamp(event.at)}  * {what}{was}: {one_line(event.reason, MAX_REASON)}"
+
+
 def head_line(event: Event) -> str:
     """What a head did about a failed part, and how it went."""
     head, _, outcome = (event.after or "").partition(": ")
@@ -122,6 +132,8 @@ def event_line(event: Event, fallback: str = "") -> str:
             return store_line(event)
         case EventKind.MODE_CHANGED:
             return mode_line(event, fallback)
+        case EventKind.PRESSURE_CHANGED:
+            return pressure_line(event)
         case EventKind.HEAD_BITTEN:
             return head_line(event)
     change = f"{one_line(event.before or '-', MAX_TEXT)} -> {one_line(event.after or '-', MAX_TEXT)}"

@@ -20,11 +20,12 @@ _NONE: Status = {}
 def summary_lines(statuses: Mapping[str, Status]) -> list[str]:
     """One line for each part, its name first."""
     models = [(name, status) for name, status in statuses.items() if name.startswith(INFERENCE)]
+    used = [(name, status) for name, status in models if status.get("asked", True) or status.get("answered")]
     parts = [
         ("frames", _frames(statuses, [status for _, status in models])),
         ("rate", _rate(statuses.get("capture", _NONE))),
         ("values", _values(statuses.get("readings", _NONE))),
-        *(("model", _model(name.removeprefix(INFERENCE), status)) for name, status in models),
+        *(("model", _model(name.removeprefix(INFERENCE), status)) for name, status in used),
         ("model server", _server(statuses.get("lm_studio", _NONE))),
         ("store", _store(statuses.get("recorder", _NONE))),
         ("faults", _faults(statuses.get("bug", _NONE))),

@@ -8,12 +8,16 @@ from typing import Any
 
 from foureyes_actors.errors import AnswerContractError, ServerFault, ServerRefused
 from foureyes_actors.inference.cache import AnalysisCache, CacheKey
-from foureyes_actors.inference.call import AttemptFailed, Call, Counts, Finished, Resume, Retrying, Target, target_of
+from foureyes_actors.inference.call import AttemptFailed, Call, Counts, Finished, Resume, Retrying, Target
 from foureyes_actors.inference.client import analyse, backoff
-from foureyes_actors.inference.fallback import Due, Fallback, ReadAlone, unavailable
+from foureyes_actors.inference.duty import Duty
+from foureyes_actors.inference.fallback import Fallback, ReadAlone, unavailable
 from foureyes_actors.inference.in_process import OpenReader
+from foureyes_actors.inference.pace import Due, Pace
 from foureyes_actors.inference.request import RequestTemplate
-from foureyes_actors.inference.server_faults import is_retryable, reason_of, suspected_class
+from foureyes_actors.inference.routing import Asked, Routing
+from foureyes_actors.inference.server_faults import is_retryable, reason_of
+from foureyes_actors.inference.suspicion import Suspicion
 from foureyes_actors.messages import (
     Analysis,
     AnalysisFailed,
@@ -24,14 +28,14 @@ from foureyes_actors.messages import (
     GetStatus,
     ModelAtRest,
     PictureAsked,
+    PressureChanged,
+    PressureLevel,
     ServerState,
     ServerStateWanted,
-    ServerSuspect,
-    Task,
 )
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.http import HttpPort
-from foureyes_actors.settings import InferenceSettings, ModelEntry
+from foureyes_actors.settings import InferenceSettings
 from foureyes_actors.telling import Teller
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.worker import Worker
@@ -46,6 +50,10 @@ class InferenceActor(SupervisedActor):
     follows a screen over several frames (the embedded one does), so it is told the frame's source, and the picture
     before is part of what makes two questions the same.
 
+    ``tasks``: what this model may be asked. ``routing`` says which of them it is asked in a situation (None: always
+    all of them); a frame that comes while there are none is somebody else's. ``level``: how much may be asked of the
+    machine now; in the lower rhythm a frame is taken each ``settings.slow_every`` seconds.
+
     ``open_reader``: who reads while the polling fallback is active, a frame each ``settings.fallback_every`` seconds;
     the server is not asked then. ``degraded``: the fallback is active already.
     """
@@ -55,7 +63,7 @@ class InferenceActor(SupervisedActor):
         context: ActorContext,
         *,
         model: str,
-        tasks: tuple[tuple[Task, ModelEntry], ...],
+        tasks: Asked,
         settings: InferenceSettings,
         http: HttpPort,
         clock: Clock,
@@ -66,9 +74,11 @@ class InferenceActor(SupervisedActor):
         session: bool = False,
         open_reader: OpenReader = unavailable,
         degraded: bool = False,
+        routing: Routing | None = None,
+        level: PressureLevel = PressureLevel.NORMAL,
     ) -> None:
         super().__init__(context)
-        self._model, self._tasks, self._settings = model, tasks, settings
+        self._model, self._settings = model, settings
         self._http, self._clock, self._random, self._token = http, clock, random, token
         self._audience, self._server_name, self._session = audience, server, session
         self._teller = Teller(context, clock)
@@ -76,15 +86,14 @@ class InferenceActor(SupervisedActor):
         self._counts = Counts()
         self._fallback = Fallback(context, open_reader=open_reader, every=settings.fallback_every, clock=clock)
         self._degraded_at_start = degraded
+        self._pace = Pace(context, "lower rhythm", every=settings.slow_every, clock=clock)
+        self._duty = Duty(model, tasks, settings, session=session, routing=routing, level=level)
         self._worker: Worker | None = None
-        self._server: ServerState | None = None
-        self._target: Target | None = None
         self._pending: Frame | None = None
         self._call: Call | None = None
         self._before = ""  # digest of the picture that was asked about last
         self._failed_in_a_row = 0
-        self._failed_attempts = 0  # in a row
-        self._suspected: BaseException | None = None  # the error that was told last
+        self._suspicion = Suspicion(model, attempts=settings.attempts)
         self._pauses = 0
         self._paused = False
         self._rested = False  # and LMStudioActor knows it
@@ -115,8 +124,11 @@ class InferenceActor(SupervisedActor):
                 self._follow_fallback(active)
             case ReadAlone():
                 self._read_alone(message)
+            case PressureChanged(level=level):
+                self._follow_pressure(level)
             case Due():
-                self._fallback.awake()
+                self._fallback.awake(message)
+                self._pace.awake(message)
             case Finished():
                 self._finished(message.call, message.outcome)
             case AttemptFailed(error=error):
@@ -137,8 +149,10 @@ class InferenceActor(SupervisedActor):
 
     def _take(self, frame: Frame) -> None:
         self._counts.frames += 1
+        if not self._duty.asked:
+            return
         self._counts.replaced += self._pending is not None
-        self._counts.waited += self._target is None and not self._fallback.active
+        self._counts.waited += self._duty.target is None and not self._fallback.active
         self._pending = frame
         if self._call is not None:
             self._call.superseded.set()
@@ -148,18 +162,21 @@ class InferenceActor(SupervisedActor):
             if self._pending is not None and self._fallback.take(self._pending):
                 self._pending = None
             return
-        if self._pending is None or self._call is not None or self._target is None or self._paused:
+        if self._pending is None or self._call is not None or self._duty.target is None or self._paused:
             return
-        if self._to_rest():
+        if self._duty.to_rest:
             return
+        if self._duty.level is PressureLevel.SLOWER and not self._pace.may_begin():
+            return
+        self._pace.begun()
         frame, self._pending = self._pending, None
-        key = self._key(frame, self._target.shape)
+        key = self._key(frame, self._duty.target.shape)
         self._before = frame.ref.digest
         known = self._cache.get(key)
         if known is not None:
             self._teller.tell(self._audience, replace(known, frame=frame.ref, latency=0.0, cached=True))
             return
-        self._ask(Call(frame, key), self._target)
+        self._ask(Call(frame, key, self._duty.target.tasks), self._duty.target)
 
     def _key(self, frame: Frame, shape: RequestTemplate) -> CacheKey:
         before = (frame.ref.source, self._before) if self._session else ()
@@ -185,7 +202,7 @@ class InferenceActor(SupervisedActor):
         return analyse(
             call.frame,
             model=target.shape.model,
-            tasks=self._tasks,
+            tasks=target.tasks,
             http=self._http,
             clock=self._clock,
             random=self._random,
@@ -212,11 +229,12 @@ class InferenceActor(SupervisedActor):
         if isinstance(outcome, Exception):
             if not call.cancelled.is_set():  # else it is about the server that was
                 self._suspect(outcome)
-            self._suspected = None  # its traceback holds the picture
-            self._failed(call.frame, outcome)
+            self._suspicion.forget_error()
+            self._failed(call.frame, call.tasks, outcome)
             return
-        self._failed_in_a_row = self._failed_attempts = 0
-        self._suspected = None
+        self._failed_in_a_row = 0
+        self._suspicion.end_row()
+        self._suspicion.forget_error()
         self._counts.answered += 1
         self._counts.latency += outcome.latency
         analysis = replace(outcome, model=self._model)  # by its name in the model table
@@ -232,24 +250,18 @@ class InferenceActor(SupervisedActor):
         error = AnswerContractError("; ".join(failure.reason for failure in analysis.failures))
         self._teller.fault(error, self._facts(analysis.frame))
 
-    def _failed(self, frame: Frame, error: Exception) -> None:
+    def _failed(self, frame: Frame, asked: Asked, error: Exception) -> None:
         kind, reason = type(error).__name__, reason_of(error)
         self._counts.failures[kind] += 1
         self._failed_in_a_row += 1
-        tasks = tuple(task for task, _ in self._tasks)
+        tasks = tuple(task for task, _ in asked)
         self._pause(error)
         self._teller.tell(self._audience, AnalysisFailed(frame.ref, self._model, tasks, kind, reason))
         self._teller.fault(error, self._facts(frame.ref))
 
     def _suspect(self, error: BaseException) -> None:
-        """Once for each failed request: a call that is given up early ends with an error that was told before."""
-        if error is self._suspected:
-            return
-        self._suspected = error
-        self._failed_attempts += 1
-        suspected = suspected_class(error, self._failed_attempts, self._settings.attempts)
-        if suspected is not None:
-            self._teller.tell((self._server_name,), ServerSuspect(reason_of(error), self._model, suspected))
+        for suspect in self._suspicion.about(error):
+            self._teller.tell((self._server_name,), suspect)
 
     def _pause(self, error: Exception) -> None:
         """A server that refuses is asked again after a while, not with every frame. What is tried again has waited
@@ -263,24 +275,30 @@ class InferenceActor(SupervisedActor):
     # --- the server ---
 
     def _follow_server(self, state: ServerState) -> None:
-        self._server = state
-        before, self._target = (
-            self._target,
-            target_of(state, self._model, self._tasks, self._settings, session=self._session),
-        )
-        if self._target == before:
-            return
-        self._paused = False
-        self._failed_attempts = 0
-        if self._call is not None:
-            self._call.cancelled.set()  # it waits for a server that is no longer the one
+        if self._duty.follow_server(state):
+            self._paused = False
+            self._suspicion.end_row()
+            self._let_go()
+        self._leave_to_others()
 
-    def _to_rest(self) -> bool:
-        """A planned reload of the model is due: nothing is begun until it is over."""
-        return self._server is not None and self._model in self._server.resting
+    def _follow_pressure(self, level: PressureLevel) -> None:
+        if self._duty.follow_pressure(level):
+            self._let_go()
+        self._leave_to_others()
+
+    def _let_go(self) -> None:
+        """The call in flight is for a server, or for tasks, that are no longer the ones: an answer that is on its way
+        is as good as any, but it is not asked for again."""
+        if self._call is not None:
+            self._call.cancelled.set()
+
+    def _leave_to_others(self) -> None:
+        """A frame that only waits is not kept for a model that is not asked any more."""
+        if not self._duty.asked:
+            self._pending = None
 
     def _tell_rest(self) -> None:
-        resting = self._to_rest() and self._call is None
+        resting = self._duty.to_rest and self._call is None
         if resting and not self._rested:
             self._teller.tell((self._server_name,), ModelAtRest(self._model))
         self._rested = resting
@@ -295,53 +313,35 @@ class InferenceActor(SupervisedActor):
             self._failed_in_a_row = 0
             return
         self._fallback.begin()
-        if self._call is not None:
-            self._call.cancelled.set()  # it waits for a server that is gone
+        self._let_go()
 
     def _read_alone(self, read: ReadAlone) -> None:
         """One that was begun before the fallback ended, or by a dead incarnation, is as good an answer as any."""
         self._fallback.finished(read)
         if isinstance(read.outcome, Exception):
-            self._failed(read.frame, read.outcome)
+            self._failed(read.frame, self._duty.asked, read.outcome)
             return
         self._counts.read_alone += 1
-        analysis = replace(read.outcome, model=self._model, degraded=True)
+        analysis = self._duty.only_asked(replace(read.outcome, model=self._model, degraded=True))
         self._teller.tell(self._audience, analysis)
         self._report_failed_tasks(analysis)
 
     # --- for people ---
 
     def _facts(self, frame: FrameRef) -> dict[str, str]:
-        return {
-            "model": self._model,
-            "tasks": ", ".join(task for task, _ in self._tasks),
-            "frame": f"{frame.source} #{frame.sequence}",
-            "digest": frame.digest,
-            "failed in a row": str(self._failed_in_a_row),
-        }
+        return {**self._duty.facts(frame), "failed in a row": str(self._failed_in_a_row)}
 
     def _status(self) -> dict[str, Any]:
         counts = self._counts
         return {
-            "model": self._model,
-            "server": self._server.phase.value if self._server else "unknown",
-            "ready": self._target is not None,
+            **counts.shown(),
+            **self._duty.shown(),
             "busy": self._call is not None or self._fallback.busy,
             "fallback": self._fallback.active,
-            "read_alone": counts.read_alone,
             "pending": self._pending is not None,
             "paused": self._paused,
-            "frames": counts.frames,
-            "requests": counts.requests,
-            "answered": counts.answered,
-            "retries": counts.retries,
             "hits": self._cache.hits,
             "misses": self._cache.misses,
             "replaced": counts.replaced + self.context.inbox.replaced["frame"],
-            "waiting_for_server": counts.waited,
-            "failed": sum(counts.failures.values()),
-            "failures": dict(counts.failures),
-            "failed_tasks": counts.failed_tasks,
-            "mean_latency": counts.latency / counts.answered if counts.answered else None,
             "undelivered": dict(self._teller.undelivered),
         }

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from foureyes_actors.inference.cache import CacheKey
-from foureyes_actors.inference.reply import same_model
-from foureyes_actors.inference.request import RequestTemplate, template, without_reasoning
-from foureyes_actors.inference.tasks import merge
-from foureyes_actors.messages import Analysis, Frame, ServerPhase, ServerState, Task
-from foureyes_actors.settings import InferenceSettings, ModelEntry
+from foureyes_actors.inference.request import RequestTemplate
+from foureyes_actors.inference.routing import Asked
+from foureyes_actors.messages import Analysis, Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +19,7 @@ class Call:
 
     frame: Frame
     key: CacheKey
+    tasks: Asked = ()
     cancelled: threading.Event = field(default_factory=threading.Event)
     superseded: threading.Event = field(default_factory=threading.Event)
 
@@ -30,23 +30,7 @@ class Target:
 
     base_url: str
     shape: RequestTemplate
-
-
-def target_of(
-    state: ServerState,
-    model: str,
-    tasks: tuple[tuple[Task, ModelEntry], ...],
-    settings: InferenceSettings,
-    *,
-    session: bool,
-) -> Target | None:
-    """None while the server is not ready with ``model``."""
-    by_wanted = dict(zip(state.wanted, state.models, strict=False))
-    known_as = by_wanted.get(model) or next((name for name in state.models if same_model(name, model)), None)
-    if state.phase is not ServerPhase.READY or known_as is None:
-        return None
-    settings = without_reasoning(settings) if known_as in state.reasoning else settings
-    return Target(state.base_url, template(known_as, merge(tasks), settings, session=session))
+    tasks: Asked = ()  # what the request asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +74,18 @@ class Counts:
     failed_tasks: int = 0
     latency: float = 0.0  # seconds, the sum over what the server answered
     failures: Counter[str] = field(default_factory=Counter)  # by type
+
+    def shown(self) -> dict[str, Any]:
+        """For people."""
+        return {
+            "frames": self.frames,
+            "requests": self.requests,
+            "answered": self.answered,
+            "read_alone": self.read_alone,
+            "retries": self.retries,
+            "waiting_for_server": self.waited,
+            "failed": sum(self.failures.values()),
+            "failures": dict(self.failures),
+            "failed_tasks": self.failed_tasks,
+            "mean_latency": self.latency / self.answered if self.answered else None,
+        }

@@ -17,6 +17,7 @@ from foureyes_actors.lm_studio.steps import Steps
 from foureyes_actors.messages import (
     GetStatus,
     ModelAtRest,
+    ModelsWanted,
     PictureAsked,
     ServerPhase,
     ServerState,
@@ -62,6 +63,7 @@ class History:
 class LMStudioActor(SupervisedActor):
     """``models``: the wanted ids; ``warm_up_tasks``: what each is asked in its warm-up (reading
     amounts, when nothing is told), for not every model can do every task.
+    ``alternatives``: what else may be wanted; ``choices``: what is wanted now instead of ``models``, when not those.
     ``audience`` is told each ServerState; ``bug`` each new fault. ``http`` is this incarnation's own: closed with it.
 
     Everything that waits is done by a worker, so the actor answers at once. It says ``well`` when the models have
@@ -83,6 +85,8 @@ class LMStudioActor(SupervisedActor):
         inference: InferenceSettings | None = None,
         history: History | None = None,
         bug: str = BUG,
+        alternatives: tuple[str, ...] = (),
+        choices: planning.Choices = (),
     ) -> None:
         super().__init__(context)
         self._settings, self._http, self._clock, self._audience = settings, http, clock, audience
@@ -103,7 +107,7 @@ class LMStudioActor(SupervisedActor):
         self._quit = threading.Event()
         self._steps = Steps(
             settings,
-            models=models,
+            models=(*models, *alternatives),
             warm_up_tasks=warm_up_tasks or {},
             inference=inference or InferenceSettings(),
             http=http,
@@ -113,6 +117,7 @@ class LMStudioActor(SupervisedActor):
             quit=self._quit,
             ours=self._history.ours,
         )
+        self._choices = choices
         self._worker: Worker | None = None
         self._plan = Plan(Stage.STARTING, 0.0)
         self._told: ServerState | None = None
@@ -121,7 +126,7 @@ class LMStudioActor(SupervisedActor):
     def on_start(self) -> None:
         self._worker = Worker(f"{self.context.name}-worker")
         self.context.every(LOOK_EVERY, LOOK)
-        self._take(begin(self._clock.monotonic(), attached=self._history.attached))
+        self._take(begin(self._clock.monotonic(), attached=self._history.attached, choices=self._choices))
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -136,6 +141,8 @@ class LMStudioActor(SupervisedActor):
                 self._advance(planning.PictureRead(model))
             case ModelAtRest(model=model):
                 self._advance(planning.Rested(model))
+            case ModelsWanted():
+                self._advance(planning.Wanted(message.choices, message.make_room))
             case ServerStateWanted(sender=sender):
                 self._teller.tell((sender,), self._state())
             case GetStatus():

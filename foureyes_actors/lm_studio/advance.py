@@ -1,5 +1,7 @@
 """What to do next about the model server: a state machine without threads, clocks or ports.
 
+    (Moving to other models while it is ready: ``settling``.)
+
     starting --alive--> loading --all loaded--> warming up --one passed--> ready
        ^                                                                    |  a model gone: it is loaded again; its
        |                                                                    v  engine dead or stuck: see healing.py
@@ -23,11 +25,14 @@ from foureyes_actors.errors import (
     ModelLoadFailed,
     PortTaken,
     ServerFault,
+    ServerRefused,
 )
 from foureyes_actors.inference.server_faults import ACTIONS, Remedy
 from foureyes_actors.lm_studio import healing, renewal
 from foureyes_actors.lm_studio.plan import (
     Alive,
+    Choices,
+    Chosen,
     Command,
     Do,
     Finished,
@@ -45,17 +50,21 @@ from foureyes_actors.lm_studio.plan import (
     Step,
     Suspected,
     Ticked,
+    Unloaded,
+    Wanted,
     Warm,
 )
+from foureyes_actors.lm_studio.settling import ask_for, retire_replaced, settled, wanted
 
 CHECK_AGAIN = 2.0  # seconds from a failed check to the next
 MODEL_STEPS = (Do.LOAD, Do.RELOAD, Do.WARM_UP)
 SLOW_RETRY = 60.0  # seconds; where the user has to change something
 
 
-def begin(now: float, *, attached: bool = False) -> Step:
-    """The first step of all. ``attached``: somebody else's server was used before: it is found again or not at all."""
-    return _launch(Plan(Stage.STARTING, now, attached=attached), now)
+def begin(now: float, *, attached: bool = False, choices: Choices = ()) -> Step:
+    """The first step of all. ``attached``: somebody else's server was used before: it is found again or not at all.
+    ``choices``: wanted instead of the rules' models."""
+    return _launch(Plan(Stage.STARTING, now, attached=attached, choices=choices, unsettled=bool(choices)), now)
 
 
 def advance(plan: Plan, event: PlanEvent, now: float, rules: Rules) -> Step:
@@ -69,6 +78,8 @@ def advance(plan: Plan, event: PlanEvent, now: float, rules: Rules) -> Step:
             return _fail(plan, exited, now, rules)
         case Ticked():
             return _ticked(plan, now, rules)
+        case Wanted(choices=choices, make_room=make_room):
+            return _ticked(ask_for(plan, choices, make_room, rules), now, rules)
         case Suspected() if plan.stage is Stage.READY:
             return _suspected(plan, event, now, rules)
         case PictureRead(model=model):
@@ -114,8 +125,10 @@ def _ticked(plan: Plan, now: float, rules: Rules) -> Step:
         return Step(plan)
     if plan.stage is Stage.FAILED and now >= plan.due:
         return _again(plan, now)
-    if plan.reloading or plan.loading or plan.warming:  # a check was in work when they were put there
+    if plan.retiring or plan.reloading or plan.loading or plan.warming:  # a check was in work when they were put there
         return _next(plan, now, rules)
+    if plan.stage is Stage.READY and plan.unsettled and not plan.failed_checks:
+        return _command(plan, Do.CHOOSE, choices=plan.choices)
     if renewal.begins(plan, now, rules):
         return _renew(plan, now, rules)
     if plan.stage is Stage.READY and now >= plan.due:
@@ -145,7 +158,15 @@ def _finished(plan: Plan, event: Finished, now: float, rules: Rules) -> Step:
             return _next(replace(plan, ready=(*plan.ready, (model, known_as))), now, rules)
         case Healthy(resident=resident, memory=memory):
             return _checked(renewal.weighed(plan, memory, now, rules), resident, now, rules)
-        case Exception() as error if do is Do.CHECK:
+        case Chosen() if event.command.choices != plan.choices:
+            return Step(plan)  # others are wanted meanwhile: the next tick asks again
+        case Chosen() as chosen:
+            return _settled(plan, chosen, now, rules)
+        case Unloaded():
+            return _next(replace(plan, retiring=plan.retiring[1:]), now, rules)
+        case Exception() as error if do is Do.UNLOAD:
+            return replace(_next(replace(plan, retiring=plan.retiring[1:]), now, rules), error=error)
+        case Exception() as error if do in (Do.CHECK, Do.CHOOSE):
             return _check_failed(plan, error, now, rules)
         case Exception() as error if do in MODEL_STEPS and healing.may_help(plan, error, model):
             return _reload(healing.taken(plan, model), (model, known_as or model), error, now, rules)
@@ -153,6 +174,16 @@ def _finished(plan: Plan, event: Finished, now: float, rules: Rules) -> Step:
             return _broken(plan, model, error, now, rules, calm=healing.calm(error, do))
         case Exception() as error:
             return _fail(plan, error, now, rules)
+
+
+def _settled(plan: Plan, chosen: Chosen, now: float, rules: Rules) -> Step:
+    """A smaller model that the server lacks is told: somebody has to download it."""
+    plan = settled(plan, chosen)
+    step = _next(plan if plan.ready else _away(plan, now), now, rules)
+    if not chosen.lacking:
+        return step
+    lacking, instead = ", ".join(chosen.lacking), ", ".join(chosen.models)
+    return replace(step, error=ServerRefused(f"the model server has no {lacking}; asked instead: {instead}"))
 
 
 def _about_model(error: Exception) -> bool:
@@ -166,6 +197,10 @@ def _broken(plan: Plan, model: str, error: Exception, now: float, rules: Rules, 
     plan = healing.healed(healing.taken(plan, model), model)
     plan = replace(plan, broken=(*plan.broken, (model, str(error))))
     if plan.reloading or plan.loading or plan.warming or plan.ready:
+        return replace(_next(plan, now, rules), error=error)
+    if plan.chosen and plan.chosen != rules.models:
+        # what stood in for them cannot: better much asked than nothing read
+        plan = replace(plan, chosen=rules.models, loading=rules.models, broken=(), stage=Stage.LOADING, since=now)
         return replace(_next(plan, now, rules), error=error)
     return _fail(plan, error, now, rules, calm=calm)
 
@@ -185,8 +220,19 @@ def _renew(plan: Plan, now: float, rules: Rules) -> Step:
 
 
 def _launch(plan: Plan, now: float) -> Step:
-    fresh = Plan(Stage.STARTING, now, round=plan.round, attached=plan.attached, failing_since=plan.failing_since)
-    return _command(replace(fresh, heavy=plan.heavy, heavy_until=plan.heavy_until), Do.LAUNCH)
+    fresh = Plan(
+        Stage.STARTING,
+        now,
+        round=plan.round,
+        attached=plan.attached,
+        failing_since=plan.failing_since,
+        heavy=plan.heavy,
+        heavy_until=plan.heavy_until,
+        choices=plan.choices,
+        make_room=plan.make_room,
+        unsettled=bool(plan.choices),
+    )
+    return _command(fresh, Do.LAUNCH)
 
 
 def _again(plan: Plan, now: float) -> Step:
@@ -202,7 +248,7 @@ def _wait_on(plan: Plan, reason: str, now: float, rules: Rules) -> Step:
 
 
 def _load_all(plan: Plan, url: str, now: float, rules: Rules) -> Step:
-    plan = replace(plan, url=url, loading=rules.models, reason="", mend_at=now + SLOW_RETRY)
+    plan = replace(plan, url=url, loading=wanted(plan, rules), reason="", mend_at=now + SLOW_RETRY)
     return _next(plan, now, rules)
 
 
@@ -210,16 +256,19 @@ def _next(plan: Plan, now: float, rules: Rules) -> Step:
     """The next model, or ready after the last. While others are ready already, it goes on behind their back."""
     if plan.busy:
         return Step(plan)
+    if plan.retiring:
+        return _command(plan, Do.UNLOAD, *plan.retiring[0])
     if plan.reloading:
         return _command(_in_stage(plan, Stage.LOADING, now), Do.RELOAD, *plan.reloading[0])
     if plan.loading:
         return _command(_in_stage(plan, Stage.LOADING, now), Do.LOAD, plan.loading[0])
     if plan.warming:
         return _command(_in_stage(plan, Stage.WARMING_UP, now), Do.WARM_UP, *plan.warming[0])
-    if plan.stage is Stage.READY:
-        return Step(plan)
-    due = now + rules.check_every
-    return Step(replace(plan, stage=Stage.READY, since=now, due=due, failed_checks=0, failing_since=None, reason=""))
+    if plan.stage is not Stage.READY:
+        due = now + rules.check_every
+        plan = replace(plan, stage=Stage.READY, since=now, due=due, failed_checks=0, failing_since=None, reason="")
+    replaced = retire_replaced(plan)
+    return Step(plan) if replaced is plan else _next(replaced, now, rules)
 
 
 def _in_stage(plan: Plan, stage: Stage, now: float) -> Plan:
@@ -266,6 +315,9 @@ def _fail(plan: Plan, error: Exception, now: float, rules: Rules, *, calm: bool 
         ready=(),
         doubted=(),
         healing=(),
+        retiring=(),
+        unsettled=bool(plan.choices),
+        chosen=(),
         due=due,
         failing_since=since,
         keep=calm and plan.mine,
@@ -274,7 +326,7 @@ def _fail(plan: Plan, error: Exception, now: float, rules: Rules, *, calm: bool 
     return Step(failed, error=error)
 
 
-def _command(plan: Plan, do: Do, model: str = "", known_as: str = "") -> Step:
+def _command(plan: Plan, do: Do, model: str = "", known_as: str = "", choices: Choices = ()) -> Step:
     reasons = known_as in plan.reasoning
-    command = Command(do, plan.round, plan.url, plan.attached, model, known_as, reasons)
+    command = Command(do, plan.round, plan.url, plan.attached, model, known_as, reasons, choices)
     return Step(replace(plan, busy=True), command)

@@ -24,12 +24,18 @@ class Do(StrEnum):
     RELOAD = "reload"  # unload, then load
     WARM_UP = "warm_up"
     CHECK = "check"
+    CHOOSE = "choose"  # which of the models that would do the server has
+    UNLOAD = "unload"
+
+
+Choices = tuple[tuple[str, ...], ...]  # groups of wanted ids: of each the first that the server has
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """``attach``: LAUNCH must not start anything. ``model``: the wanted id, for LOAD, RELOAD and WARM_UP;
-    ``known_as``: the id that requests use, for RELOAD and WARM_UP. ``url``: of the server, once it is known."""
+    """``attach``: LAUNCH must not start anything. ``model``: the wanted id, for LOAD, RELOAD, WARM_UP and UNLOAD;
+    ``known_as``: the id that requests use, for RELOAD, WARM_UP and UNLOAD. ``url``: of the server, once it is known.
+    ``choices``: for CHOOSE."""
 
     do: Do
     round: int
@@ -38,6 +44,7 @@ class Command:
     model: str = ""
     known_as: str = ""
     reasons: bool = False
+    choices: Choices = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,19 @@ class Warm:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """Result of CHOOSE. ``lacking``: what would have been better, and the server has not."""
+
+    models: tuple[str, ...]
+    lacking: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unloaded:
+    """Result of UNLOAD."""
+
+
+@dataclass(frozen=True, slots=True)
 class Healthy:
     """Result of CHECK. ``resident``: the wanted models that are loaded. ``memory``: of the server's process and what
     it started, in bytes; None: unknown."""
@@ -106,7 +126,7 @@ class Healthy:
     memory: int | None = None
 
 
-Result = Found | Launched | Alive | NotYet | Loaded | Warm | Healthy | Exception
+Result = Found | Launched | Alive | NotYet | Loaded | Warm | Healthy | Chosen | Unloaded | Exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +165,15 @@ class Rested:
     model: str
 
 
-PlanEvent = Finished | Ticked | Suspected | PictureRead | Rested
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Other models are wanted from now on. ``make_room``: the others go first."""
+
+    choices: Choices
+    make_room: bool
+
+
+PlanEvent = Finished | Ticked | Suspected | PictureRead | Rested | Wanted
 
 
 # --- state ---
@@ -183,6 +211,11 @@ class Plan:
     rest_since: float = 0.0
     heavy: int = 0  # checks in a row, each followed by a planned reload, that found too much memory in use
     heavy_until: float = -math.inf  # no planned reload for the memory's sake before that
+    choices: Choices = ()  # wanted instead of the rules' models; empty: those
+    make_room: bool = False  # what is not wanted goes first
+    chosen: tuple[str, ...] = ()  # of ``choices``, once the server's list has been seen
+    unsettled: bool = False  # that is still to be done
+    retiring: tuple[tuple[str, str], ...] = ()  # to be unloaded: wanted id, id for requests
 
     @property
     def unwell(self) -> bool:

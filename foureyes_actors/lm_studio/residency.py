@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 LOAD_TARGET = 10.0  # seconds; a slower load is told in the log
 LOOK_AGAIN = 0.5  # seconds between two looks at a server that loads behind its answer
 IDLE_LOOKS = 4  # that may find a load of this kind not begun yet
+UNLOAD_TRIES = 3
+LET_IN = 0.2  # seconds for a request on its way to a model that is to be unloaded
 
 
 @dataclass
@@ -132,6 +134,49 @@ def resident(http: HttpPort, server: Server, models: Sequence[str]) -> tuple[str
     listed = list_models(http, server).models
     rows = ((model, find(listed, model)) for model in models)
     return tuple(model for model, row in rows if row is not None and row.instances != ())
+
+
+def on_disk(http: HttpPort, server: Server, models: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``models`` that the server lists, loaded or not."""
+    listed = list_models(http, server).models
+    return tuple(model for model in models if find(listed, model) is not None)
+
+
+def ensure_unloaded(to: Loading, model: str) -> None:
+    """No instance of it that FourEyes had loaded is left. Each look comes after a pause: a request on its way is let in
+    first, and one that came too late has loaded the model anew, by the same id. Nothing is done at a server that has no
+    way to unload. Raises LMStudioError when it stays, and what ``server_calls`` raise."""
+    mine = _mine(to, model)
+    for _ in range(UNLOAD_TRIES):
+        to.clock.wait(to.quit, LET_IN)
+        listed = list_models(to.http, to.server)
+        row = find(listed.models, model)
+        there = () if row is None else row.instances or ()
+        if not _unloads(to, listed):
+            return
+        left = tuple(instance for instance in there if instance in mine)
+        if not left:
+            _let_be(to, model, mine, there)
+            return
+        for instance in left:
+            unload_instance(to, listed, instance)
+    raise LMStudioError(f"{model} is loaded again each time it is unloaded: does somebody else ask it?")
+
+
+def _mine(to: Loading, model: str) -> frozenset[str]:
+    ours = tuple(to.ours.instances.items())
+    return frozenset(
+        instance
+        for (url, instance), key in ours
+        if url == to.server.url and any(_same(name, model) for name in (key, instance))
+    )
+
+
+def _let_be(to: Loading, model: str, mine: frozenset[str], there: Sequence[str]) -> None:
+    for instance in mine:
+        to.ours.drop(to.server, instance)
+    if there:
+        logger.info("%s stays in memory: FourEyes did not load %s", model, ", ".join(there))
 
 
 def find(models: Sequence[ListedModel], wanted: str) -> ListedModel | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from foureyes_actors.lm_studio.plan import Plan, Rules, Stage
+from foureyes_actors.lm_studio.settling import wanted
 from foureyes_actors.messages import ServerPhase, ServerState
 
 PHASES = {
@@ -24,25 +25,26 @@ def server_state(plan: Plan, now: float, rules: Rules, pid: int | None) -> Serve
         detail(plan, now, rules),
         pid,
         reasoning=plan.reasoning,
-        wanted=tuple(wanted for wanted, _ in plan.ready),
+        wanted=tuple(model for model, _ in plan.ready),
         resting=plan.resting,
     )
 
 
 def detail(plan: Plan, now: float, rules: Rules) -> str:
     """What is going on, for people; the seconds of a stage that lasts are in it."""
+    total = len(wanted(plan, rules))
     took = f"{now - plan.since:.1f} s"
     match plan.stage:
         case Stage.STARTING:
             return f"waiting for the model server, {took}"
         case Stage.LOADING if plan.reloading:
             return f"loading {plan.reloading[0][0]} anew, {took}"
-        case Stage.LOADING:
-            number = len(rules.models) - len(plan.loading) + 1
-            return f"loading {plan.loading[0]} ({number} of {len(rules.models)}), {took}"
+        case Stage.LOADING if plan.loading:
+            number = total - len(plan.loading) + 1
+            return f"loading {plan.loading[0]} ({number} of {total}), {took}"
         case Stage.WARMING_UP if plan.warming:
-            number = len(rules.models) - len(plan.warming) + 1
-            return f"warming up {plan.warming[0][0]} ({number} of {len(rules.models)}), {took}"
+            number = total - len(plan.warming) + 1
+            return f"warming up {plan.warming[0][0]} ({number} of {total}), {took}"
         case Stage.FAILED:
             what = "to be started again" if plan.unwell else f"trying again after {plan.due - plan.since:g} s"
             return f"{plan.reason}; {what}"

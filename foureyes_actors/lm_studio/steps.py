@@ -26,8 +26,17 @@ from foureyes_actors.lm_studio.plan import Command, Do
 from foureyes_actors.lm_studio.process import ServerProcess, is_local, known_url, launch_for
 from foureyes_actors.lm_studio.recognise import recognise
 from foureyes_actors.lm_studio.reload import reload_model
-from foureyes_actors.lm_studio.residency import Loading, Ours, ensure_loaded, resident, unload_unwanted
+from foureyes_actors.lm_studio.residency import (
+    Loading,
+    Ours,
+    ensure_loaded,
+    ensure_unloaded,
+    on_disk,
+    resident,
+    unload_unwanted,
+)
 from foureyes_actors.lm_studio.server_calls import check_alive
+from foureyes_actors.lm_studio.settling import choose
 from foureyes_actors.lm_studio.warmup import warm_up
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.clock import Clock
@@ -90,6 +99,12 @@ class Steps:
                 server = self._server(command.url)
                 check_alive(self._http, server)
                 return plan.Healthy(resident(self._http, server, self._models), self._memory(command.url))
+            case Do.CHOOSE:
+                return choose(command.choices, on_disk(self._http, self._server(command.url), self._models))
+            case Do.UNLOAD:
+                if self._settings.manage:
+                    ensure_unloaded(self._loading(command.url), command.model)
+                return plan.Unloaded()
 
     def _server(self, url: str) -> Server:
         """Raises what ``recognise`` raises."""

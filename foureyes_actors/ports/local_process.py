@@ -13,13 +13,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
 from foureyes_actors.errors import ProcessError
 from foureyes_actors.ports.child_output import ChildOutput
 from foureyes_actors.ports.process import ProcessResult, ProcessUsage
+
+T = TypeVar("T")
 
 MARK = "FOUREYES_CHILD"  # environment: marks a child and all it starts, so that detached ones are found too
 KILL_WAIT = 5.0  # seconds for the system to end a killed process
@@ -135,6 +137,7 @@ class LocalProcesses:
         self._seen: dict[int, psutil.Process] = {}  # psutil measures CPU between two calls on one object
         self._trees: dict[psutil.Process, tuple[float, list[psutil.Process]]] = {}  # when scanned, the descendants
         self._lock = threading.Lock()
+        self._cpu_begun = False
 
     def start(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> LocalChild:
         child = _spawn(command, environment or {}, uuid.uuid4().hex)
@@ -173,8 +176,11 @@ class LocalProcesses:
                 total += process.memory_info().rss
         return total or None
 
-    def machine(self) -> tuple[float, int]:
-        return psutil.cpu_percent(None), psutil.virtual_memory().available
+    def machine(self) -> tuple[float | None, int | None]:
+        cpu, memory = _told(lambda: psutil.cpu_percent(None)), _told(lambda: psutil.virtual_memory().available)
+        with self._lock:
+            begun, self._cpu_begun = self._cpu_begun, True
+        return cpu if begun else None, memory  # psutil's first percentage is a 0.0 that means nothing
 
     def listener(self, port: int) -> str | None:
         try:
@@ -221,6 +227,14 @@ def kill(pid: int) -> None:
         psutil.Process(pid).kill()
     except psutil.Error as error:
         raise ProcessError(f"process {pid} cannot be killed: {error}") from error
+
+
+def _told(read: Callable[[], T]) -> T | None:
+    """None where the system does not tell (a container without /proc/stat, a sensor that psutil has not here)."""
+    try:
+        return read()
+    except (psutil.Error, OSError, NotImplementedError, AttributeError, KeyError, ValueError):
+        return None
 
 
 def _spawn(command: Sequence[str], environment: Mapping[str, str], mark: str) -> LocalChild:

@@ -59,8 +59,9 @@ class ProcessPort(Protocol):
     def memory(self, pid: int) -> int | None:
         """Bytes (RSS) of a process and all its descendants; None when there is none. Disturbs no CPU figure."""
 
-    def machine(self) -> tuple[float, int]:
-        """CPU percent of the whole machine since the last call, and available memory in bytes."""
+    def machine(self) -> tuple[float | None, int | None]:
+        """CPU percent of the whole machine since the last call, and available memory in bytes. None: not known, as
+        the CPU is at the first call."""
 
     def listener(self, port: int) -> str | None:
         """Who listens on this loopback TCP port, for people ("python (pid 12)", "somebody"); None when nobody."""

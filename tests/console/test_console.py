@@ -231,3 +231,24 @@ def test_in_the_fallback_attempts_to_start_are_told_by_what_is_new_about_their_f
         "* the model server is well again: back to normal after 60 s",
         "model server loading",
     ]
+
+
+def pressure(before: str, after: str, reason: str) -> Event:
+    return Event("e", EventKind.PRESSURE_CHANGED, datetime.now(UTC), "machine", before, after, reason)
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (pressure("normal", "smaller models", "CPU 96 %"), "going over to smaller models: CPU 96 %"),
+        (
+            pressure("smaller models", "lower rhythm", "CPU 97 %"),
+            "going over to lower rhythm (from smaller models): CPU 97 %",
+        ),
+        (pressure("lower rhythm", "normal", "CPU 20 %"), "this machine is well again: back to normal: CPU 20 %"),
+    ],
+)
+def test_what_is_asked_of_the_machine_is_told_with_the_figures(event: Event, line: str) -> None:
+    desk = Desk()
+    desk.actor.on_receive(event)
+    assert [told.partition("  * ")[2] for told in desk.written] == [line]

@@ -109,3 +109,11 @@ def test_text_from_outside_cannot_steer_the_terminal() -> None:
 )
 def test_sizes_for_people(count: float, text: str) -> None:
     assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [({"asked": [], "answered": 0}, False), ({"asked": [], "answered": 3}, True), ({}, True)]
+)
+def test_a_smaller_model_that_was_never_needed_is_not_told(status: dict[str, Any], told: bool) -> None:
+    lines = summary_lines({**STATUSES, "inference:smaller": {**STATUSES["inference:screen-reader"], **status}})
+    assert any("smaller" in line for line in lines) is told

@@ -66,6 +66,17 @@ def test_lm_studio_with_the_wanted_model(nowhere: int) -> None:
         assert server.seen == [("/lmstudio-greeting", None), ("/api/v1/models", f"Bearer {CANARY}")]
 
 
+def test_lm_studio_without_the_smaller_model_is_well_and_says_so(nowhere: int, tmp_path: Path) -> None:
+    table = tmp_path / "models.json"
+    table.write_text(
+        json.dumps({"vision_ocr": {"model_id": QWEN, "prompt": "p", "alternatives": ["qwen/qwen3-vl-2b"]}})
+    )
+    with web({**GREETING, "/api/v1/models": models(QWEN)}) as server:
+        got = look(lm_studio(nowhere, server.url, models_file=table))["LM Studio"]
+    assert got.status is Status.OK
+    assert got.detail.endswith(f"has {QWEN}; not the smaller qwen/qwen3-vl-2b (lms get qwen/qwen3-vl-2b)")
+
+
 def test_lm_studio_without_the_wanted_model(nowhere: int) -> None:
     with web({**GREETING, "/api/v1/models": models("other")}) as server:
         got = look(lm_studio(nowhere, server.url))["LM Studio"]
