@@ -61,6 +61,7 @@ def settings_for(folder: Path, obs_port: int, **source: object) -> Settings:
     return Settings.model_validate(
         {
             "data_dir": folder,
+            "resource": {"pressure": {"enabled": False}},  # the storm's own load is no reason to read less
             "source": {"health": {"down_after": 3.0}, "obs": {"port": obs_port, "deadline": 1.0}, **source},
             "inference": {
                 "cache_ttl": 0.0,
