@@ -61,7 +61,6 @@ def settings_for(folder: Path, obs_port: int, **source: object) -> Settings:
     return Settings.model_validate(
         {
             "data_dir": folder,
-            "resource": {"pressure": {"enabled": False}},  # the storm's own load is no reason to read less
             "source": {"health": {"down_after": 3.0}, "obs": {"port": obs_port, "deadline": 1.0}, **source},
             "inference": {
                 "cache_ttl": 0.0,
@@ -73,7 +72,7 @@ def settings_for(folder: Path, obs_port: int, **source: object) -> Settings:
             },
             "model_server": {"check_every": 1.0, "silent_after": 2, "stop_grace": 0.5},
             "readings": {"join_timeout": 5.0},
-            "resource": {"every": 1.0},
+            "resource": {"every": 1.0, "pressure": {"enabled": False}},  # its own load is no reason to read less
         }
     )
 
