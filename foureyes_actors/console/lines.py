@@ -79,10 +79,14 @@ def exhausted_line(source: str, frames: int) -> str:
 
 
 def store_line(event: Event) -> str:
-    """The store has gone, or is back: what that means for what is read."""
-    reason = one_line(event.reason.partition(" (it had been away")[0], 300)
-    if event.after == "away":
-        reason = f"the store is away, the journal keeps what is read until it is back ({reason})"
+    """The store has gone, or is back, or the journal is full as well: what that means for what is read."""
+    reason = one_line(event.reason.partition(" (it had been away")[0], MAX_REASON)
+    if event.after == "losing":
+        reason = f"documents are being LOST since {stamp(event.at)}: {reason}"
+    elif event.after == "away" and event.before == "losing":
+        reason = f"{reason}; the store is still away"
+    elif event.after == "away":
+        reason = f"the store is away: {reason}; the journal keeps what is read"
     return f"{stamp(event.at)}  * {reason}"
 
 

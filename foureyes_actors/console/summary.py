@@ -12,6 +12,7 @@ from typing import Any
 from foureyes_actors.console.lines import part_name
 from foureyes_actors.text import one_line
 
+MAX_TEXT = 500  # characters of one part
 INFERENCE = "inference:"  # the beginning of the name of every actor that asks a model
 Status = Mapping[str, Any]
 _NONE: Status = {}
@@ -32,7 +33,7 @@ def summary_lines(statuses: Mapping[str, Status]) -> list[str]:
         ("restarts", _restarts(statuses.get("cerberus", _NONE))),
         ("memory", _memory(statuses.get("resource", _NONE))),
     ]
-    return [f"  {name:<13} {one_line(text, 300)}" for name, text in parts if text]
+    return [f"  {name:<13} {one_line(text, MAX_TEXT)}" for name, text in parts if text]
 
 
 def _frames(statuses: Mapping[str, Status], models: Iterable[Status]) -> str:
@@ -109,6 +110,7 @@ def _store(store: Status) -> str:
         _some(store, "replayed", "of them replayed from the journal"),
         _some(store, "refused", "refused and set aside in refused.jsonl"),
         _some(store, "dropped", "LOST: neither the store nor the journal took them"),
+        f"why it is away: {store['away_reason']}" if store.get("away_reason") else "",
     )
 
 

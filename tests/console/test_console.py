@@ -113,9 +113,19 @@ def test_a_store_that_is_away_is_told_with_what_becomes_of_the_readings() -> Non
     for before, after, reason in (("stored", "away", gone), ("away", "stored", back)):
         desk.actor.on_receive(Event("e", EventKind.STORE_CHANGED, AT, "store", before, after, reason))
     assert [line.split("  ", 1)[1] for line in desk.written] == [
-        f"* the store is away, the journal keeps what is read until it is back ({gone})",
+        f"* the store is away: {gone}; the journal keeps what is read",
         "* the store is back after 62.0 s: 10 documents were replayed, 0 were lost",
     ]
+
+
+def test_the_journal_is_not_said_to_keep_what_is_lost() -> None:
+    full, again = "the journal has used 9 of its 9 bytes", "documents are kept again: 3 were lost in 2.0 s"
+    begins, ends = (
+        lines.event_line(Event("e", EventKind.STORE_CHANGED, AT, "store", before, after, reason))
+        for before, after, reason in (("away", "losing", full), ("losing", "away", again))
+    )
+    assert begins.split("  ", 1)[1] == f"* documents are being LOST since {lines.stamp(AT)}: {full}"
+    assert ends.split("  ", 1)[1] == f"* {again}; the store is still away"
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2Jgone", "a\r\nb", "x" * 500, "\u202egnp.exe", "tab\tand\x00nul"])
