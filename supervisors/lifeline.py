@@ -88,6 +88,7 @@ class Lifeline:
         self._witnessed: float | None = None
         self._blind = 0.0  # the longest time between two looks of the witness since the last beat
         self._cores = float(os.cpu_count() or 1)  # that the process keeps busy; the most, lately
+        self._busy = 1.0  # the same, but nothing is assumed before it was seen
         self._usual = notice_after / 5  # seconds between two beats
         self._read = 0  # so many bytes of the file are known
         self.gives_up = self._by_cpu = False
@@ -140,7 +141,9 @@ class Lifeline:
         if blind > self.notice_after:
             self._tell(now, last, blind, dump)
         elif 0.0 < gap <= self.notice_after:
-            self._usual, self._cores = gap, max(1.0, self._cores * DECAY, (now.cpu - last.cpu) / gap)
+            used = (now.cpu - last.cpu) / gap
+            self._usual, self._cores = gap, max(1.0, self._cores * DECAY, used)
+            self._busy = max(1.0, self._busy * DECAY, used)
 
     def _moment(self) -> _Moment:
         """What belongs together: read again when something came in between."""
@@ -156,7 +159,7 @@ class Lifeline:
         if self._by_cpu:
             # By the CPU that was used, not by the clock: after a halt (SIGSTOP, a suspended machine) all threads run on
             # at once, and stacks that are written meanwhile without the GIL were seen to end the process (SIGSEGV).
-            signal.setitimer(signal.ITIMER_VIRTUAL, self.notice_after * self._cores)
+            signal.setitimer(signal.ITIMER_VIRTUAL, self.notice_after * self._busy)
         else:
             faulthandler.dump_traceback_later(self.notice_after, repeat=False, exit=False, file=self._file)
         if self.gives_up:
