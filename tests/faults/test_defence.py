@@ -8,8 +8,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-import pytest
-
 from tests.model_server.support import need_embedded
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +73,6 @@ def test_a_gil_that_is_held_is_a_fault_that_names_the_culprit(tmp_path: Path) ->
     assert "GIL held for" in ended.stderr and "catastrophe" in ended.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a thread is halted inside a message, which is the same everywhere")
 def test_too_many_threads_that_hang_end_the_process_with_all_stacks(tmp_path: Path) -> None:
     need_embedded()
     ended = run(

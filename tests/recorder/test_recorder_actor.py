@@ -204,8 +204,11 @@ def test_losses_are_an_event_when_they_begin_and_when_they_end(tmp_path: Path) -
     bench.actor.on_receive(large)
     bench.clock.advance(QUIET)
     bench.actor.on_receive(readings("small"))
+    bench.actor.on_receive(bench.opened())  # still away
     bench.actor.on_receive(large)
     bench.switch.away = False
+    bench.clock.advance(60)
+    bench.actor.on_receive(Tick("probe", 0))
     bench.actor.on_receive(bench.opened())
     bench.actor.on_receive(ReplayOn())
     assert [event.after for event in bench.events()] == ["losing", "away", "losing", "stored"]
