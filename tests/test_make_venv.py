@@ -59,7 +59,7 @@ def index() -> Iterator[str]:
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/simple"
     server.shutdown()
-    thread.join(5)
+    thread.join(30)
     server.server_close()
 
 

@@ -108,6 +108,10 @@ class FakeObs:
         """Do so the next ``times`` times at this stage, at replies only to this type of request."""
         self._plans.append(_Plan(vice, stage, request, times))
 
+    def behave(self) -> None:
+        """Nothing that ``misbehave`` planned comes any more."""
+        self._plans = []
+
     def drop_sessions(self) -> None:
         """Cut every connection, as a killed OBS does."""
         for sock in list(self._open):

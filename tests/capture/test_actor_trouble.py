@@ -26,7 +26,7 @@ from foureyes_actors.messages import (
 from tests.capture.made_pictures import jpeg
 from tests.capture.scripted import Gate, Step
 from tests.capture.stage import Make
-from tests.support import FakeContext
+from tests.support import FakeContext, eventually
 
 A, B, C = (jpeg(shade=shade) for shade in (60, 120, 180))
 
@@ -194,4 +194,4 @@ def test_stopping_closes_the_source(make: Make) -> None:
     capture.result()
     capture.actor.on_stop()
     assert capture.source.closed_in
-    assert not [t for t in threading.enumerate() if t.name == "capture#1-grab"]
+    eventually(lambda: not [t for t in threading.enumerate() if t.name == "capture#1-grab"], 20, "its thread ended")

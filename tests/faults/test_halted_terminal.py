@@ -7,7 +7,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,28 @@ def readings(path: Path) -> int:
             return 0
 
 
+@contextmanager
+def heard(number: int) -> Iterator[None]:
+    """What is started meanwhile hears this signal, though the tests themselves be run by nohup or in the background."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+def start(data: Path, output: int) -> subprocess.Popen[bytes]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("FOUREYES_")}
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py")],
+        env=clean | {"FOUREYES_DATA_DIR": str(data), "FOUREYES_LOG_LEVEL": "DEBUG"},
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+    )
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 0), (getattr(signal, "SIGHUP", 1), 0)],
@@ -52,21 +75,14 @@ def readings(path: Path) -> int:
 def test_it_reads_on_and_ends_when_asked(tmp_path: Path, number: int, code: int) -> None:
     need_embedded()
     reading, writing = full_pipe()
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("FOUREYES_")}
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py")],
-        env=clean | {"FOUREYES_DATA_DIR": str(tmp_path), "FOUREYES_LOG_LEVEL": "DEBUG"},
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=writing,
-        stderr=writing,
-    )
+    with heard(number):
+        process = start(tmp_path, writing)
     os.close(writing)
     try:
         eventually(lambda: readings(tmp_path / "foureyes.sqlite3") > 3, 90, "readings are stored", every=0.2)
         process.send_signal(number)
-        assert process.wait(20) == code
+        assert process.wait(60) == code
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(30)
         os.close(reading)

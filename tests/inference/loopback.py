@@ -45,7 +45,7 @@ class LoopbackServer:
         self.release.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(30)
 
     def _serve(self, handler: socketserver.StreamRequestHandler) -> None:
         try:
@@ -73,7 +73,7 @@ class LoopbackServer:
         answer = good(self.bodies[-1]["model"]).body
         match behaviour:
             case "hang":
-                self.release.wait(20)
+                self.release.wait(60)
                 return False
             case "reset":
                 handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

@@ -58,7 +58,7 @@ class Stage:
     def settle(self) -> None:
         """Hand over what the worker sends until it has nothing to do any more."""
         while self.status["busy"] or self.context.to_self:
-            eventually(lambda: bool(self.context.to_self), 10, "the worker told something")
+            eventually(lambda: bool(self.context.to_self), 30, "the worker told something")
             self.actor.on_receive(self.context.to_self.pop(0))
 
     @property
@@ -205,7 +205,7 @@ def test_a_newer_frame_ends_the_attempts_for_an_old_one(on: Any) -> None:
     first = threading.Event()
 
     def refuse_once_newer_waits(request: Any) -> Any:
-        first.wait(10)
+        first.wait(30)
         raise ConnectFailed("refused")
 
     stage = on(ScriptedHttp(refuse_once_newer_waits, good()))
@@ -222,7 +222,7 @@ def test_a_server_that_went_away_ends_the_wait_for_it(on: Any) -> None:
     gate = Gate(ConnectFailed("refused"))
     stage = on(gate, InferenceSettings(backoff=(3600.0,)))
     stage.give(READY, frame(1))
-    assert gate.entered.wait(10)
+    assert gate.entered.wait(30)
     stage.give(ServerState(ServerPhase.STARTING), frame(2))
     gate.open.set()
     stage.settle()
@@ -319,22 +319,26 @@ def test_stopping_cuts_the_exchange_in_flight_and_ends_the_worker() -> None:
     gate = Gate(good())
     stage = Stage(gate)
     stage.give(READY, frame())
-    assert gate.entered.wait(10)
+    assert gate.entered.wait(30)
     stage.actor.on_stop()
     assert gate.closed.is_set()
-    eventually(lambda: not any(t.name == "inference:vl#1 worker" for t in threading.enumerate()), 5, "the worker ended")
+    eventually(
+        lambda: not any(t.name == "inference:vl#1 worker" for t in threading.enumerate()), 30, "the worker ended"
+    )
 
 
 def test_a_crash_cuts_the_exchange_and_ends_the_worker_too() -> None:
     gate = Gate(good())
     stage = Stage(gate)
     stage.give(READY, frame())
-    assert gate.entered.wait(10)
+    assert gate.entered.wait(30)
     with pytest.raises(TypeError, match="does not know str"):
         stage.give("hello")
     stage.actor.on_failure()  # as the actor's loop does after an exception
     assert gate.closed.is_set()
-    eventually(lambda: not any(t.name == "inference:vl#1 worker" for t in threading.enumerate()), 5, "the worker ended")
+    eventually(
+        lambda: not any(t.name == "inference:vl#1 worker" for t in threading.enumerate()), 30, "the worker ended"
+    )
 
 
 def test_the_result_of_a_dead_incarnations_call_is_told_and_ends_no_other_call(on: Any) -> None:

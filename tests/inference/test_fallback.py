@@ -87,7 +87,7 @@ class Stage:
     def settle(self) -> None:
         """Hand over what the workers send until they have nothing to do any more."""
         while self.status["busy"] or self.context.to_self:
-            eventually(lambda: bool(self.context.to_self), 10, "a worker told something")
+            eventually(lambda: bool(self.context.to_self), 30, "a worker told something")
             self.actor.on_receive(self.context.to_self.pop(0))
 
     def pass_time(self, seconds: float) -> None:
@@ -115,7 +115,7 @@ def on() -> Iterator[Any]:
     for stage in made:
         stage.reader.go_on.set()
         stage.actor.on_stop()
-    eventually(lambda: not set(threading.enumerate()) - before, 10, "every worker has ended")
+    eventually(lambda: not set(threading.enumerate()) - before, 30, "every worker has ended")
 
 
 def test_a_frame_each_few_seconds_is_read_in_a_thread_of_its_own_and_the_server_is_not_asked(on: Any) -> None:
@@ -156,7 +156,7 @@ def test_a_reading_that_lasts_longer_than_the_pace_is_followed_by_the_newest_fra
     for number in (2, 3):
         stage.pass_time(EVERY)
         stage.give(frame(number))
-    eventually(lambda: stage.reader.read == [1], 10, "the first one is being read")
+    eventually(lambda: stage.reader.read == [1], 30, "the first one is being read")
     stage.reader.go_on.set()
     stage.settle()
     assert stage.reader.read == [1, 3]
@@ -166,9 +166,9 @@ def test_a_request_that_hangs_at_the_server_holds_nothing_up(on: Any) -> None:
     gate = Gate(good())
     stage = on(gate)
     stage.give(READY, frame(1))
-    eventually(gate.entered.is_set, 10, "the request is out")
+    eventually(gate.entered.is_set, 30, "the request is out")
     stage.give(BEGIN, frame(2))
-    eventually(lambda: stage.reader.read == [2], 10, "the next one is read meanwhile")
+    eventually(lambda: stage.reader.read == [2], 30, "the next one is read meanwhile")
     stage.actor.on_stop()
     assert gate.closed.is_set()
 
@@ -191,10 +191,10 @@ def test_what_was_being_read_when_it_ended_is_told_as_degraded(on: Any) -> None:
     stage = on()
     stage.reader.go_on.clear()
     stage.give(BEGIN, frame(1))
-    eventually(lambda: stage.reader.read == [1], 10, "it is being read")
+    eventually(lambda: stage.reader.read == [1], 30, "it is being read")
     stage.give(END)
     stage.reader.go_on.set()
-    eventually(lambda: bool(stage.context.to_self), 10, "it has been read")
+    eventually(lambda: bool(stage.context.to_self), 30, "it has been read")
     stage.settle()
     assert [(a.frame.sequence, a.degraded) for a in stage.told(Analysis)] == [(1, True)]
 
@@ -254,7 +254,7 @@ def test_an_actor_without_a_reader_reads_nothing_and_says_so() -> None:
     )
     actor.on_start()
     actor.on_receive(FrameCaptured(frame(1)))
-    eventually(lambda: bool(context.to_self), 10, "the worker told something")
+    eventually(lambda: bool(context.to_self), 30, "the worker told something")
     actor.on_receive(context.to_self.pop())
     actor.on_stop()
     assert [m.error_type for m in context.sent_to("readings") if isinstance(m, AnalysisFailed)] == [

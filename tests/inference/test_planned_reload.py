@@ -33,11 +33,11 @@ def test_the_picture_in_work_is_read_to_its_end_and_the_next_one_waits(on: Any) 
     gate = Gate(good(), good())
     stage = on(gate)
     stage.give(READY, frame(1))
-    eventually(gate.entered.is_set, 10, "the request is on its way")
+    eventually(gate.entered.is_set, 30, "the request is on its way")
     stage.give(RESTING, frame(2))
     assert told(stage, ModelAtRest) == []
     gate.open.set()
-    eventually(lambda: any(isinstance(m, Finished) for m in stage.context.to_self), 10, "it is answered")
+    eventually(lambda: any(isinstance(m, Finished) for m in stage.context.to_self), 30, "it is answered")
     stage.give(*stage.context.to_self)
     stage.context.to_self.clear()
     assert [a.frame.sequence for a in stage.analyses] == [1] and not stage.failed

@@ -59,7 +59,7 @@ class Asker:
 
     def settle(self) -> None:
         while self.status["busy"] or self.context.to_self:
-            eventually(lambda: bool(self.context.to_self), 10, "the worker told something")
+            eventually(lambda: bool(self.context.to_self), 30, "the worker told something")
             self.actor.on_receive(self.context.to_self.pop(0))
 
     def pass_time(self, seconds: float) -> None:
@@ -131,7 +131,7 @@ def test_an_answer_that_is_on_its_way_is_told_but_a_failed_call_is_not_tried_aga
     gate = Gate(good(LARGE))
     large = on(LARGE, gate)
     large.give(ready(LARGE), frame(1))
-    eventually(gate.entered.is_set, 10, "it is asked")
+    eventually(gate.entered.is_set, 30, "it is asked")
     large.give(PressureChanged(SMALLER), ready(LARGE, SMALL))
     gate.open.set()
     large.settle()
@@ -140,7 +140,7 @@ def test_an_answer_that_is_on_its_way_is_told_but_a_failed_call_is_not_tried_aga
     failing = Gate(reply({"error": {"message": "Model is unloaded."}}, 503))
     other = on(LARGE, failing)
     other.give(ready(LARGE), frame(1))
-    eventually(failing.entered.is_set, 10, "it is asked")
+    eventually(failing.entered.is_set, 30, "it is asked")
     other.give(PressureChanged(SMALLER), ready(SMALL))
     failing.open.set()
     other.settle()
@@ -279,7 +279,7 @@ def test_bad_news_of_a_call_that_the_pressure_gave_up_is_not_told_to_the_server(
     gate = Gate(reply({"error": {"message": "The model has crashed"}}, status=400))
     large = on(LARGE, gate)
     large.give(ready(LARGE, SMALL), frame(1))
-    eventually(gate.entered.is_set, 10, "the request is on its way")
+    eventually(gate.entered.is_set, 30, "the request is on its way")
     if given_up:
         large.give(PressureChanged(SMALLER))
     gate.open.set()

@@ -427,10 +427,10 @@ def test_dripping_headers_are_no_way_around(start: Start) -> None:
 
 
 def test_a_kept_connection_may_be_quiet_between_requests(start: Start) -> None:
-    server = start(header_time=0.2)
+    server = start(header_time=1.0)
     server.get("/health")
     quiet = threading.Event()
-    quiet.wait(0.6)
+    quiet.wait(1.5)
     ours = [c for c in psutil.Process().net_connections("tcp") if c.raddr and c.raddr.port == server.address["port"]]
     assert [c.status for c in ours] == [psutil.CONN_ESTABLISHED]
     server.get("/health")

@@ -48,6 +48,16 @@ def up(child: LocalChild) -> LocalChild:
     return child
 
 
+def numbers(child: LocalChild, count: int) -> list[int]:
+    """So many process ids that its tree writes, some perhaps later than the youngest of it is up."""
+
+    def written() -> list[int]:
+        return [int(line) for line in child.tail() if line.isdigit()]
+
+    eventually(lambda: len(written()) == count, PATIENCE, f"{count} process ids")
+    return written()
+
+
 def gone(*pids: int) -> bool:
     return not any(alive(pid) for pid in pids)
 
@@ -115,10 +125,8 @@ sys.stdout.write(str(p.pid) + chr(10))
 sys.stdout.flush()
 p.wait()
 """
-    child = run(tree, program)
-    up(child)
-    pids = [int(line) for line in child.tail() if line.isdigit()]
-    assert len(pids) == 2
+    child = up(run(tree, program))
+    pids = numbers(child, 2)
     assert all(alive(pid) for pid in pids)
     child.stop(0.3)
     eventually(lambda: gone(child.pid, *pids), PATIENCE, "no process of the tree is left")
@@ -159,7 +167,7 @@ sys.stdout.flush()
 p.wait()
 """
     child = up(run(program, SLEEP))
-    worker = next(int(line) for line in child.tail() if line.isdigit())
+    (worker,) = numbers(child, 1)
     os.kill(child.pid, signal.SIGKILL)
     eventually(lambda: child.exit_code() is not None, PATIENCE, "the child is dead")
     assert alive(worker)

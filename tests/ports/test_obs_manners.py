@@ -100,7 +100,7 @@ def test_close_wakes_a_thread_that_waits_for_a_reply(obs: FakeObs) -> None:
     obs.misbehave(Vice.SILENT)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(connection.screenshot, MAIN)
-        eventually(lambda: bool(obs.requests), 10, "the request has arrived")
+        eventually(lambda: bool(obs.requests), 30, "the request has arrived")
         connection.close()
         with pytest.raises(SourceUnavailable, match="the connection is gone"):
             waiting.result(timeout=10)

@@ -71,7 +71,7 @@ def test_a_broken_pipe_ends_the_printing_alone(pipe: Pipe) -> None:
     stream = PatientStream(pipe.target, "a test's")
     pipe.end.close()
     stream.line("nobody")
-    eventually(lambda: stream.close(0.1), 10, "its thread ends")
+    eventually(lambda: stream.close(0.1), 30, "its thread ends")
     stream.line("still nobody")
 
 

@@ -56,9 +56,9 @@ class Program:
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def says(self, text: str, timeout: float) -> None:
-        """Wait until ``text`` is in its output; fail at once when it has ended without."""
-        self.until(lambda: text in self.output, timeout, f"it says {text!r}")
+    def says(self, text: str, timeout: float, after: int = 0) -> None:
+        """Wait until ``text`` is in its output, from so many lines on; fail at once when it has ended without."""
+        self.until(lambda: any(text in line for line in self.lines[after:]), timeout, f"it says {text!r}")
 
     def until(self, condition: Callable[[], bool], timeout: float, what: str) -> None:
         """Wait for ``condition`` while it runs; what it has printed is in the failure."""
@@ -72,7 +72,7 @@ class Program:
     def ended(self) -> bool:
         return self.process.poll() is not None
 
-    def interrupt(self, number: int = signal.SIGINT, within: float = 20.0) -> int:
+    def interrupt(self, number: int = signal.SIGINT, within: float = 60.0) -> int:
         self.process.send_signal(number)
         return self.wait(within)
 
@@ -81,7 +81,7 @@ class Program:
             code = self.process.wait(within)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"run.py did not end within {within} s:\n{self.output}") from None
-        self._reader.join(5)
+        self._reader.join(30)
         return code
 
     def readings(self) -> list[dict[str, Any]]:
@@ -104,8 +104,8 @@ class Program:
     def close(self) -> None:
         if not self.ended():
             self.process.kill()
-            self.process.wait(10)
-        self._reader.join(5)
+            self.process.wait(30)
+        self._reader.join(30)
         assert self.process.stdout is not None
         self.process.stdout.close()
 

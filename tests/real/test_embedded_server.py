@@ -129,8 +129,8 @@ def house() -> Iterator[Make]:
     for each in houses:
         each.stop()
         assert not each.exits
-    eventually(lambda: not any("#" in t.name for t in threading.enumerate()), 10, "all actor threads ended")
-    eventually(lambda: not servers(), 10, "no server is left")
+    eventually(lambda: not any("#" in t.name for t in threading.enumerate()), 30, "all actor threads ended")
+    eventually(lambda: not servers(), 30, "no server is left")
 
 
 def servers() -> list[int]:
@@ -202,7 +202,7 @@ def test_a_port_that_a_stranger_holds(house: Make) -> None:
         state = it.until(ServerPhase.FAILED, READY)
         assert f"http://127.0.0.1:{port} is held by" in state.detail
         assert str(os.getpid()) in state.detail or "somebody" in state.detail
-        eventually(lambda: bool(it.faults), 10, "it is told")
+        eventually(lambda: bool(it.faults), 30, "it is told")
         assert it.faults[0].exception_type.endswith("PortTaken")
         assert servers() == []
 

@@ -252,7 +252,7 @@ def test_killed_while_a_grab_waits(obs: RealObs, make: Make, clock: ManualClock)
     obs.freeze()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(source.grab)
-        eventually(lambda: session._lock.locked(), 10, "the grab is waiting for its reply")
+        eventually(lambda: session._lock.locked(), 30, "the grab is waiting for its reply")
         obs.kill()
         with within(0), pytest.raises(SourceUnavailable, match=r"the connection is gone|nobody listens"):
             waiting.result(60)

@@ -107,7 +107,7 @@ def _take(port: int) -> socket.socket:
         taken.append(found)
         return True
 
-    eventually(take, 10, "the port is free for a moment", every=0.005)
+    eventually(take, 30, "the port is free for a moment", every=0.005)
     return taken[0]
 
 
@@ -155,6 +155,6 @@ def test_the_tree_of_a_killed_house_is_gone(house: Make) -> None:
     """``stop`` in the middle of a recovery leaves nothing."""
     it = house()
     os.kill(pid_of(it.until(ServerPhase.READY, READY)), signal.SIGKILL)
-    eventually(lambda: it.now.phase is not ServerPhase.READY, 10, "it is seen")
+    eventually(lambda: it.now.phase is not ServerPhase.READY, 30, "it is seen")
     assert it.stop() == ()
     assert servers() == []

@@ -20,7 +20,7 @@ READS = 90.0  # seconds that a loaded machine may need to the first reading
 
 
 def no_process_left(children: list[psutil.Process]) -> None:
-    eventually(lambda: not any(c.is_running() and c.status() != "zombie" for c in children), 10, "children ended")
+    eventually(lambda: not any(c.is_running() and c.status() != "zombie" for c in children), 30, "children ended")
 
 
 def test_frames_are_read_stored_and_counted(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_it_stops_in_order_and_leaves_no_process(tmp_path: Path, number: int, co
         running.says("#", READS)
         children = running.children()
         assert children, "the embedded model server is a child process"
-        assert running.interrupt(number, within=10) == code, running.output
+        assert running.interrupt(number) == code, running.output
         no_process_left(children)
         assert "run_ended" in [e["kind"] for e in running.events()]
 
@@ -65,7 +65,7 @@ def test_a_second_wish_to_end_does_not_disturb_the_end(tmp_path: Path) -> None:
     with program(tmp_path) as running:
         running.says("#", READS)
         running.process.send_signal(signal.SIGTERM)
-        assert running.interrupt(signal.SIGINT, within=10) == 130, running.output
+        assert running.interrupt(signal.SIGINT) == 130, running.output
         assert "run_ended" in [e["kind"] for e in running.events()]
     assert "Traceback" not in running.output and "model server stopped" in running.output
 
@@ -76,17 +76,18 @@ def test_the_model_server_outlives_nobody(tmp_path: Path) -> None:
         running.says("#", READS)
         children = running.children()
         running.process.kill()
-        running.process.wait(10)
+        running.process.wait(30)
         no_process_left(children)
 
 
 def test_a_killed_model_server_comes_back_and_readings_go_on(tmp_path: Path) -> None:
     with program(tmp_path) as running:
         running.says("#", READS)
-        running.children()[0].kill()
-        running.says("model server starting", 30)
         before = len(running.lines)
-        running.until(lambda: any("#" in line for line in running.lines[before:]), READS, "readings go on")
+        running.children()[0].kill()
+        for words in ("model server starting", "model server ready", "#"):  # each after the one before
+            running.says(words, READS, after=before)
+            before = next(n for n, line in enumerate(running.lines) if n >= before and words in line)
         assert running.interrupt() == 130
         errors = running.errors()
     assert errors, "the loss is in ERR0R"

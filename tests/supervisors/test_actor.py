@@ -71,7 +71,7 @@ def test_one_exit_notice_says_where_and_why(hook: str, error: BaseException) -> 
         directory.tell("vicious", "anything")
     if hook == "on_stop":
         context.inbox.put(Envelope(pykka.messages._ActorStop()))
-    assert context.end.wait(5)
+    assert context.end.wait(30)
     assert [(n.stage, n.error) for n in context.notices] == [(Stage(hook), error)]
     assert context.cleaned == ["on_stop" if hook == "on_stop" else "on_failure"]
     assert (
@@ -84,16 +84,16 @@ def test_one_exit_notice_says_where_and_why(hook: str, error: BaseException) -> 
 def test_an_asker_gets_whatever_ended_the_actor(error: BaseException) -> None:
     context, directory = started("on_receive", error)
     with pytest.raises(type(error)):
-        directory.ask("vicious", "anything", 5)
-    assert context.end.wait(5)
+        directory.ask("vicious", "anything", 30)
+    assert context.end.wait(30)
 
 
 def test_who_asks_a_closed_inbox_is_told() -> None:
     context, directory = started("never", ValueError())
     context.inbox.close()
     with pytest.raises(ActorDeadError):
-        directory.ask("vicious", "anything", 5)
-    eventually(context.end.is_set, 5, "the actor ends when its inbox closes")
+        directory.ask("vicious", "anything", 30)
+    eventually(context.end.is_set, 30, "the actor ends when its inbox closes")
 
 
 def test_nothing_is_sent_after_the_fence() -> None:
@@ -103,4 +103,4 @@ def test_nothing_is_sent_after_the_fence() -> None:
     assert not context.tell_self("after")
     assert not context.tell("vicious", "after")
     context.inbox.close()
-    assert context.end.wait(5)
+    assert context.end.wait(30)

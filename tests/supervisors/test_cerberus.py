@@ -36,7 +36,7 @@ class Note(SupervisedActor):
         if isinstance(message, BaseException):
             raise message
         if message == "hang":
-            self.release.wait(10)
+            self.release.wait(60)
             self.context.tell("b", "from the fenced one")
         self.log.append(f"{self.context.name}#{self.context.incarnation} got {message}")
         return f"{self.context.incarnation}"
@@ -76,7 +76,7 @@ class World:
 
     def stop(self) -> tuple[str, ...]:
         assert self.root is not None
-        return self.root.stop(5.0)
+        return self.root.stop(60.0)
 
     def status(self, name: str) -> ChildStatus:
         assert self.root is not None
@@ -89,8 +89,8 @@ def world() -> Iterator[World]:
     yield world
     world.release.set()
     if world.root is not None:
-        world.root.stop(2.0)
-    eventually(lambda: not any("#" in t.name for t in threading.enumerate()), 5, "all actor threads ended")
+        world.root.stop(5.0)
+    eventually(lambda: not any("#" in t.name for t in threading.enumerate()), 30, "all actor threads ended")
 
 
 def test_children_start_in_order_and_stop_in_reverse(world: World) -> None:
@@ -106,7 +106,7 @@ def test_a_dead_child_is_replaced_and_nobody_else_harmed(world: World, error: Ba
     world.start(world.spec("a"), world.spec("b"))
     world.tree.directory.tell("a", error)
     world.tree.directory.tell("a", "queued behind the death")
-    eventually(lambda: "a#2 got queued behind the death" in world.log, 5, "the replacement handles what was queued")
+    eventually(lambda: "a#2 got queued behind the death" in world.log, 30, "the replacement handles what was queued")
     assert world.status("b").incarnation == 1
     assert [(n.child, n.incarnation, n.stage, n.handling) for n in world.exits] == [
         ("a", 1, Stage.RECEIVE, type(error).__name__)
@@ -120,33 +120,33 @@ def test_a_listener_that_fails_does_not_end_cerberus(world: World, caplog: pytes
     world.exits = None  # type: ignore[assignment]  # so that on_exit raises
     world.start(world.spec("a"))
     world.tree.directory.tell("a", ValueError("bad"))
-    eventually(lambda: world.status("a").incarnation == 2, 5, "the child is replaced all the same")
+    eventually(lambda: world.status("a").incarnation == 2, 30, "the child is replaced all the same")
     assert "an end could not be told" in caplog.text
 
 
 def test_an_asker_gets_the_error_of_the_actor_that_died(world: World) -> None:
     world.start(world.spec("a"))
     with pytest.raises(ValueError, match="bad"):
-        world.tree.directory.ask("a", ValueError("bad"), 5)
-    assert world.tree.directory.ask("a", "hello", 5) == "2"
+        world.tree.directory.ask("a", ValueError("bad"), 30)
+    assert world.tree.directory.ask("a", "hello", 30) == "2"
 
 
 def test_a_stuck_child_is_fenced_and_replaced_and_what_it_sends_later_is_refused(world: World) -> None:
     world.start(world.spec("a", stuck_after=0.2), world.spec("b"))
     world.tree.directory.tell("a", "hang")
-    eventually(lambda: world.status("a").incarnation > 1 and world.status("a").state == "running", 5, "replaced")
+    eventually(lambda: world.status("a").incarnation > 1 and world.status("a").state == "running", 30, "replaced")
     assert world.exits[0].stage is Stage.STUCK
     world.release.set()
-    eventually(lambda: "a#1 got hang" in world.log, 5, "the fenced thread comes back")
-    eventually(lambda: "clean up a#1" in world.log, 5, "the fenced thread cleans up")
-    assert world.tree.directory.ask("b", "ping", 5) == "1"
+    eventually(lambda: "a#1 got hang" in world.log, 30, "the fenced thread comes back")
+    eventually(lambda: "clean up a#1" in world.log, 30, "the fenced thread cleans up")
+    assert world.tree.directory.ask("b", "ping", 30) == "1"
     assert "b#1 got from the fenced one" not in world.log
 
 
 def test_a_configuration_fault_restarts_nothing(world: World) -> None:
     world.start(world.spec("a"))
     world.tree.directory.tell("a", PermissionError("wrong password"))
-    eventually(lambda: bool(world.fatal), 5, "the fatal error is told")
+    eventually(lambda: bool(world.fatal), 30, "the fatal error is told")
     assert world.status("a").state == "stopped"
 
 
@@ -164,8 +164,8 @@ def test_boot_failure_names_child_and_cause_and_stops_what_was_started(world: Wo
 def test_a_child_that_does_not_stop_is_fenced_at_its_deadline(world: World) -> None:
     world.start(world.spec("a"), world.spec("b", stop_timeout=0.2))
     world.tree.directory.tell("b", "hang")
-    eventually(lambda: world.tree.directory.inbox("b").handling == "str", 5, "b hangs")  # type: ignore[union-attr]
+    eventually(lambda: world.tree.directory.inbox("b").handling == "str", 30, "b hangs")  # type: ignore[union-attr]
     began = time.monotonic()
     assert world.stop() == ("b",)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30  # half of what all of them may take
     assert "stop a" in world.log

@@ -74,7 +74,7 @@ def test_a_fenced_incarnation_gets_nothing_and_its_successor_everything() -> Non
     waiter = threading.Thread(target=lambda: got.append(inbox.take(1)), name="old owner")
     waiter.start()
     inbox.own(2)
-    waiter.join(5)
+    waiter.join(30)
     inbox.put(Envelope("work"))
     assert got == [None]
     assert taken(inbox, 2) == "work"
@@ -109,7 +109,7 @@ def test_put_and_close_race_loses_no_asker() -> None:
         asker = threading.Thread(target=ask, name="asker")
         asker.start()
         inbox.close()
-        asker.join(5)
+        asker.join(30)
         for future in futures:
             with pytest.raises(ActorDeadError):
                 future.get(timeout=1)

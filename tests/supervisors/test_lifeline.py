@@ -242,7 +242,7 @@ def test_the_cpu_time_of_threads_is_theirs() -> None:
     waiter.start()
     assert cpu_of_threads()[waiter.ident or 0] < 0.05
     idle.set()
-    waiter.join(5)
+    waiter.join(30)
 
 
 # --- the last resort ---
@@ -314,7 +314,7 @@ def _after_join() -> list[threading.Thread]:
     """The deadline's thread ends once it is cancelled."""
     threads = [thread for thread in threading.enumerate() if thread.name == "last resort"]
     for thread in threads:
-        thread.join(5)
+        thread.join(30)
     return threads
 
 

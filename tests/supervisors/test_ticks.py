@@ -202,7 +202,7 @@ def test_a_minute_beside_two_busy_threads() -> None:
         root.stop(10.0)
         for thread in busy:
             thread.join(10)
-    eventually(lambda: not any("#" in t.name for t in threading.enumerate()), 5, "all actor threads ended")
+    eventually(lambda: not any("#" in t.name for t in threading.enumerate()), 30, "all actor threads ended")
     for name, seen in (("slow", slow), ("quick", quick)):
         _show(name, seen, replaced[name])
         numbers = [number for number, _ in seen.ticks]

@@ -66,7 +66,7 @@ def doubles() -> Iterator[Any]:
     for double, client in made:
         client.http.close()
         double.stop()
-    eventually(lambda: not any(t.name.startswith("lm-studio") for t in threading.enumerate()), 5, "no thread is left")
+    eventually(lambda: not any(t.name.startswith("lm-studio") for t in threading.enumerate()), 30, "no thread is left")
 
 
 def test_the_lists(doubles: Any) -> None:

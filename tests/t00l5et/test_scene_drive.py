@@ -26,7 +26,7 @@ def driven(rounds: int = 1) -> tuple[SceneDrive[int], list[str]]:
         shown.append(scene)
 
     with SceneDrive(show, [("a", 1), ("b", 2)], 10.0, rounds=rounds, clock=clock) as drive:
-        eventually(drive.finished, 10, "the drive is over")
+        eventually(drive.finished, 30, "the drive is over")
     return drive, shown
 
 
@@ -51,4 +51,4 @@ def test_an_error_of_the_switch_is_told() -> None:
         raise OSError(f"no {scene}")
 
     with SceneDrive(show, [("a", 1)], 1.0) as drive, pytest.raises(OSError, match="no a"):
-        eventually(drive.finished, 10, "the drive is over")
+        eventually(drive.finished, 30, "the drive is over")

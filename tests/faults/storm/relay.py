@@ -52,7 +52,7 @@ class Relay:
         self.ended.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(30)
 
     def before(self, port: Callable[[], HttpPort]) -> Callable[[], HttpPort]:
         """In the place of ``World.http``."""
