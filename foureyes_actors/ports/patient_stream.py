@@ -24,7 +24,8 @@ class PatientStream:
     no failure."""
 
     def __init__(self, target: TextIO | None, name: str) -> None:
-        self._target = _reopened(target) if target is not None else io.StringIO()
+        self._own = _reopened(target)
+        self._target = self._own or target or io.StringIO()
         self._texts: deque[str] = deque()
         self._changed = threading.Condition()
         self._dropped = 0
@@ -59,6 +60,12 @@ class PatientStream:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        self._print()
+        if self._own is not None:
+            with contextlib.suppress(OSError, ValueError):  # what could not be written still lies in its buffer, and
+                self._own.close()  # Python 3.13 would complain when it collects a stream that cannot be closed
+
+    def _print(self) -> None:
         while (text := self._next()) is not None:
             try:
                 self._target.write(text)
@@ -84,11 +91,13 @@ class PatientStream:
             return text
 
 
-def _reopened(target: TextIO) -> TextIO:
+def _reopened(target: TextIO | None) -> TextIO | None:
     """A stream of our own on the same descriptor: a thread that blocks in sys.stdout itself would hold its lock, which
-    Python needs at its end."""
+    Python needs at its end. None: it has no descriptor."""
+    if target is None:
+        return None
     with contextlib.suppress(OSError, ValueError, AttributeError):
         target.flush()
         descriptor, encoding = target.fileno(), target.encoding or "utf-8"
         return open(descriptor, "w", encoding=encoding, errors="backslashreplace", closefd=False)
-    return target
+    return None

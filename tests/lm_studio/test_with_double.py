@@ -169,7 +169,7 @@ def _ask(tree: Tree) -> dict[str, Any]:
 def test_the_status_says_what_is_being_healed(house_of: Any) -> None:
     house = house_of()
     house.until_ready()
-    house.double.add_rule({"when": {"route": LOAD, "nth": 1}, "then": {"delay": 1.0}})
+    house.double.add_rule({"when": {"route": LOAD, "nth": 1}, "then": {"delay": 5.0}})
     house.double.add_rule(on_chat(1, error="Channel Error"))
     house.give(1)
     house.outcome(1)
