@@ -344,7 +344,7 @@ def test_a_server_that_is_killed_and_comes_back_costs_nothing(tmp_path: Path) ->
     server = Secantus(tmp_path)
     server.start()
     place = MongoPlace(server.uri)
-    live = Live(tmp_path, lambda: MongoStore(place.uri, place.database, timeout=2.0, retention=FOR_EVER))
+    live = Live(tmp_path, lambda: MongoStore(place.uri, place.database, timeout=5.0, retention=FOR_EVER))
     try:
         for number in range(10):
             live.tell(readings(f"before{number}"))

@@ -21,6 +21,7 @@ from tests.support import eventually
 
 QUICK = Backoff(first=0.01, longest=0.05)
 HEADS = Heads(restarts=1000, settled=0.02)
+STUCK_AFTER = 1.0  # seconds; those that do not hang keep to it on a busy machine too
 LONG = 60.0  # seconds; a hang ends by itself at last, so that no test leaves a thread for ever
 
 

@@ -17,6 +17,7 @@ from supervisors.heads_decider import Bite, Listeners
 from supervisors.messages import ChildStatus, ExitNotice, Stage
 from supervisors.policy import Backoff
 from supervisors.specs import ChildSpec
+from tests.supervisors.live import STUCK_AFTER
 from tests.support import eventually
 
 QUICK = Backoff(first=0.01, longest=0.05)
@@ -132,7 +133,7 @@ def test_an_asker_gets_the_error_of_the_actor_that_died(world: World) -> None:
 
 
 def test_a_stuck_child_is_fenced_and_replaced_and_what_it_sends_later_is_refused(world: World) -> None:
-    world.start(world.spec("a", stuck_after=0.2), world.spec("b"))
+    world.start(world.spec("a", stuck_after=STUCK_AFTER), world.spec("b"))
     world.tree.directory.tell("a", "hang")
     eventually(lambda: world.status("a").incarnation > 1 and world.status("a").state == "running", 30, "replaced")
     assert world.exits[0].stage is Stage.STUCK

@@ -20,12 +20,10 @@ from supervisors.leaks import LeakLimits, Leaks
 from supervisors.messages import ExitNotice, Stage, Tick
 from tests.bench.tables import table
 from tests.supervisors.hangs import KINDS, Hang
-from tests.supervisors.live import LONG, Busy, Good, Live
+from tests.supervisors.live import LONG, STUCK_AFTER, Busy, Good, Live
 from tests.support import eventually
 
 pytestmark = pytest.mark.timeout(60)
-
-STUCK_AFTER = 0.5
 
 
 @pytest.fixture
@@ -91,7 +89,7 @@ class Talkative(Good):
         if message != "hang":
             return super().on_receive(message)
         self.context.every(0.01, "clock")
-        self.context.after(0.3, "late")
+        self.context.after(1.5 * STUCK_AFTER, "late")
         self.live.release.wait(LONG)
         self.said += [
             self.context.tell("sibling", "from the fenced one"),
@@ -114,7 +112,7 @@ def test_nothing_that_a_fenced_one_says_counts(live: Live) -> None:
 
     live.start(
         live.spec("sibling", lambda context: Talkative(context, live, heard)),
-        live.spec("subject", make, stuck_after=0.2),
+        live.spec("subject", make, stuck_after=STUCK_AFTER),
     )
     live.tell("subject", "hang")
     live.runs("subject", 2)
@@ -122,7 +120,7 @@ def test_nothing_that_a_fenced_one_says_counts(live: Live) -> None:
     eventually(lambda: live.leaks.total == 0, 20, "the fenced thread has ended")
     assert made[0].said == [False, False]
     passed = threading.Event()
-    live.tree.schedule.after(0.4, lambda number: passed.set() or False)  # type: ignore[func-returns-value]
+    live.tree.schedule.after(STUCK_AFTER, lambda number: passed.set() or False)  # type: ignore[func-returns-value]
     assert passed.wait(20)  # by now its late message and its ticks would have come
     assert live.ask("subject") == 2
     ours = [message for incarnation, message in heard if incarnation == 2]
@@ -140,7 +138,7 @@ class Promises(Good):
 
 @pytest.mark.parametrize("end", ["hang", "error"])
 def test_who_was_promised_an_answer_is_told_that_nobody_will_give_it(live: Live, end: str) -> None:
-    live.start(live.spec("subject", Promises, stuck_after=0.2))
+    live.start(live.spec("subject", Promises, stuck_after=STUCK_AFTER))
     promised = [ask_later(live, "subject", number) for number in range(3)]
 
     def act(_actor: object) -> None:
@@ -170,7 +168,7 @@ def fenced(live: Live, count: int) -> bool:
 def test_too_many_leaks_are_told_with_the_reason(limits: LeakLimits, children: tuple[str, ...], reason: str) -> None:
     reasons: list[str] = []
     live = Live(leaks=Leaks(limits, reasons.append))
-    live.start(*(live.spec(name, Busy, stuck_after=0.2) for name in dict.fromkeys(children)))
+    live.start(*(live.spec(name, Busy, stuck_after=STUCK_AFTER) for name in dict.fromkeys(children)))
     try:
         for number, name in enumerate(children):
             assert reasons == []

@@ -23,7 +23,7 @@ ERRORS: list[type[BaseException]] = [ValueError, SystemExit, KeyboardInterrupt]
 FAILURES = pytest.mark.parametrize(
     "failure", [*ERRORS, HANG], ids=["Exception", "SystemExit", "KeyboardInterrupt", HANG]
 )
-SHORT = {"start_timeout": 0.3, "stuck_after": 0.3, "stop_timeout": 0.3}
+SHORT = {"start_timeout": 1.0, "stuck_after": 1.0, "stop_timeout": 1.0}  # seconds; those without a vice keep to them
 
 
 class Trigger:

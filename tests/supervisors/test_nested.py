@@ -22,7 +22,7 @@ from supervisors.messages import ExitNotice, Stage
 from supervisors.policy import Strategy
 from supervisors.specs import ChildSpec, Flags
 from supervisors.supervisor import Supervisor
-from tests.supervisors.live import LONG, Busy, Good, Live, Poisoned, Raises
+from tests.supervisors.live import LONG, STUCK_AFTER, Busy, Good, Live, Poisoned, Raises
 from tests.support import eventually
 
 pytestmark = pytest.mark.timeout(60)
@@ -140,7 +140,9 @@ def test_a_supervisor_that_dies_itself_takes_its_children_along_and_comes_back_w
 
 def test_a_hung_supervisor_is_fenced_with_all_below_it_and_cannot_harm_its_replacement(live: Live) -> None:
     """When it comes back it is told of a death, and would start a child that is its replacement's now."""
-    live.start(live.spec("bystander"), mortal(live, live.spec("a", Busy), live.spec("b", Poisoned), stuck_after=0.2))
+    live.start(
+        live.spec("bystander"), mortal(live, live.spec("a", Busy), live.spec("b", Poisoned), stuck_after=STUCK_AFTER)
+    )
     live.tell("a", lambda actor: live.release.wait(LONG))
     live.tell("inner", Bomb(lambda: live.release.wait(LONG)))
     live.runs("inner", 2)
@@ -165,7 +167,7 @@ def test_a_fenced_supervisor_that_comes_back_in_the_midst_of_its_work_starts_not
                 live.release.wait(LONG)
 
     live.exits = Hesitant()
-    live.start(mortal(live, live.spec("a", Poisoned), live.spec("b"), stuck_after=0.2))
+    live.start(mortal(live, live.spec("a", Poisoned), live.spec("b"), stuck_after=STUCK_AFTER))
     live.tell("a", ValueError("the end"))
     live.runs("inner", 2)
     before = incarnations(live, "a", "b")
