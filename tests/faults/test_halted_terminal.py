@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.model_server.support import need_embedded
-from tests.real.program import ROOT
+from tests.real.program import ROOT, stored_readings
 from tests.support import eventually
 
 pytestmark = [
@@ -33,16 +32,6 @@ def full_pipe() -> tuple[int, int]:
     except BlockingIOError:
         os.set_blocking(writing, True)
     return reading, writing
-
-
-def readings(path: Path) -> int:
-    if not path.exists():
-        return 0
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-        try:
-            return int(connection.execute("SELECT count(*) FROM readings").fetchone()[0])
-        except sqlite3.OperationalError:  # no such table yet
-            return 0
 
 
 @contextmanager
@@ -79,7 +68,7 @@ def test_it_reads_on_and_ends_when_asked(tmp_path: Path, number: int, code: int)
         process = start(tmp_path, writing)
     os.close(writing)
     try:
-        eventually(lambda: readings(tmp_path / "foureyes.sqlite3") > 3, 90, "readings are stored", every=0.2)
+        eventually(lambda: stored_readings(tmp_path) > 3, 90, "readings are stored", every=0.2)
         process.send_signal(number)
         assert process.wait(60) == code
     finally:

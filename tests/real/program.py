@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,18 @@ from foureyes_actors.settings import StoreSettings
 ROOT = Path(__file__).parent.parent.parent
 # The tests load the machine themselves; the rate that is wanted is what they look at.
 ALWAYS = {"PYTHONUNBUFFERED": "1", "FOUREYES_RESOURCE__PRESSURE__ENABLED": "false"}
+
+
+def stored_readings(data: Path) -> int:
+    """How many there are by now; it may be running."""
+    path = data / "foureyes.sqlite3"
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            return int(connection.execute("SELECT count(*) FROM readings").fetchone()[0])
+        except sqlite3.OperationalError:  # no such table yet
+            return 0
 
 
 class Program:
