@@ -9,14 +9,14 @@ import pytest
 from tests.model_server.support import need_embedded
 from tests.real.program import program
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 
 def test_every_ten_pictures(tmp_path: Path) -> None:
     need_embedded()
     environment = {"FOUREYES_MODEL_SERVER__RELOAD_AFTER": "10", "FOUREYES_LOG_LEVEL": "INFO"}
     with program(tmp_path, environment, "--frames", "40") as it:
-        assert it.wait(90.0) == 0, it.output
+        assert it.wait(240.0) == 0, it.output
     assert it.output.count("unloading foureyes/screen-reader-tiny") >= 3, it.output
     assert it.errors() == []
     readings = it.readings()
