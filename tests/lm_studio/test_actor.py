@@ -61,18 +61,20 @@ class EmbeddedServer(ScriptedHttp):
 
 
 class Stage:
-    """The actor with everything around it. ``pump`` hands it what its worker has sent."""
+    """The actor with everything around it. ``pump`` hands it what its worker has sent. The worker is at its first step
+    at once: what that meets must be there before (``processes``)."""
 
     def __init__(
         self,
         http: ScriptedHttp | None = None,
         models: tuple[str, ...] = (MODEL,),
         tasks: Mapping[str, Task] | None = None,
+        processes: FakeProcesses | None = None,
         **values: Any,
     ) -> None:
         self.context, self.clock = FakeContext("lm_studio"), ManualClock()
         self.http = http or EmbeddedServer(MODEL)
-        self.processes = FakeProcesses([LINE])
+        self.processes = processes or FakeProcesses([LINE])
         self.actor = LMStudioActor(
             self.context,
             settings=ModelServerSettings.model_validate(values),
@@ -272,8 +274,9 @@ def test_a_server_that_was_there_is_not_stopped(stage: Make) -> None:
 
 def test_a_stranger_on_the_port_is_named(stage: Make) -> None:
     http = ScriptedHttp({"GET /lmstudio-greeting": reply(b"<html>", 404)})
-    it = stage(http, base_url="http://127.0.0.1:8080")
-    it.processes.held_by = "nginx (pid 12)"
+    processes = FakeProcesses()
+    processes.held_by = "nginx (pid 12)"
+    it = stage(http, processes=processes, base_url="http://127.0.0.1:8080")
     it.pump()
     it.tick(60.0)
     assert it.told()[-1].phase is ServerPhase.FAILED
@@ -295,14 +298,10 @@ def test_not_managed_and_not_there(stage: Make) -> None:
 
 
 def test_lm_studio_is_started_by_lms(stage: Make) -> None:
-    it = stage(ScriptedHttp({"GET /lmstudio-greeting": ConnectFailed("refused")}), kind="lm_studio", start_timeout=2)
-    it.processes.programs["lms"] = "/opt/lms"
+    http = ScriptedHttp({"GET /lmstudio-greeting": ConnectFailed("refused")})
+    it = stage(http, processes=FakeProcesses(programs={"lms": "/opt/lms"}), kind="lm_studio", start_timeout=2)
     it.pump()
-    it.tick(30.0)
-    started = ("/opt/lms", "server", "start", "--port", "1234")
-    if started not in it.processes.runs:
-        it.tick(30.0)
-    assert started in it.processes.runs
+    assert ("/opt/lms", "server", "start", "--port", "1234") in it.processes.runs
 
 
 def test_not_in_time(stage: Make) -> None:
