@@ -20,6 +20,7 @@ from foureyes_actors.settings import RetentionSettings
 from tests.support import eventually, need
 
 TIMEOUT = 10.0  # seconds for one call: the machine may be busy
+FOR_EVER = RetentionSettings(readings=20_000, events=20_000, errors=20_000, decisions=20_000)
 REAL_MONGODB = os.environ.get("MONGODB_URI", "")
 MONGO_KINDS = ("secantusdb", *(["mongod"] if REAL_MONGODB else []))
 KINDS = ("sqlite", *MONGO_KINDS)
@@ -37,14 +38,15 @@ class SqlitePlace:
 
 
 class MongoPlace:
-    """A database with a random name, dropped by ``drop``."""
+    """A database with a random name, dropped by ``drop``. Documents of any date stay: the server looks once a minute
+    for those whose time is over, in the midst of any test."""
 
     def __init__(self, uri: str) -> None:
         self.uri, self.database = uri, f"foureyes_test_{uuid.uuid4().hex[:12]}"
         self.arguments = ("mongodb", uri, self.database)
 
     def open(self) -> MongoStore:
-        return MongoStore(self.uri, self.database, timeout=TIMEOUT, retention=RetentionSettings())
+        return MongoStore(self.uri, self.database, timeout=TIMEOUT, retention=FOR_EVER)
 
     def drop(self) -> None:
         client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(self.uri, serverSelectionTimeoutMS=5000)
