@@ -45,7 +45,7 @@ def trouble():
         threading.Event().wait(0.1)
     threading.Event().wait(2)
     do(program)
-    threading.Event().wait(2)
+    threading.Event().wait(5)  # Cerberus beats again, and tells
     program.ending.set("the test is over")
 
 """

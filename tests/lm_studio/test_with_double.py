@@ -174,6 +174,6 @@ def test_the_status_says_what_is_being_healed(house_of: Any) -> None:
     house.give(1)
     house.outcome(1)
     eventually(lambda: house.ask("lm_studio")["healing"] == [MODEL], PATIENCE, "it is being healed")
-    assert house.ask(NAME)["ready"] is False
+    eventually(lambda: house.ask(NAME)["ready"] is False, PATIENCE, "who asks it has been told")
     house.until_ready()
     assert house.ask("lm_studio")["healing"] == [] and house.ask("lm_studio")["reloads"] == 1
