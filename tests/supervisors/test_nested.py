@@ -147,7 +147,7 @@ def test_a_hung_supervisor_is_fenced_with_all_below_it_and_cannot_harm_its_repla
     live.tell("inner", Bomb(lambda: live.release.wait(LONG)))
     live.runs("inner", 2)
     assert incarnations(live, "a", "b", "bystander") == [2, 2, 1]
-    assert sorted(live.leaks.names()) == ["a", "inner"]
+    eventually(lambda: sorted(live.leaks.names()) == ["a", "inner"], 20, "b, which does not hang, has ended")
     assert live.status("inner").leaked == 1 and live.status("a", "inner").leaked == 1
     live.release.set()
     eventually(lambda: live.leaks.total == 0, 20, "the fenced ones have ended")
@@ -171,7 +171,7 @@ def test_a_fenced_supervisor_that_comes_back_in_the_midst_of_its_work_starts_not
     live.tell("a", ValueError("the end"))
     live.runs("inner", 2)
     before = incarnations(live, "a", "b")
-    assert live.leaks.names() == ("inner",)
+    eventually(lambda: live.leaks.names() == ("inner",), 20, "the children, which do not hang, have ended")
     live.release.set()
     eventually(lambda: live.leaks.total == 0, 20, "the fenced one has ended")
     assert incarnations(live, "a", "b") == before
