@@ -22,6 +22,7 @@ from foureyes_actors.settings import Settings
 from supervisors.cerberus import CERBERUS
 from supervisors.messages import ChildStatus, WhichChildren
 from tests.model_server.support import need_embedded
+from tests.real.program import of_frames
 from tests.support import eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
@@ -139,5 +140,5 @@ def test_it_is_replaced_each_time(running: Running, name: str) -> None:
     assert sum(e["occurrences"] for e in deaths) == DEATHS, running.kept(Collection.ERRORS)
     bites = [e for e in running.kept(Collection.EVENTS) if e["kind"] == "head_bitten"]
     assert [e["subject"] for e in bites] == [name] * DEATHS
-    sequences = [d["sequence"] for d in running.kept(Collection.READINGS)]
+    sequences = [d["sequence"] for d in of_frames(running.kept(Collection.READINGS))]
     assert len(set(sequences)) == len(sequences)

@@ -25,6 +25,7 @@ from supervisors.heads import Heads
 from supervisors.policy import Backoff
 from tests.faults.test_actor_deaths import MODEL, WITHIN, Running
 from tests.model_server.support import need_embedded
+from tests.real.program import of_frames
 from tests.support import eventually, need
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
@@ -135,7 +136,7 @@ def test_it_reads_on_by_itself_and_comes_back(healing: Healing) -> None:
     assert all(e["reason"] for e in events if e["kind"] == "head_bitten")
 
     every = healing.kept(Collection.READINGS)
-    frames = [d for d in every if not d["_id"].endswith("-stale")]
+    frames = of_frames(every)
     assert len({d["_id"] for d in every}) == len(every) and len({d["sequence"] for d in frames}) == len(frames)
     assert len(frames) >= read
     printed = {int(number) for line in healing.lines for number in re.findall(r"  #(\d+) ", line)}

@@ -37,6 +37,12 @@ def stored_readings(data: Path) -> int:
             return 0
 
 
+def of_frames(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without those that say, with the number of the last frame, that none was answered for a while: as on a busy
+    machine."""
+    return [document for document in documents if not document["_id"].endswith("-stale")]
+
+
 class Program:
     """A running FourEyes. Its output is read by a named thread; ``lines`` has all of it so far."""
 
@@ -98,8 +104,8 @@ class Program:
         return code
 
     def readings(self) -> list[dict[str, Any]]:
-        """Oldest first; only after it has ended."""
-        return self._stored(Collection.READINGS)
+        """Those of frames, oldest first; only after it has ended."""
+        return of_frames(self._stored(Collection.READINGS))
 
     def events(self) -> list[dict[str, Any]]:
         return self._stored(Collection.EVENTS)
