@@ -241,6 +241,7 @@ def lm_studio(
             history=history,
             alternatives=routing.alternatives,
             choices=() if normal else routing.choices(standing.level),
+            files=world.files,
         )
 
     return ChildSpec(

@@ -27,6 +27,7 @@ from foureyes_actors.messages import (
     Tick,
 )
 from foureyes_actors.ports.clock import Clock
+from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.ports.process import ProcessPort
 from foureyes_actors.settings import InferenceSettings, ModelServerSettings
@@ -65,6 +66,7 @@ class LMStudioActor(SupervisedActor):
     amounts, when nothing is told), for not every model can do every task.
     ``alternatives``: what else may be wanted; ``choices``: what is wanted now instead of ``models``, when not those.
     ``audience`` is told each ServerState; ``bug`` each new fault. ``http`` is this incarnation's own: closed with it.
+    ``files``: to look for LM Studio.
 
     Everything that waits is done by a worker, so the actor answers at once. It says ``well`` when the models have
     passed their warm-up and with each check after that, ``unwell`` when only a new start can help: the supervisor then
@@ -87,6 +89,7 @@ class LMStudioActor(SupervisedActor):
         bug: str = BUG,
         alternatives: tuple[str, ...] = (),
         choices: planning.Choices = (),
+        files: FilesPort | None = None,
     ) -> None:
         super().__init__(context)
         self._settings, self._http, self._clock, self._audience = settings, http, clock, audience
@@ -116,6 +119,7 @@ class LMStudioActor(SupervisedActor):
             clock=clock,
             quit=self._quit,
             ours=self._history.ours,
+            files=files,
         )
         self._choices = choices
         self._worker: Worker | None = None
