@@ -211,6 +211,7 @@ class ServerState:
     reasoning: tuple[str, ...] = ()  # those models that think aloud unless a request tells them not to
     wanted: tuple[str, ...] = ()  # what the model table calls ``models``, in the same order
     resting: tuple[str, ...] = ()  # wanted ids; ready, not to be asked: a planned reload begins after ModelAtRest
+    concurrency: int | None = None  # requests that it works on at a time, all models together; None: not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from foureyes_actors.console.actor import ConsoleActor
 from foureyes_actors.forgewright.actor import ForgewrightActor
 from foureyes_actors.inference.actor import InferenceActor
 from foureyes_actors.inference.in_process import FallbackReader, InProcessReader, SharedEngine, prospect
+from foureyes_actors.inference.places import Places
 from foureyes_actors.inference.routing import Routing, routing_of
 from foureyes_actors.lm_studio.actor import History, LMStudioActor
 from foureyes_actors.lm_studio.warmup import warm_up_task
@@ -103,6 +104,19 @@ class Config:
             self.settings = self._reread()
 
 
+@dataclass(frozen=True)
+class Shared:
+    """One for all models and incarnations. ``engine``: loaded only while the polling fallback is active. ``places``:
+    they all ask one server."""
+
+    engine: SharedEngine
+    places: Places
+
+    @classmethod
+    def of(cls, world: World) -> Shared:
+        return cls(SharedEngine(), Places(world.clock.monotonic))
+
+
 ModelTasks = dict[str, tuple[tuple[Task, ModelEntry], ...]]
 
 
@@ -122,7 +136,7 @@ def children(config: Config, models: ModelTasks, world: World, run: Run) -> list
     """In start order. ``depends_on``: whose reload brings a child back too, with fresh handles."""
     routing, names = routing_of(models), askers(models)
     finite_source = finite(config.settings)
-    engine, standing = SharedEngine(), Standing()
+    shared, standing = Shared.of(world), Standing()
     return [
         recorder(config, world),
         bug(config, world),
@@ -131,7 +145,7 @@ def children(config: Config, models: ModelTasks, world: World, run: Run) -> list
         readings(config, routing, standing, world, run),
         resource(config, routing, standing, world, run, pressed=(*names, "readings")),
         lm_studio(config, routing, standing, world, (*names, "readings", "resource", "console", *finite_source)),
-        *(inference(config, model, routing, standing, world, engine) for model in routing.models),
+        *(inference(config, model, routing, standing, world, shared) for model in routing.models),
         capture(config, world, targets=names, wait_for=LM_STUDIO if finite_source else ""),
     ]
 
@@ -254,9 +268,13 @@ def lm_studio(
 
 
 def inference(
-    config: Config, model: str, routing: Routing, standing: Standing, world: World, engine: SharedEngine
+    config: Config,
+    model: str,
+    routing: Routing,
+    standing: Standing,
+    world: World,
+    shared: Shared,
 ) -> ChildSpec:
-    """``engine``: one for all models and incarnations, loaded only while the polling fallback is active."""
     tasks = routing.possible(model)
 
     def make(context: ActorContext) -> InferenceActor:
@@ -276,11 +294,12 @@ def inference(
             degraded=config.degraded,
             routing=routing,
             level=standing.level,
+            places=shared.places,
         )
 
     def open_reader() -> FallbackReader:
         limits, questions = config.settings.source.limits, [task for task, _ in tasks]
-        return InProcessReader(engine.get(), questions, limits=limits, monotonic=world.clock.monotonic)
+        return InProcessReader(shared.engine.get(), questions, limits=limits, monotonic=world.clock.monotonic)
 
     return ChildSpec(inference_name(model), make, depends_on=(LM_STUDIO,))
 

@@ -198,7 +198,9 @@ class LMStudioActor(SupervisedActor):
         self.context.tell_self(_Done(self.context.incarnation, Finished(command, result)))
 
     def _state(self) -> ServerState:
-        return server_state(self._plan, self._clock.monotonic(), self._rules, self._process.pid)
+        dialect = self._steps.dialect
+        concurrency = self._settings.concurrency or (dialect.concurrency if dialect else None)
+        return server_state(self._plan, self._clock.monotonic(), self._rules, self._process.pid, concurrency)
 
     def _tell(self, state: ServerState) -> None:
         if state == self._told:

@@ -15,8 +15,8 @@ PHASES = {
 }
 
 
-def server_state(plan: Plan, now: float, rules: Rules, pid: int | None) -> ServerState:
-    """``pid``: of the process that FourEyes started."""
+def server_state(plan: Plan, now: float, rules: Rules, pid: int | None, concurrency: int | None = None) -> ServerState:
+    """``pid``: of the process that FourEyes started. ``concurrency``: requests that the server works on at a time."""
     models = tuple(known_as for _, known_as in plan.ready)
     return ServerState(
         PHASES[plan.stage],
@@ -27,6 +27,7 @@ def server_state(plan: Plan, now: float, rules: Rules, pid: int | None) -> Serve
         reasoning=plan.reasoning,
         wanted=tuple(model for model, _ in plan.ready),
         resting=plan.resting,
+        concurrency=concurrency,
     )
 
 
