@@ -103,11 +103,16 @@ def _models(patient: Patient, url: str) -> str:
     if rows is None:
         return "its list of models cannot be read (LM Studio 0.4 or newer has one)"
     wanted = group_by_model(load_models(patient.settings, patient.world.files))
+    routing = routing_of(wanted)
     lacking = [model for model in wanted if model.lower() not in rows]
-    if lacking:
+    instead = {group[0]: model for group in reversed(routing.groups) for model in group[:0:-1] if model.lower() in rows}
+    if [model for model in lacking if model not in instead]:
         gets = " && ".join(f"lms get {model}" for model in lacking)
         raise Unfit(f"running at {url}, without the model {', '.join(lacking)}", f"download it: {gets}")
-    smaller = [model for model in routing_of(wanted).alternatives if model.lower() not in rows]
+    if lacking:
+        reads = ", ".join(f"{instead[model]} reads instead of {model}" for model in lacking)
+        return f"{reads}, which it has not (lms get {lacking[0]})"
+    smaller = [model for model in routing.alternatives if model.lower() not in rows]
     lacks = f"; not the smaller {', '.join(smaller)} (lms get {smaller[0]})" if smaller else ""
     return f"has {', '.join(wanted)}{lacks}"
 

@@ -256,6 +256,7 @@ def lm_studio(
             alternatives=routing.alternatives,
             choices=() if normal else routing.choices(standing.level),
             files=world.files,
+            groups=routing.groups,
         )
 
     return ChildSpec(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,7 +58,7 @@ class History:
 
     attached: bool = False  # somebody else started the server: it is never started or stopped from here
     starts: int = 0
-    told_error: str = ""
+    told_errors: deque[str] = field(default_factory=lambda: deque(maxlen=16))
     ours: Ours = field(default_factory=Ours)
 
 
@@ -65,6 +66,7 @@ class LMStudioActor(SupervisedActor):
     """``models``: the wanted ids; ``warm_up_tasks``: what each is asked in its warm-up (reading
     amounts, when nothing is told), for not every model can do every task.
     ``alternatives``: what else may be wanted; ``choices``: what is wanted now instead of ``models``, when not those.
+    ``groups``: a wanted id and what may stand in for it when it cannot be loaded.
     ``audience`` is told each ServerState; ``bug`` each new fault. ``http`` is this incarnation's own: closed with it.
     ``files``: to look for LM Studio.
 
@@ -90,6 +92,7 @@ class LMStudioActor(SupervisedActor):
         alternatives: tuple[str, ...] = (),
         choices: planning.Choices = (),
         files: FilesPort | None = None,
+        groups: planning.Choices = (),
     ) -> None:
         super().__init__(context)
         self._settings, self._http, self._clock, self._audience = settings, http, clock, audience
@@ -104,6 +107,7 @@ class LMStudioActor(SupervisedActor):
             settings.reload_after,
             round(settings.reload_above * 1e6),
             (inference or InferenceSettings()).deadline + REST_GRACE,
+            groups if settings.manage else (),
         )
         self._history = history or History()
         self._process = ServerProcess(processes)
@@ -174,7 +178,7 @@ class LMStudioActor(SupervisedActor):
         self._plan = step.plan
         self._history.attached = self._plan.attached
         if self._plan.stage is Stage.READY and not self._plan.broken:
-            self._history.told_error = ""
+            self._history.told_errors.clear()
         if step.command is not None:
             self._submit(step.command)
         if overtaken:
@@ -211,9 +215,9 @@ class LMStudioActor(SupervisedActor):
     def _report(self, error: Exception) -> None:
         """A fault that stays the same is told once, until all has been well again."""
         text = self._last_error = f"{type(error).__name__}: {error}"
-        if text == self._history.told_error:
+        if text in self._history.told_errors:
             return
-        self._history.told_error = text
+        self._history.told_errors.append(text)
         context = {"kind": self._settings.kind, "url": self._plan.url, "start": str(self._history.starts)}
         tail = (getattr(error, "tail", ()) or self._process.last_words())[-TOLD_LINES:]
         context.update({f"output -{n}": line for n, line in enumerate(reversed(tail), start=1)})

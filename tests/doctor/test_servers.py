@@ -24,6 +24,7 @@ from tests.support import need
 
 CANARY = "c4n4ry-7f3a"
 QWEN = "qwen/qwen3-vl-8b"
+SMALLER = ("qwen/qwen3-vl-4b", "google/gemma-3-4b")
 GREETING = {"/lmstudio-greeting": (200, b'{"lmstudio":true}')}
 
 
@@ -60,7 +61,7 @@ def models(*keys: str) -> tuple[int, bytes]:
 
 
 def test_lm_studio_with_the_wanted_model(nowhere: int) -> None:
-    with web({**GREETING, "/api/v1/models": models(QWEN.upper(), "other")}) as server:
+    with web({**GREETING, "/api/v1/models": models(QWEN.upper(), *SMALLER, "other")}) as server:
         found = look(lm_studio(nowhere, server.url, api_token=CANARY))
         assert found["LM Studio"].status is Status.OK
         assert found["LM Studio"].detail == f"running at {server.url}, has {QWEN}"
@@ -77,6 +78,13 @@ def test_lm_studio_without_the_smaller_model_is_well_and_says_so(nowhere: int, t
         got = look(lm_studio(nowhere, server.url, models_file=table))["LM Studio"]
     assert got.status is Status.OK
     assert got.detail.endswith(f"has {QWEN}; not the smaller qwen/qwen3-vl-2b (lms get qwen/qwen3-vl-2b)")
+
+
+def test_lm_studio_with_an_alternative_alone_can_be_used(nowhere: int) -> None:
+    with web({**GREETING, "/api/v1/models": models(SMALLER[1])}) as server:
+        got = look(lm_studio(nowhere, server.url))["LM Studio"]
+    assert got.status is Status.OK
+    assert got.detail.endswith(f"{SMALLER[1]} reads instead of {QWEN}, which it has not (lms get {QWEN})")
 
 
 def test_lm_studio_without_the_wanted_model(nowhere: int) -> None:
