@@ -211,6 +211,7 @@ class ServerState:
     reasoning: tuple[str, ...] = ()  # those models that think aloud unless a request tells them not to
     wanted: tuple[str, ...] = ()  # what the model table calls ``models``, in the same order
     resting: tuple[str, ...] = ()  # wanted ids; ready, not to be asked: a planned reload begins after ModelAtRest
+    foreign: bool = False  # somebody else started it
     concurrency: int | None = None  # requests that it works on at a time, all models together; None: not known
 
 
@@ -331,6 +332,7 @@ class Event:
     frame: FrameRef | None = None
     seconds: float | None = None  # how long it took, where that is part of the news
     figures: Mapping[str, float | None] = field(default_factory=lambda: EMPTY)  # what it was decided by; None: unknown
+    degraded: bool = False  # read in the polling fallback
 
 
 # --- upkeep ---------------------------------------------------------------------------------------------------------

@@ -47,9 +47,9 @@ class Upkeep:
         )
 
     def on_exit(self, notice: ExitNotice) -> None:
-        """What ends the run is told with the run's end, once."""
+        """The user hears of it by the event of what was done about it, or by the run's end."""
         assert notice.error is not None
-        told = {TOLD: "as the reason of the end"} if isinstance(notice.error, ConfigurationError) else {}
+        told = {TOLD: "as the reason of the end" if isinstance(notice.error, ConfigurationError) else "as an event"}
         context = {"stage": notice.stage, "handling": notice.handling, "message": notice.message_id}
         fault = fault_from_exit(
             notice.error,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from foureyes_actors.bug.faults import TOLD
 from foureyes_actors.lm_studio import plan as planning
 from foureyes_actors.lm_studio.advance import advance, begin
 from foureyes_actors.lm_studio.plan import Command, Finished, Healthy, Plan, PlanEvent, Rules, Stage, Step
@@ -161,13 +162,16 @@ class LMStudioActor(SupervisedActor):
 
     def on_stop(self) -> None:
         self._shut(self._settings.stop_grace)
-        self._tell(ServerState(ServerPhase.STOPPED, self._plan.url))
+        left = "left running: FourEyes had not started it" if self._plan.attached else ""
+        self._tell(ServerState(ServerPhase.STOPPED, self._plan.url, detail=left, foreign=self._plan.attached))
 
     def on_failure(self, *_: object) -> None:
         self._shut(grace=0.0)  # the replacement starts a server of its own
 
     def _advance(self, event: PlanEvent) -> None:
         before = self._plan.stage
+        if isinstance(event, Finished) and isinstance(event.result, planning.Launched):
+            self._history.starts += 1
         self._take(advance(self._plan, event, self._clock.monotonic(), self._rules))
         checked = isinstance(event, Finished) and isinstance(event.result, Healthy)
         if self._plan.stage is Stage.READY and (checked or before is not Stage.READY):
@@ -191,8 +195,6 @@ class LMStudioActor(SupervisedActor):
 
     def _submit(self, command: Command) -> None:
         assert self._worker is not None
-        if command.do is planning.Do.LAUNCH:
-            self._history.starts += 1
         accepted = self._worker.submit(lambda: self._steps.run(command), lambda result: self._done(command, result))
         if not accepted:
             raise RuntimeError("the worker is busy, and the plan does not know")
@@ -218,7 +220,8 @@ class LMStudioActor(SupervisedActor):
         if text in self._history.told_errors:
             return
         self._history.told_errors.append(text)
-        context = {"kind": self._settings.kind, "url": self._plan.url, "start": str(self._history.starts)}
+        context = {TOLD: "as the model server's state"} if str(error) in self._state().detail else {}
+        context |= {"kind": self._settings.kind, "url": self._plan.url, "start": str(self._history.starts)}
         tail = (getattr(error, "tail", ()) or self._process.last_words())[-TOLD_LINES:]
         context.update({f"output -{n}": line for n, line in enumerate(reversed(tail), start=1)})
         self._teller.fault(error, context)
@@ -239,6 +242,7 @@ class LMStudioActor(SupervisedActor):
             "attached": self._plan.attached,
             "starts": self._history.starts,
             "failed_checks": self._plan.failed_checks,
+            "check_error": self._plan.reason if self._plan.failed_checks else "",
             "last_error": self._last_error,
             "busy": self._plan.busy,
             "undelivered": dict(self._teller.undelivered),

@@ -229,6 +229,7 @@ def _launch(plan: Plan, now: float) -> Step:
         round=plan.round,
         attached=plan.attached,
         failing_since=plan.failing_since,
+        reason=plan.reason if plan.failing_since is not None else "",
         heavy=plan.heavy,
         heavy_until=plan.heavy_until,
         choices=plan.choices,
