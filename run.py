@@ -86,6 +86,7 @@ def run(
         request,
         out.line,
         reread=lambda: _reread(path),
+        other_models=lambda fresh: _models_again(fresh, beside) not in (None, models),
         defence=Defence(settings.data_dir),
     )
     with headless.signals(program.ending):

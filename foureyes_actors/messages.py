@@ -314,6 +314,7 @@ class EventKind(StrEnum):
     HEAD_BITTEN = "head_bitten"
     MODE_CHANGED = "mode_changed"  # a part's polling fallback begins or ends
     CONFIGURATION_KEPT = "configuration_kept"  # it was to be read again, and is broken
+    CONFIGURATION_READ = "configuration_read"  # it was read again, and has changed
     RUN_STARTED = "run_started"
     RUN_ENDED = "run_ended"
 

@@ -88,11 +88,16 @@ class Upkeep:
 
     def on_reload(self, names: tuple[str, ...]) -> None:
         """They come back with what the configuration says now; one that is broken changes nothing."""
+        subject = ", ".join(names)
         try:
-            self._config.reread()
+            changed = self._config.reread(names)
         except ConfigurationError as error:
             reason = f"the configuration cannot be read again, what was in force stays: {error}"
-            self.event(EventKind.CONFIGURATION_KEPT, ", ".join(names), None, None, reason, shown=True)
+            self.event(EventKind.CONFIGURATION_KEPT, subject, None, None, reason, shown=True)
+            return
+        if changed:
+            reason = f"the configuration has changed; {changed}"
+            self.event(EventKind.CONFIGURATION_READ, subject, None, None, reason, shown=True)
 
     def on_held(self, held: Held) -> None:
         """No Python code could run for a while."""

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from foureyes_actors.bug.actor import BugActor
 from foureyes_actors.capture.actor import CaptureActor
+from foureyes_actors.capture.numbering import FrameNumbers
 from foureyes_actors.capture.sources import open_source
+from foureyes_actors.config_changes import Changes, changes
 from foureyes_actors.console.actor import ConsoleActor
 from foureyes_actors.forgewright.actor import ForgewrightActor
 from foureyes_actors.inference.actor import InferenceActor
@@ -93,15 +95,26 @@ class Run:
 class Config:
     """The configuration in force. An actor reads it when it is built, so that a reload builds it from the new one."""
 
-    def __init__(self, settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reread: Callable[[], Settings] | None = None,
+        other_models: Callable[[Settings], bool] = lambda _settings: False,
+    ) -> None:
+        """``other_models``: whether these settings give another table of models than the one in force; both raise
+        ConfigurationError."""
         self.settings = settings
-        self._reread = reread
+        self._reread, self._other_models = reread, other_models
         self.degraded = False  # the model server is in its polling fallback
 
-    def reread(self) -> None:
-        """Raises ConfigurationError; what was in force stays then."""
-        if self._reread is not None:
-            self.settings = self._reread()
+    def reread(self, reloaded: Sequence[str] = ()) -> Changes:
+        """``reloaded``: who is built anew with it. Raises ConfigurationError; what was in force stays then."""
+        if self._reread is None:
+            return Changes()
+        fresh = self._reread()
+        found = changes(self.settings, fresh, reloaded, models=self._other_models(fresh))
+        self.settings = fresh
+        return found
 
 
 @dataclass(frozen=True)
@@ -306,6 +319,8 @@ def inference(
 
 
 def capture(config: Config, world: World, targets: tuple[str, ...], wait_for: str) -> ChildSpec:
+    numbers = FrameNumbers()
+
     def make(context: ActorContext) -> CaptureActor:
         source = config.settings.source
         return CaptureActor(
@@ -316,6 +331,7 @@ def capture(config: Config, world: World, targets: tuple[str, ...], wait_for: st
             targets=targets,
             audience=("readings",),
             wait_for=wait_for,
+            numbers=numbers,
         )
 
     return ChildSpec("capture", make)

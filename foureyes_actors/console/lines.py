@@ -171,7 +171,7 @@ def event_line(event: Event, fallback: str = "", *, foreign: bool = False) -> st
             return pressure_line(event)
         case EventKind.HEAD_BITTEN:
             return head_line(event, foreign=foreign)
-        case EventKind.CONFIGURATION_KEPT:
+        case EventKind.CONFIGURATION_KEPT | EventKind.CONFIGURATION_READ:
             return configuration_line(event)
     return seen_line(event)
 
