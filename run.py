@@ -37,6 +37,7 @@ import typer
 from foureyes_actors import doctor as doctor_module
 from foureyes_actors import headless, model_survey, wiring
 from foureyes_actors.bench.measure import Bench
+from foureyes_actors.bench.session import PHASE
 from foureyes_actors.bench.targets import document, exit_code, judge, table
 from foureyes_actors.defence import Defence
 from foureyes_actors.errors import ConfigurationError, SettingsError
@@ -85,6 +86,7 @@ def run(
         request,
         out.line,
         reread=lambda: _reread(path),
+        other_models=lambda fresh: _models_again(fresh, beside) not in (None, models),
         defence=Defence(settings.data_dir),
     )
     with headless.signals(program.ending):
@@ -130,10 +132,22 @@ def bench() -> None:
     """Measure this installation on this machine."""
 
 
+def long_enough(seconds: float) -> float:
+    """A session begins with play, in which no two pictures are the same: what is shorter has nothing for the cache."""
+    if seconds < 2 * PHASE:
+        raise typer.BadParameter(
+            f"{seconds:g} is too short: a session is {PHASE:g} s of play and then {PHASE:g} s of a screen that stands "
+            f"still, without which the cache cannot be measured; right would be {2 * PHASE:g} or more"
+        )
+    return seconds
+
+
 @bench_app.command(short_help="Six targets, measured with the embedded model server.")
 def targets(
     frames: Annotated[int, typer.Option(min=1, help="Frames of the demo cabinet to ask about.")] = 300,
-    seconds: Annotated[float, typer.Option(min=2, help="Of the session that is recorded and read.")] = 60.0,
+    seconds: Annotated[
+        float, typer.Option(callback=long_enough, help="Of the session that is recorded and read, 20 or more.")
+    ] = 60.0,
     session: Annotated[
         Path | None, typer.Option(help="A folder of pictures of your own screen, 3 a second, to read instead.")
     ] = None,
@@ -177,6 +191,14 @@ def _reread(path: Path | None) -> Settings:
     if path is not None and path.exists() and not path.is_file():
         raise SettingsError([f"{path}: is no regular file, so it is not read again"])
     return load_settings(path, os.environ, LocalFiles())
+
+
+def _models_again(settings: Settings, beside: Path | None) -> wiring.ModelTasks | None:
+    """While a run goes on. None: a pipe was read once. Raises SettingsError."""
+    path = settings.model_server.models_file
+    if path is not None and path.exists() and not path.is_file():
+        return None
+    return group_by_model(load_models(settings, LocalFiles(), beside=beside))
 
 
 def _refuse(error: ConfigurationError) -> NoReturn:

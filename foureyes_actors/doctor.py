@@ -12,7 +12,7 @@ from foureyes_actors import doctor_parts as parts
 from foureyes_actors import doctor_servers as servers
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.doctor_findings import Finding, Status, render, verdict
-from foureyes_actors.doctor_parts import Unfit, World
+from foureyes_actors.doctor_parts import Absent, Unfit, World
 from foureyes_actors.errors import ConfigurationError, FourEyesError, MissingExtraError, install_command
 from foureyes_actors.ports.inspection import InspectionPort, LocalInspection
 from foureyes_actors.settings import Settings
@@ -74,7 +74,7 @@ PROBES: tuple[Probe, ...] = (
         servers.START_LM_STUDIO,
         line="model_server: {kind: lm_studio}",
     ),
-    Probe("lms command", servers.lms_wanted, servers.lms, servers.GET_LMS),
+    Probe("lms command", servers.lms_wanted, servers.lms),
     Probe("model server", _other_server, servers.other, "start it", only_wanted=True),
     Probe("other model servers", lambda settings: False, servers.at_their_ports),
     Probe("start command", servers.command_wanted, servers.command, only_wanted=True),
@@ -102,6 +102,8 @@ def _examined(probe: Probe, patient: parts.Patient, redactor: Redactor) -> Findi
             advice = f"in foureyes.yaml: {probe.line}"
     except Unfit as error:
         status, detail, advice = Status.PROBLEM, str(error), error.advice
+    except Absent as error:
+        status, detail, advice, wanted = Status.MISSING, str(error), error.advice, wanted and error.needed
     except MissingExtraError as error:
         status, detail, configuration = Status.MISSING, f"the package {error.package!r} is not installed", True
         advice = install_command(error.extra)

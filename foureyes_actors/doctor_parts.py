@@ -59,6 +59,14 @@ class Unfit(Exception):
         self.advice = advice
 
 
+class Absent(Exception):
+    """The part is not there. ``needed``: what the configuration asks for cannot go on without it."""
+
+    def __init__(self, detail: str, advice: str, *, needed: bool = True) -> None:
+        super().__init__(detail)
+        self.advice, self.needed = advice, needed
+
+
 def python(patient: Patient) -> str:
     version = patient.inspection.python()
     name = ".".join(map(str, version))

@@ -6,7 +6,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from foureyes_actors.doctor_parts import PATIENCE, Patient, Unfit
+from foureyes_actors.doctor_parts import PATIENCE, Absent, Patient, Unfit
 from foureyes_actors.errors import (
     ConfigurationError,
     ConnectFailed,
@@ -19,7 +19,7 @@ from foureyes_actors.inference.request import server_root
 from foureyes_actors.inference.routing import routing_of
 from foureyes_actors.lm_studio.dialect import server_at
 from foureyes_actors.lm_studio.dialects import DIALECTS
-from foureyes_actors.lm_studio.lms import find_lms
+from foureyes_actors.lm_studio.installation import find_app, find_lms, how_to_get_lms
 from foureyes_actors.lm_studio.process import LM_STUDIO_URL, known_url
 from foureyes_actors.lm_studio.recognise import recognise
 from foureyes_actors.lm_studio.server_calls import known_models, list_models
@@ -28,8 +28,8 @@ from foureyes_actors.ports.http import HttpPort, HttpReply, HttpRequest
 from foureyes_actors.settings import Settings
 
 START_LM_STUDIO = "start LM Studio's server: Developer > Start server, or: lms server start"
-GET_LMS = "install LM Studio (lmstudio.ai) and start it once: it brings the lms command"
 ENGINE = ("numpy", "cv2", "onnxruntime", "starlette", "uvicorn")
+GREETING = {"lmstudio": True}
 _REFUSED = (401, 403)
 
 
@@ -71,20 +71,30 @@ def _free(patient: Patient, url: str) -> None:
 
 
 def lm_studio(patient: Patient) -> str:
-    settings = patient.settings.model_server
-    wanted = settings.kind == "lm_studio"
-    url = settings.base_url if wanted and settings.base_url != "auto" else LM_STUDIO_URL
+    wanted, url = patient.settings.model_server.kind == "lm_studio", _lm_studio_url(patient.settings)
     try:
-        greeting = _get(patient, f"{url}/lmstudio-greeting")
+        greeting = _greeting(patient)
     except ConnectFailed:
         starter = _lms(patient)
         if lms_wanted(patient.settings) and starter:
             return f"not running at {url}; FourEyes starts it with {starter}"
-        raise ConnectFailed(f"not running at {url}") from None
-    if _json(greeting) != {"lmstudio": True}:
+        app = find_app(patient.world.processes, patient.inspection.home())
+        where = f"; its desktop app is {app}" if app else ""
+        raise ConnectFailed(f"not running at {url}{where}") from None
+    if _json(greeting) != GREETING:
         holder = patient.world.processes.listener(urlsplit(url).port or 80) or "somebody"
         raise Unfit(f"what answers at {url} is not LM Studio but {holder}", "end it, or set model_server.base_url")
     return f"running at {url}, {_models(patient, url) if wanted else _model_count(patient, url)}"
+
+
+def _lm_studio_url(settings: Settings) -> str:
+    server = settings.model_server
+    configured = server.kind == "lm_studio" and server.base_url != "auto"
+    return server_root(server.base_url) if configured else LM_STUDIO_URL
+
+
+def _greeting(patient: Patient) -> HttpReply:
+    return _get(patient, f"{_lm_studio_url(patient.settings)}/lmstudio-greeting")
 
 
 def _models(patient: Patient, url: str) -> str:
@@ -93,11 +103,16 @@ def _models(patient: Patient, url: str) -> str:
     if rows is None:
         return "its list of models cannot be read (LM Studio 0.4 or newer has one)"
     wanted = group_by_model(load_models(patient.settings, patient.world.files))
+    routing = routing_of(wanted)
     lacking = [model for model in wanted if model.lower() not in rows]
-    if lacking:
+    instead = {group[0]: model for group in reversed(routing.groups) for model in group[:0:-1] if model.lower() in rows}
+    if [model for model in lacking if model not in instead]:
         gets = " && ".join(f"lms get {model}" for model in lacking)
         raise Unfit(f"running at {url}, without the model {', '.join(lacking)}", f"download it: {gets}")
-    smaller = [model for model in routing_of(wanted).alternatives if model.lower() not in rows]
+    if lacking:
+        reads = ", ".join(f"{instead[model]} reads instead of {model}" for model in lacking)
+        return f"{reads}, which it has not (lms get {lacking[0]})"
+    smaller = [model for model in routing.alternatives if model.lower() not in rows]
     lacks = f"; not the smaller {', '.join(smaller)} (lms get {smaller[0]})" if smaller else ""
     return f"has {', '.join(wanted)}{lacks}"
 
@@ -117,13 +132,25 @@ def _downloaded(body: Any) -> set[str] | None:
 
 def lms(patient: Patient) -> str:
     found = _lms(patient)
-    if found is None:
-        raise ConnectFailed("not found on PATH or in ~/.lmstudio/bin")
-    return found
+    if found is not None:
+        return found
+    if lms_wanted(patient.settings) and _greets(patient):
+        url = _lm_studio_url(patient.settings)
+        detail = f"not found, and not needed while LM Studio runs at {url}; FourEyes could not start it again"
+        raise Absent(detail, "to have it started: model_server.command; else: model_server.manage: false", needed=False)
+    advice = how_to_get_lms(patient.world.processes, patient.inspection.home())
+    raise Absent("not found on PATH, in LM Studio's folder or in its desktop app", advice)
+
+
+def _greets(patient: Patient) -> bool:
+    try:
+        return bool(_json(_greeting(patient)) == GREETING)
+    except TransportError:
+        return False
 
 
 def _lms(patient: Patient) -> str | None:
-    return find_lms(patient.world.processes, patient.inspection.home())
+    return find_lms(patient.world.processes, patient.inspection.home(), patient.world.files)
 
 
 def other(patient: Patient) -> str:

@@ -91,11 +91,13 @@ class Headless:
         reread: Callable[[], Settings] | None = None,
         heads: Heads | None = None,
         defence: Defence | None = None,
+        other_models: Callable[[Settings], bool] = lambda _settings: False,
     ) -> None:
         """``reread``: the configuration as its file and the environment give it now; raises ConfigurationError.
+        ``other_models``: whether it gives another table of models now, which is not taken; raises the same.
         ``heads``: Cerberus's limits, when not his own. ``defence``: None where the process is not the run's own."""
         self.settings, self.models, self.world, self.request, self.write = settings, models, world, request, write
-        self.config = wiring.Config(settings, reread)
+        self.config = wiring.Config(settings, reread, other_models)
         self._heads, self._defence = heads, defence
         self.ending = Ending(threading.Event(), threading.Event(), threading.Event())
         self._frame_actors = {"readings", *map(wiring.inference_name, models), *wiring.askers(models)}

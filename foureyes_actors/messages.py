@@ -211,6 +211,8 @@ class ServerState:
     reasoning: tuple[str, ...] = ()  # those models that think aloud unless a request tells them not to
     wanted: tuple[str, ...] = ()  # what the model table calls ``models``, in the same order
     resting: tuple[str, ...] = ()  # wanted ids; ready, not to be asked: a planned reload begins after ModelAtRest
+    foreign: bool = False  # somebody else started it
+    concurrency: int | None = None  # requests that it works on at a time, all models together; None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +314,7 @@ class EventKind(StrEnum):
     HEAD_BITTEN = "head_bitten"
     MODE_CHANGED = "mode_changed"  # a part's polling fallback begins or ends
     CONFIGURATION_KEPT = "configuration_kept"  # it was to be read again, and is broken
+    CONFIGURATION_READ = "configuration_read"  # it was read again, and has changed
     RUN_STARTED = "run_started"
     RUN_ENDED = "run_ended"
 
@@ -330,6 +333,7 @@ class Event:
     frame: FrameRef | None = None
     seconds: float | None = None  # how long it took, where that is part of the news
     figures: Mapping[str, float | None] = field(default_factory=lambda: EMPTY)  # what it was decided by; None: unknown
+    degraded: bool = False  # read in the polling fallback
 
 
 # --- upkeep ---------------------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def _ask(http: HttpPort, settings: Settings, url: str, wanted: dict[str, tuple[s
         server.url,
         True,
         rows,
-        dialect.concurrency,
+        settings.model_server.concurrency or dialect.concurrency,
         dialect.context,
         f"it does not have {', '.join(lacking)}" if lacking else "",
         "get it there, or name one that it has in the model table (model_server.models_file)" if lacking else "",
@@ -136,7 +136,7 @@ def _of_the_embedded_one(wanted: dict[str, tuple[str, ...]]) -> Survey:
     others = [model for key, model in names.items() if key not in {name.casefold() for name in wanted}]
     rows += [Row(model.id, (), True, (), True, size=model.size) for model in others]
     problem = "it runs only while FourEyes does, at a port of its own: nobody is asked here"
-    return Survey(EMBEDDED.kind, EMBEDDED.name, "", True, tuple(rows), 1, EMBEDDED.context, problem)
+    return Survey(EMBEDDED.kind, EMBEDDED.name, "", True, tuple(rows), EMBEDDED.concurrency, EMBEDDED.context, problem)
 
 
 def _silent(settings: Settings, url: str, wanted: dict[str, tuple[str, ...]], error: FourEyesError) -> Survey:

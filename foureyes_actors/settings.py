@@ -153,6 +153,9 @@ class ModelServerSettings(Section):
     start_timeout: Positive = 30.0
     load_timeout: Positive = 300.0
     context_length: Annotated[int, Field(ge=512)] | None = None  # tokens, at most the model's own; None: the server's
+    concurrency: Annotated[int, Field(ge=1)] | None = (
+        None  # requests at a time, all models together; None: the kind's own
+    )
     reload_after: Annotated[int, Field(ge=0)] = 0  # pictures; 0: never
     reload_above: Annotated[int, Field(ge=0)] = 0  # MB in the server's processes, on this machine; 0: never
     check_every: Positive = 10.0

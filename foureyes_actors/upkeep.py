@@ -47,9 +47,9 @@ class Upkeep:
         )
 
     def on_exit(self, notice: ExitNotice) -> None:
-        """What ends the run is told with the run's end, once."""
+        """The user hears of it by the event of what was done about it, or by the run's end."""
         assert notice.error is not None
-        told = {TOLD: "as the reason of the end"} if isinstance(notice.error, ConfigurationError) else {}
+        told = {TOLD: "as the reason of the end" if isinstance(notice.error, ConfigurationError) else "as an event"}
         context = {"stage": notice.stage, "handling": notice.handling, "message": notice.message_id}
         fault = fault_from_exit(
             notice.error,
@@ -88,11 +88,16 @@ class Upkeep:
 
     def on_reload(self, names: tuple[str, ...]) -> None:
         """They come back with what the configuration says now; one that is broken changes nothing."""
+        subject = ", ".join(names)
         try:
-            self._config.reread()
+            changed = self._config.reread(names)
         except ConfigurationError as error:
             reason = f"the configuration cannot be read again, what was in force stays: {error}"
-            self.event(EventKind.CONFIGURATION_KEPT, ", ".join(names), None, None, reason, shown=True)
+            self.event(EventKind.CONFIGURATION_KEPT, subject, None, None, reason, shown=True)
+            return
+        if changed:
+            reason = f"the configuration has changed; {changed}"
+            self.event(EventKind.CONFIGURATION_READ, subject, None, None, reason, shown=True)
 
     def on_held(self, held: Held) -> None:
         """No Python code could run for a while."""

@@ -15,16 +15,19 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from foureyes_actors.bug.actor import BugActor
 from foureyes_actors.capture.actor import CaptureActor
+from foureyes_actors.capture.numbering import FrameNumbers
 from foureyes_actors.capture.sources import open_source
+from foureyes_actors.config_changes import Changes, changes
 from foureyes_actors.console.actor import ConsoleActor
 from foureyes_actors.forgewright.actor import ForgewrightActor
 from foureyes_actors.inference.actor import InferenceActor
 from foureyes_actors.inference.in_process import FallbackReader, InProcessReader, SharedEngine, prospect
+from foureyes_actors.inference.places import Places
 from foureyes_actors.inference.routing import Routing, routing_of
 from foureyes_actors.lm_studio.actor import History, LMStudioActor
 from foureyes_actors.lm_studio.warmup import warm_up_task
@@ -92,15 +95,39 @@ class Run:
 class Config:
     """The configuration in force. An actor reads it when it is built, so that a reload builds it from the new one."""
 
-    def __init__(self, settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reread: Callable[[], Settings] | None = None,
+        other_models: Callable[[Settings], bool] = lambda _settings: False,
+    ) -> None:
+        """``other_models``: whether these settings give another table of models than the one in force; both raise
+        ConfigurationError."""
         self.settings = settings
-        self._reread = reread
+        self._reread, self._other_models = reread, other_models
         self.degraded = False  # the model server is in its polling fallback
 
-    def reread(self) -> None:
-        """Raises ConfigurationError; what was in force stays then."""
-        if self._reread is not None:
-            self.settings = self._reread()
+    def reread(self, reloaded: Sequence[str] = ()) -> Changes:
+        """``reloaded``: who is built anew with it. Raises ConfigurationError; what was in force stays then."""
+        if self._reread is None:
+            return Changes()
+        fresh = self._reread()
+        found = changes(self.settings, fresh, reloaded, models=self._other_models(fresh))
+        self.settings = fresh
+        return found
+
+
+@dataclass(frozen=True)
+class Shared:
+    """One for all models and incarnations. ``engine``: loaded only while the polling fallback is active. ``places``:
+    they all ask one server."""
+
+    engine: SharedEngine
+    places: Places
+
+    @classmethod
+    def of(cls, world: World) -> Shared:
+        return cls(SharedEngine(), Places(world.clock.monotonic))
 
 
 ModelTasks = dict[str, tuple[tuple[Task, ModelEntry], ...]]
@@ -122,7 +149,7 @@ def children(config: Config, models: ModelTasks, world: World, run: Run) -> list
     """In start order. ``depends_on``: whose reload brings a child back too, with fresh handles."""
     routing, names = routing_of(models), askers(models)
     finite_source = finite(config.settings)
-    engine, standing = SharedEngine(), Standing()
+    shared, standing = Shared.of(world), Standing()
     return [
         recorder(config, world),
         bug(config, world),
@@ -131,7 +158,7 @@ def children(config: Config, models: ModelTasks, world: World, run: Run) -> list
         readings(config, routing, standing, world, run),
         resource(config, routing, standing, world, run, pressed=(*names, "readings")),
         lm_studio(config, routing, standing, world, (*names, "readings", "resource", "console", *finite_source)),
-        *(inference(config, model, routing, standing, world, engine) for model in routing.models),
+        *(inference(config, model, routing, standing, world, shared) for model in routing.models),
         capture(config, world, targets=names, wait_for=LM_STUDIO if finite_source else ""),
     ]
 
@@ -241,6 +268,8 @@ def lm_studio(
             history=history,
             alternatives=routing.alternatives,
             choices=() if normal else routing.choices(standing.level),
+            files=world.files,
+            groups=routing.groups,
         )
 
     return ChildSpec(
@@ -253,9 +282,13 @@ def lm_studio(
 
 
 def inference(
-    config: Config, model: str, routing: Routing, standing: Standing, world: World, engine: SharedEngine
+    config: Config,
+    model: str,
+    routing: Routing,
+    standing: Standing,
+    world: World,
+    shared: Shared,
 ) -> ChildSpec:
-    """``engine``: one for all models and incarnations, loaded only while the polling fallback is active."""
     tasks = routing.possible(model)
 
     def make(context: ActorContext) -> InferenceActor:
@@ -275,16 +308,19 @@ def inference(
             degraded=config.degraded,
             routing=routing,
             level=standing.level,
+            places=shared.places,
         )
 
     def open_reader() -> FallbackReader:
         limits, questions = config.settings.source.limits, [task for task, _ in tasks]
-        return InProcessReader(engine.get(), questions, limits=limits, monotonic=world.clock.monotonic)
+        return InProcessReader(shared.engine.get(), questions, limits=limits, monotonic=world.clock.monotonic)
 
     return ChildSpec(inference_name(model), make, depends_on=(LM_STUDIO,))
 
 
 def capture(config: Config, world: World, targets: tuple[str, ...], wait_for: str) -> ChildSpec:
+    numbers = FrameNumbers()
+
     def make(context: ActorContext) -> CaptureActor:
         source = config.settings.source
         return CaptureActor(
@@ -295,6 +331,7 @@ def capture(config: Config, world: World, targets: tuple[str, ...], wait_for: st
             targets=targets,
             audience=("readings",),
             wait_for=wait_for,
+            numbers=numbers,
         )
 
     return ChildSpec("capture", make)

@@ -9,7 +9,6 @@ import pytest
 
 from foureyes_actors import wiring
 from foureyes_actors.inference.actor import InferenceActor
-from foureyes_actors.inference.in_process import SharedEngine
 from foureyes_actors.inference.routing import routing_of
 from foureyes_actors.lm_studio.actor import LMStudioActor
 from foureyes_actors.messages import PressureLevel, Task
@@ -64,6 +63,6 @@ def test_what_is_built_anew_begins_with_the_level_there_is(
     server = wiring.lm_studio(config, routing, standing, world, ()).make(FakeContext())
     assert isinstance(server, LMStudioActor) and server._choices == choices
     for model in routing.models:
-        actor = wiring.inference(config, model, routing, standing, world, SharedEngine()).make(FakeContext())
+        actor = wiring.inference(config, model, routing, standing, world, wiring.Shared.of(world)).make(FakeContext())
         assert isinstance(actor, InferenceActor)
         assert bool(actor._duty.asked) is (model == asked)

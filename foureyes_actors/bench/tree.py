@@ -14,7 +14,6 @@ import pykka
 from foureyes_actors import wiring
 from foureyes_actors.bench.session import RATE
 from foureyes_actors.errors import ConfigurationError, FourEyesError
-from foureyes_actors.inference.in_process import SharedEngine
 from foureyes_actors.inference.routing import routing_of
 from foureyes_actors.messages import (
     Analysis,
@@ -107,11 +106,11 @@ class LiveTree:
 
     def _start(self) -> Root:
         heard, monotonic, config, world = self._heard, self._world.clock.monotonic, self._config, self._world
-        engine, routing, standing = SharedEngine(), routing_of(self._models), Standing()
+        shared, routing, standing = wiring.Shared.of(world), routing_of(self._models), Standing()
         children = [
             *(ChildSpec(name, lambda context: _Listener(context, heard, monotonic)) for name in LISTENERS),
             wiring.lm_studio(config, routing, standing, world, audience=("console", "capture", *self._askers)),
-            *(wiring.inference(config, model, routing, standing, world, engine) for model in routing.models),
+            *(wiring.inference(config, model, routing, standing, world, shared) for model in routing.models),
             wiring.capture(config, world, targets=self._askers, wait_for=wiring.LM_STUDIO),
         ]
         listeners = Listeners(fatal=lambda child, error: heard.put((monotonic(), error)))

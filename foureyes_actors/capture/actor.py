@@ -13,6 +13,7 @@ from typing import Any
 
 from foureyes_actors.capture.grabber import Grab, Grabber, Picture
 from foureyes_actors.capture.health import GoodFrame, NoFrame, StreamHealth, StreamSight, limits_for, observe
+from foureyes_actors.capture.numbering import FrameNumbers
 from foureyes_actors.capture.pacing import Pace
 from foureyes_actors.capture.reporting import Reports, after_failure, after_good
 from foureyes_actors.capture.source import FrameSource, clean_name
@@ -37,7 +38,6 @@ from supervisors.actor import ActorContext, SupervisedActor
 GRAB = "grab"  # the tick's name
 REFUSED_PAUSE = 5.0  # seconds: somebody may be mending the source while we run
 WEDGED_AFTER = 30.0  # seconds in one grab after which source and thread are given up, far above any deadline
-NUMBERS = 1_000_000_000  # frame numbers an incarnation has for itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class _Grabbed:
 class CaptureActor(SupervisedActor):
     """``targets`` get every FrameCaptured, ``audience`` gets StreamHealthChanged and SourceExhausted, ``bug`` faults.
 
-    ``source`` opens nothing yet; it is called in the actor's thread. Frames are numbered from 1; a replacement goes
-    on in a range of its own, so that no number comes twice in a run.
+    ``source`` opens nothing yet; it is called in the actor's thread. Frames are numbered by
+    ``numbers``, one for all incarnations, so that no number comes twice in a run.
 
     ``wait_for``: the actor that keeps the model server; nothing is grabbed before it says that the server is ready,
     so that nothing of a source with an end passes by unread. Empty: grab at once.
@@ -72,9 +72,10 @@ class CaptureActor(SupervisedActor):
         audience: tuple[str, ...] = ("readings",),
         bug: str = BUG,
         wait_for: str = "",
+        numbers: FrameNumbers | None = None,
     ) -> None:
         super().__init__(context)
-        self._wait_for = wait_for
+        self._wait_for, self._numbers = wait_for, numbers or FrameNumbers()
         self._settings, self._make_source, self._clock = settings, source, clock
         self._targets, self._audience = targets, audience
         self._teller = Teller(context, clock, bug=bug)
@@ -184,7 +185,7 @@ class CaptureActor(SupervisedActor):
     def _ref(self, grab: Grab, picture: Picture) -> FrameRef:
         return FrameRef(
             source=picture.source,
-            sequence=(self.context.incarnation - 1) * NUMBERS + self._pace.frames,
+            sequence=self._numbers.next(),
             captured_at=grab.captured_at,
             captured_monotonic=grab.captured_monotonic,
             digest=picture.digest,

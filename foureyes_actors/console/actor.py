@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from foureyes_actors.console import lines
+from foureyes_actors.console.server_news import ServerNews
 from foureyes_actors.messages import (
     Event,
     EventKind,
@@ -14,7 +15,6 @@ from foureyes_actors.messages import (
     Reading,
     ReadingSet,
     ReadingStatus,
-    ServerPhase,
     ServerState,
     SourceExhausted,
 )
@@ -22,10 +22,6 @@ from foureyes_actors.ports.clock import Clock
 from supervisors.actor import ActorContext, SupervisedActor
 
 SILENT_EVENTS = {EventKind.BALANCE_CHANGED, EventKind.SERVER_CHANGED, EventKind.MOTION_CHANGED, EventKind.STATE_CHANGED}
-
-
-TOLD_IN_FALLBACK = (ServerPhase.FAILED, ServerPhase.READY)
-PROGRESS_EVERY = 2.0  # seconds between two lines about the same phase of the model server
 
 
 class ConsoleActor(SupervisedActor):
@@ -52,9 +48,8 @@ class ConsoleActor(SupervisedActor):
         self._last: dict[Field, Reading] = {}
         self._read = 0
         self._source = ""
-        self._server: ServerState | None = None
-        self._server_told = 0.0
-        self._failure_told = ""
+        self._news = ServerNews()
+        self._foreign = False
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -65,7 +60,7 @@ class ConsoleActor(SupervisedActor):
                     self._degraded = message.after != lines.NORMAL
                 # What a reading line says already is not said twice.
                 if message.kind not in SILENT_EVENTS and not lines.told_by_mode(message):
-                    self._write(lines.event_line(message, self._fallback))
+                    self._write(lines.event_line(message, self._fallback, foreign=self._foreign))
             case ServerState():
                 self._show_server(message)
             case SourceExhausted():
@@ -90,13 +85,6 @@ class ConsoleActor(SupervisedActor):
             self._finish(f"{self._frames} frames read")
 
     def _show_server(self, state: ServerState) -> None:
-        """Each phase once, and how a long one goes on every few seconds; a failure always."""
-        now, before = self._clock.monotonic(), self._server
-        goes_on = before is not None and before.phase is state.phase and state.phase is not ServerPhase.FAILED
-        if state == before or (goes_on and now - self._server_told < PROGRESS_EVERY):
-            return
-        self._server, self._server_told = state, now
-        if self._degraded and (state.phase not in TOLD_IN_FALLBACK or state.detail == self._failure_told):
-            return
-        self._failure_told = state.detail if state.phase is ServerPhase.FAILED else ""
-        self._write(lines.server_line(state, self._clock.utc_now()))
+        self._foreign = state.foreign
+        if self._news.tells(state, self._clock.monotonic(), degraded=self._degraded):
+            self._write(lines.server_line(state, self._clock.utc_now()))

@@ -17,6 +17,7 @@ from foureyes_actors.messages import (
     Reading,
     ReadingSet,
     ReadingStatus,
+    ServerPhase,
     ServerState,
 )
 from foureyes_actors.text import one_line
@@ -30,6 +31,7 @@ HEADS = {
     "reload": "reloaded with all that depends on it",
     "fallback": "in its polling fallback",
 }
+FOREIGN = {**HEADS, "restart": "looked for again", "reload": "looked for again, with all that depends on it"}
 
 
 def show_value(value: FieldValue, currency: str | None = None) -> str:
@@ -116,12 +118,13 @@ def pressure_line(event: Event) -> str:
     return f"{stamp(event.at)}  * {what}{was}: {one_line(event.reason, MAX_REASON)}"
 
 
-def head_line(event: Event) -> str:
+def head_line(event: Event, *, foreign: bool = False) -> str:
     """What a head did about a failed part, and how it went."""
     head, _, outcome = (event.after or "").partition(": ")
+    words = FOREIGN if foreign and event.subject == MODEL_SERVER else HEADS
     outcome = outcome.replace("recovered", "well again")
     reason = f" after {one_line(event.reason, MAX_REASON)}" if event.reason else ""
-    done = f" {HEADS.get(head, one_line(head, MAX_TEXT))}{reason}"
+    done = f" {words.get(head, one_line(head, MAX_TEXT))}{reason}"
     return f"{stamp(event.at)}  * {part_name(event.subject)}{done}" + (f"; {outcome}" if outcome else "")
 
 
@@ -130,7 +133,35 @@ def told_by_mode(event: Event) -> bool:
     return event.kind is EventKind.HEAD_BITTEN and (event.after or "").startswith("fallback: recovered")
 
 
-def event_line(event: Event, fallback: str = "") -> str:
+def configuration_line(event: Event) -> str:
+    """Which parts came back without it, and why."""
+    return f"{stamp(event.at)}  * {one_line(event.reason, MAX_REASON)}  (reloaded: {one_line(event.subject, MAX_TEXT)})"
+
+
+def seen_line(event: Event) -> str:
+    """What the screen showed: a popup, an amount that was reset."""
+    reason = f"  ({one_line(event.reason, 120)})" if event.reason else ""
+    mark = "  [degraded]" if event.degraded else ""
+    return f"{stamp(event.at)}  * {_seen(event)}{reason}{mark}"
+
+
+def _seen(event: Event) -> str:
+    before, after = (one_line(text or "-", MAX_TEXT) for text in (event.before, event.after))
+    match event.kind:
+        case EventKind.POPUP_SEEN:
+            return f"popup: {after}" if event.before is None else f"popup: {after}  (before: {before})"
+        case EventKind.POPUP_GONE:
+            return f"popup gone: {before}"
+        case EventKind.JACKPOT_RESET:
+            return f"{one_line(event.subject, MAX_TEXT)} was reset: {before} -> {after}"
+        case EventKind.STREAM_CHANGED:
+            return f"the stream of {one_line(event.subject, MAX_TEXT)} is {after}"
+    words = event.kind.value.replace("_", " ")
+    return f"{words}: {one_line(event.subject, MAX_TEXT)}  {before} -> {after}"
+
+
+def event_line(event: Event, fallback: str = "", *, foreign: bool = False) -> str:
+    """``fallback``: what becomes of the readings meanwhile. ``foreign``: somebody else started the model server."""
     match event.kind:
         case EventKind.STORE_CHANGED:
             return store_line(event)
@@ -139,15 +170,18 @@ def event_line(event: Event, fallback: str = "") -> str:
         case EventKind.PRESSURE_CHANGED:
             return pressure_line(event)
         case EventKind.HEAD_BITTEN:
-            return head_line(event)
-    change = f"{one_line(event.before or '-', MAX_TEXT)} -> {one_line(event.after or '-', MAX_TEXT)}"
-    reason = f"  ({one_line(event.reason, 120)})" if event.reason else ""
-    return f"{stamp(event.at)}  * {event.kind}: {one_line(event.subject, MAX_TEXT)}  {change}{reason}"
+            return head_line(event, foreign=foreign)
+        case EventKind.CONFIGURATION_KEPT | EventKind.CONFIGURATION_READ:
+            return configuration_line(event)
+    return seen_line(event)
 
 
 def server_line(state: ServerState, at: datetime) -> str:
-    detail = f": {one_line(state.detail, 300)}" if state.detail else ""
-    return f"{stamp(at)}  model server {state.phase.value.replace('_', ' ')}{detail}"
+    """One that stops and was not started from here goes on: its detail says so."""
+    detail, phase = one_line(state.detail, MAX_REASON), state.phase.value.replace("_", " ")
+    if state.phase is ServerPhase.STOPPED and detail:
+        return f"{stamp(at)}  model server {detail}"
+    return f"{stamp(at)}  model server {phase}{': ' if detail else ''}{detail}"
 
 
 def stamp(at: datetime) -> str:

@@ -88,12 +88,18 @@ def _model(model: str, status: Status) -> str:
 
 
 def _server(server: Status) -> str:
-    starts = server.get("starts", 0)
     return _joined(
         str(server.get("phase", "")).replace("_", " "),
-        "" if not server else "started once" if starts == 1 else f"started {starts} times" if starts else "attached",
+        _started(server),
         f"last error: {server['last_error']}" if server.get("last_error") else "",
     )
+
+
+def _started(server: Status) -> str:
+    starts = server.get("starts", 0)
+    if starts:
+        return "started once" if starts == 1 else f"started {starts} times"
+    return "was running already" if server.get("attached") else ""
 
 
 def _store(store: Status) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from foureyes_actors.errors import AnswerContractError, ServerFault, ServerRefused
@@ -14,6 +15,7 @@ from foureyes_actors.inference.duty import Duty
 from foureyes_actors.inference.fallback import Fallback, ReadAlone, unavailable
 from foureyes_actors.inference.in_process import OpenReader
 from foureyes_actors.inference.pace import Due, Pace
+from foureyes_actors.inference.places import Lease, PlaceFree, Places, Seat
 from foureyes_actors.inference.request import RequestTemplate
 from foureyes_actors.inference.routing import Asked, Routing
 from foureyes_actors.inference.server_faults import is_retryable, reason_of
@@ -55,7 +57,7 @@ class InferenceActor(SupervisedActor):
     machine now; in the lower rhythm a frame is taken each ``settings.slow_every`` seconds.
 
     ``open_reader``: who reads while the polling fallback is active, a frame each ``settings.fallback_every`` seconds;
-    the server is not asked then. ``degraded``: the fallback is active already.
+    the server is not asked then. ``degraded``: the fallback is active already. ``places``: of all who ask that server.
     """
 
     def __init__(
@@ -76,10 +78,12 @@ class InferenceActor(SupervisedActor):
         degraded: bool = False,
         routing: Routing | None = None,
         level: PressureLevel = PressureLevel.NORMAL,
+        places: Places | None = None,
     ) -> None:
         super().__init__(context)
         self._model, self._settings = model, settings
-        self._http, self._clock, self._random, self._token = http, clock, random, token
+        self._http = http
+        self._analyse = partial(analyse, http=http, clock=clock, random=random, settings=settings, token=token)
         self._audience, self._server_name, self._session = audience, server, session
         self._teller = Teller(context, clock)
         self._cache = AnalysisCache(ttl=settings.cache_ttl, size=settings.cache_size, timer=clock.monotonic)
@@ -88,6 +92,7 @@ class InferenceActor(SupervisedActor):
         self._degraded_at_start = degraded
         self._pace = Pace(context, "lower rhythm", every=settings.slow_every, clock=clock)
         self._duty = Duty(model, tasks, settings, session=session, routing=routing, level=level)
+        self._seat = Seat(context, places or Places(clock.monotonic))
         self._worker: Worker | None = None
         self._pending: Frame | None = None
         self._call: Call | None = None
@@ -109,6 +114,7 @@ class InferenceActor(SupervisedActor):
         self._http.close()
         if self._worker is not None:
             self._worker.stop(STOP_WITHIN)
+        self._seat.end()
         self._fallback.end()
 
     def on_failure(self, *_: Any) -> None:
@@ -125,7 +131,7 @@ class InferenceActor(SupervisedActor):
             case ReadAlone():
                 self._read_alone(message)
             case PressureChanged(level=level):
-                self._follow_pressure(level)
+                self._follow_duty(self._duty.follow_pressure(level))
             case Due():
                 self._fallback.awake(message)
                 self._pace.awake(message)
@@ -137,11 +143,15 @@ class InferenceActor(SupervisedActor):
                 self._counts.retries += 1
             case Resume(number=number):
                 self._paused = self._paused and number != self._pauses
+            case PlaceFree():
+                pass  # for the frame that waits, if it still does
             case GetStatus():
                 return self._status()
             case _:
                 raise TypeError(f"{self.context.name} does not know {type(message).__name__}")
         self._ask_next()
+        if isinstance(message, PlaceFree):
+            self._seat.decline()
         self._tell_rest()
         return None
 
@@ -162,63 +172,59 @@ class InferenceActor(SupervisedActor):
             if self._pending is not None and self._fallback.take(self._pending):
                 self._pending = None
             return
-        if self._pending is None or self._call is not None or self._duty.target is None or self._paused:
+        if self._pending is None or self._call is not None or self._duty.target is None:
             return
-        if self._duty.to_rest:
+        if self._paused or self._duty.to_rest:
             return
         if self._duty.level is PressureLevel.SLOWER and not self._pace.may_begin():
             return
-        self._pace.begun()
-        frame, self._pending = self._pending, None
+        frame = self._pending
         key = self._key(frame, self._duty.target.shape)
-        self._before = frame.ref.digest
-        known = self._cache.get(key)
-        if known is not None:
-            self._teller.tell(self._audience, replace(known, frame=frame.ref, latency=0.0, cached=True))
+        known = self._cache.find(key)
+        lease = self._seat.take() if known is None else None
+        if known is None and lease is None:
             return
-        self._ask(Call(frame, key, self._duty.target.tasks), self._duty.target)
+        self._pace.begun()
+        self._pending, self._before = None, frame.ref.digest
+        if lease is not None:
+            self._cache.missed()
+            self._ask(Call(frame, key, self._duty.target.tasks), self._duty.target, lease)
+        elif known is not None:
+            self._teller.tell(self._audience, replace(known, frame=frame.ref, latency=0.0, cached=True))
 
     def _key(self, frame: Frame, shape: RequestTemplate) -> CacheKey:
         before = (frame.ref.source, self._before) if self._session else ()
         return (frame.ref.digest, self._model, shape.digest, *before)
 
-    def _ask(self, call: Call, target: Target) -> None:
+    def _ask(self, call: Call, target: Target, lease: Lease) -> None:
         assert self._worker is not None
-
-        def job() -> Analysis:
-            return self._analyse(call, target)
 
         def done(outcome: Analysis | Exception) -> None:
             self.context.tell_self(Finished(call, outcome))
 
-        if self._worker.submit(job, done):
+        if self._worker.submit(lambda: self._work(call, target, lease), done):
             self._call = call
             self._counts.requests += 1
         else:
+            lease.end()
             self._pending = call.frame
 
-    def _analyse(self, call: Call, target: Target) -> Analysis:
+    def _work(self, call: Call, target: Target, lease: Lease) -> Analysis:
         """In the worker's thread."""
-        return analyse(
-            call.frame,
-            model=target.shape.model,
-            tasks=target.tasks,
-            http=self._http,
-            clock=self._clock,
-            random=self._random,
-            settings=self._settings,
-            base_url=target.base_url,
-            token=self._token,
-            cancelled=call.cancelled,
-            superseded=call.superseded.is_set,
-            failed=self._attempt_failed,
-            retrying=lambda: self.context.tell_self(Retrying()),
-            shape=target.shape,
-        )
-
-    def _attempt_failed(self, attempt: int, error: BaseException) -> None:
-        """In the worker's thread."""
-        self.context.tell_self(AttemptFailed(error))
+        try:
+            return self._analyse(
+                call.frame,
+                model=target.shape.model,
+                tasks=target.tasks,
+                base_url=target.base_url,
+                cancelled=call.cancelled,
+                superseded=call.superseded.is_set,
+                failed=lambda _attempt, error: self.context.tell_self(AttemptFailed(error)),
+                retrying=lambda: self.context.tell_self(Retrying()),
+                shape=target.shape,
+            )
+        finally:
+            lease.end()
 
     # --- what came back ---
 
@@ -275,27 +281,25 @@ class InferenceActor(SupervisedActor):
     # --- the server ---
 
     def _follow_server(self, state: ServerState) -> None:
-        if self._duty.follow_server(state):
+        self._seat.limit(state.concurrency)
+        changed = self._duty.follow_server(state)
+        if changed:
             self._paused = False
             self._suspicion.end_row()
-            self._let_go()
-        self._leave_to_others()
+        self._follow_duty(changed)
 
-    def _follow_pressure(self, level: PressureLevel) -> None:
-        if self._duty.follow_pressure(level):
+    def _follow_duty(self, changed: bool) -> None:
+        """A frame that only waits is not kept for a model that is not asked any more."""
+        if changed:
             self._let_go()
-        self._leave_to_others()
+        if not self._duty.asked:
+            self._pending = None
 
     def _let_go(self) -> None:
         """The call in flight is for a server, or for tasks, that are no longer the ones: an answer that is on its way
         is as good as any, but it is not asked for again."""
         if self._call is not None:
             self._call.cancelled.set()
-
-    def _leave_to_others(self) -> None:
-        """A frame that only waits is not kept for a model that is not asked any more."""
-        if not self._duty.asked:
-            self._pending = None
 
     def _tell_rest(self) -> None:
         resting = self._duty.to_rest and self._call is None
@@ -340,8 +344,7 @@ class InferenceActor(SupervisedActor):
             "fallback": self._fallback.active,
             "pending": self._pending is not None,
             "paused": self._paused,
-            "hits": self._cache.hits,
-            "misses": self._cache.misses,
+            **self._cache.shown(),
             "replaced": counts.replaced + self.context.inbox.replaced["frame"],
             "undelivered": dict(self._teller.undelivered),
         }

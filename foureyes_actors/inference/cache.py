@@ -19,17 +19,20 @@ class AnalysisCache:
         self._entries: TTLCache[CacheKey, Analysis] | None = TTLCache(size, ttl, timer) if ttl > 0 else None
         self.hits = self.misses = 0
 
-    def get(self, key: CacheKey) -> Analysis | None:
-        if self._entries is None:
-            return None
-        found = self._entries.get(key)
-        if found is None:
-            self.misses += 1
-        else:
-            self.hits += 1
+    def find(self, key: CacheKey) -> Analysis | None:
+        """Counts a hit; the miss is told by ``missed`` when it is asked: one that has to wait looks again."""
+        found = None if self._entries is None else self._entries.get(key)
+        self.hits += found is not None
         return found
+
+    def missed(self) -> None:
+        self.misses += self._entries is not None
 
     def put(self, key: CacheKey, analysis: Analysis) -> None:
         """Only a whole answer is kept: one with failed tasks may come out better next time."""
         if self._entries is not None and not analysis.failures:
             self._entries[key] = analysis
+
+    def shown(self) -> dict[str, int]:
+        """For people."""
+        return {"hits": self.hits, "misses": self.misses}

@@ -43,7 +43,7 @@ def analyse(
     token: str = "",
     cancelled: threading.Event,
     superseded: Callable[[], bool] = _never,
-    failed: Callable[[int, BaseException], None] = _ignore,
+    failed: Callable[[int, BaseException], object] = _ignore,
     retrying: Callable[[], object] = _ignore,
     shape: RequestTemplate | None = None,
 ) -> Analysis:

@@ -49,6 +49,11 @@ class Routing:
     def has_alternatives(self) -> bool:
         return any(entry.alternatives for _, entry in self.tasks)
 
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Each model of a task with what may stand in for it, where there is something."""
+        return tuple(dict.fromkeys((e.model_id, *e.alternatives) for _, e in self.tasks if e.alternatives))
+
     def possible(self, model: str) -> Asked:
         """What ``model`` may ever be asked."""
         return tuple((t, e) for t, e in self.tasks if model == e.model_id or model in e.alternatives)

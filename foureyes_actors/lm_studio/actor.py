@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from foureyes_actors.bug.faults import TOLD
 from foureyes_actors.lm_studio import plan as planning
 from foureyes_actors.lm_studio.advance import advance, begin
 from foureyes_actors.lm_studio.plan import Command, Finished, Healthy, Plan, PlanEvent, Rules, Stage, Step
@@ -27,6 +29,7 @@ from foureyes_actors.messages import (
     Tick,
 )
 from foureyes_actors.ports.clock import Clock
+from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.ports.process import ProcessPort
 from foureyes_actors.settings import InferenceSettings, ModelServerSettings
@@ -56,7 +59,7 @@ class History:
 
     attached: bool = False  # somebody else started the server: it is never started or stopped from here
     starts: int = 0
-    told_error: str = ""
+    told_errors: deque[str] = field(default_factory=lambda: deque(maxlen=16))
     ours: Ours = field(default_factory=Ours)
 
 
@@ -64,7 +67,9 @@ class LMStudioActor(SupervisedActor):
     """``models``: the wanted ids; ``warm_up_tasks``: what each is asked in its warm-up (reading
     amounts, when nothing is told), for not every model can do every task.
     ``alternatives``: what else may be wanted; ``choices``: what is wanted now instead of ``models``, when not those.
+    ``groups``: a wanted id and what may stand in for it when it cannot be loaded.
     ``audience`` is told each ServerState; ``bug`` each new fault. ``http`` is this incarnation's own: closed with it.
+    ``files``: to look for LM Studio.
 
     Everything that waits is done by a worker, so the actor answers at once. It says ``well`` when the models have
     passed their warm-up and with each check after that, ``unwell`` when only a new start can help: the supervisor then
@@ -87,6 +92,8 @@ class LMStudioActor(SupervisedActor):
         bug: str = BUG,
         alternatives: tuple[str, ...] = (),
         choices: planning.Choices = (),
+        files: FilesPort | None = None,
+        groups: planning.Choices = (),
     ) -> None:
         super().__init__(context)
         self._settings, self._http, self._clock, self._audience = settings, http, clock, audience
@@ -101,6 +108,7 @@ class LMStudioActor(SupervisedActor):
             settings.reload_after,
             round(settings.reload_above * 1e6),
             (inference or InferenceSettings()).deadline + REST_GRACE,
+            groups if settings.manage else (),
         )
         self._history = history or History()
         self._process = ServerProcess(processes)
@@ -116,6 +124,7 @@ class LMStudioActor(SupervisedActor):
             clock=clock,
             quit=self._quit,
             ours=self._history.ours,
+            files=files,
         )
         self._choices = choices
         self._worker: Worker | None = None
@@ -153,13 +162,16 @@ class LMStudioActor(SupervisedActor):
 
     def on_stop(self) -> None:
         self._shut(self._settings.stop_grace)
-        self._tell(ServerState(ServerPhase.STOPPED, self._plan.url))
+        left = "left running: FourEyes had not started it" if self._plan.attached else ""
+        self._tell(ServerState(ServerPhase.STOPPED, self._plan.url, detail=left, foreign=self._plan.attached))
 
     def on_failure(self, *_: object) -> None:
         self._shut(grace=0.0)  # the replacement starts a server of its own
 
     def _advance(self, event: PlanEvent) -> None:
         before = self._plan.stage
+        if isinstance(event, Finished) and isinstance(event.result, planning.Launched):
+            self._history.starts += 1
         self._take(advance(self._plan, event, self._clock.monotonic(), self._rules))
         checked = isinstance(event, Finished) and isinstance(event.result, Healthy)
         if self._plan.stage is Stage.READY and (checked or before is not Stage.READY):
@@ -170,7 +182,7 @@ class LMStudioActor(SupervisedActor):
         self._plan = step.plan
         self._history.attached = self._plan.attached
         if self._plan.stage is Stage.READY and not self._plan.broken:
-            self._history.told_error = ""
+            self._history.told_errors.clear()
         if step.command is not None:
             self._submit(step.command)
         if overtaken:
@@ -183,8 +195,6 @@ class LMStudioActor(SupervisedActor):
 
     def _submit(self, command: Command) -> None:
         assert self._worker is not None
-        if command.do is planning.Do.LAUNCH:
-            self._history.starts += 1
         accepted = self._worker.submit(lambda: self._steps.run(command), lambda result: self._done(command, result))
         if not accepted:
             raise RuntimeError("the worker is busy, and the plan does not know")
@@ -194,7 +204,9 @@ class LMStudioActor(SupervisedActor):
         self.context.tell_self(_Done(self.context.incarnation, Finished(command, result)))
 
     def _state(self) -> ServerState:
-        return server_state(self._plan, self._clock.monotonic(), self._rules, self._process.pid)
+        dialect = self._steps.dialect
+        concurrency = self._settings.concurrency or (dialect.concurrency if dialect else None)
+        return server_state(self._plan, self._clock.monotonic(), self._rules, self._process.pid, concurrency)
 
     def _tell(self, state: ServerState) -> None:
         if state == self._told:
@@ -205,10 +217,11 @@ class LMStudioActor(SupervisedActor):
     def _report(self, error: Exception) -> None:
         """A fault that stays the same is told once, until all has been well again."""
         text = self._last_error = f"{type(error).__name__}: {error}"
-        if text == self._history.told_error:
+        if text in self._history.told_errors:
             return
-        self._history.told_error = text
-        context = {"kind": self._settings.kind, "url": self._plan.url, "start": str(self._history.starts)}
+        self._history.told_errors.append(text)
+        context = {TOLD: "as the model server's state"} if str(error) in self._state().detail else {}
+        context |= {"kind": self._settings.kind, "url": self._plan.url, "start": str(self._history.starts)}
         tail = (getattr(error, "tail", ()) or self._process.last_words())[-TOLD_LINES:]
         context.update({f"output -{n}": line for n, line in enumerate(reversed(tail), start=1)})
         self._teller.fault(error, context)
@@ -229,6 +242,7 @@ class LMStudioActor(SupervisedActor):
             "attached": self._plan.attached,
             "starts": self._history.starts,
             "failed_checks": self._plan.failed_checks,
+            "check_error": self._plan.reason if self._plan.failed_checks else "",
             "last_error": self._last_error,
             "busy": self._plan.busy,
             "undelivered": dict(self._teller.undelivered),

@@ -55,6 +55,7 @@ from foureyes_actors.lm_studio.plan import (
     Warm,
 )
 from foureyes_actors.lm_studio.settling import ask_for, retire_replaced, settled, wanted
+from foureyes_actors.lm_studio.standing_in import blamed, to_mend, with_stand_ins
 
 CHECK_AGAIN = 2.0  # seconds from a failed check to the next
 MODEL_STEPS = (Do.LOAD, Do.RELOAD, Do.WARM_UP)
@@ -134,8 +135,8 @@ def _ticked(plan: Plan, now: float, rules: Rules) -> Step:
     if plan.stage is Stage.READY and now >= plan.due:
         return _command(plan, Do.CHECK)
     if plan.stage is Stage.READY and plan.broken and now >= plan.mend_at:
-        models = tuple(model for model, _ in plan.broken)
-        return _next(replace(plan, loading=models, broken=(), mend_at=now + SLOW_RETRY), now, rules)
+        again = replace(plan, loading=to_mend(plan, rules), broken=(), mend_at=now + SLOW_RETRY)
+        return _next(again, now, rules)
     return Step(plan)
 
 
@@ -196,13 +197,15 @@ def _broken(plan: Plan, model: str, error: Exception, now: float, rules: Rules, 
     not to blame."""
     plan = healing.healed(healing.taken(plan, model), model)
     plan = replace(plan, broken=(*plan.broken, (model, str(error))))
+    plan = with_stand_ins(plan, rules) if calm else plan
     if plan.reloading or plan.loading or plan.warming or plan.ready:
-        return replace(_next(plan, now, rules), error=error)
+        return replace(_next(plan if plan.ready else _away(plan, now), now, rules), error=error)
     if plan.chosen and plan.chosen != rules.models:
         # what stood in for them cannot: better much asked than nothing read
         plan = replace(plan, chosen=rules.models, loading=rules.models, broken=(), stage=Stage.LOADING, since=now)
         return replace(_next(plan, now, rules), error=error)
-    return _fail(plan, error, now, rules, calm=calm)
+    step = _fail(plan, error, now, rules, calm=calm)
+    return replace(step, plan=replace(step.plan, reason=blamed(plan, rules, str(error))))
 
 
 def _reasoning(plan: Plan, known_as: str, reasons: bool) -> Plan:
@@ -226,6 +229,7 @@ def _launch(plan: Plan, now: float) -> Step:
         round=plan.round,
         attached=plan.attached,
         failing_since=plan.failing_since,
+        reason=plan.reason if plan.failing_since is not None else "",
         heavy=plan.heavy,
         heavy_until=plan.heavy_until,
         choices=plan.choices,
@@ -267,7 +271,7 @@ def _next(plan: Plan, now: float, rules: Rules) -> Step:
     if plan.stage is not Stage.READY:
         due = now + rules.check_every
         plan = replace(plan, stage=Stage.READY, since=now, due=due, failed_checks=0, failing_since=None, reason="")
-    replaced = retire_replaced(plan)
+    replaced = retire_replaced(plan, rules)
     return Step(plan) if replaced is plan else _next(replaced, now, rules)
 
 

@@ -97,6 +97,7 @@ EMBEDDED = Dialect(
     ("/lmstudio-greeting", lambda answer: _greets(answer) and at(answer, "foureyes_embedded") is True),
     (V1,),
     warm_up_time=30.0,
+    concurrency=8,  # a thread for each model; more than so many requests are refused
     context="none",
 )
 LM_STUDIO = Dialect(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from foureyes_actors.errors import ModelLoadFailed
 from foureyes_actors.ports.process import ProcessPort, ProcessResult
 
 UNLOAD_TIME = 60.0
 SHOWN_LINES = 3
-_FOLDERS = (".lmstudio", ".cache/lm-studio")  # below the home folder; the second one is older
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +31,6 @@ class Lms:
 
     def _run(self, arguments: Sequence[str], seconds: float) -> ProcessResult:
         return self.processes.run((self.path, *arguments), timeout=seconds)
-
-
-def find_lms(processes: ProcessPort, home: Path) -> str | None:
-    """LM Studio's command line: on PATH, else where LM Studio puts it below ``home`` when it is started first."""
-    name = "lms.exe" if sys.platform == "win32" else "lms"
-    places = ("lms", *(str(home / folder / "bin" / name) for folder in _FOLDERS))
-    return next((path for path in map(processes.find_program, places) if path is not None), None)
 
 
 def _how(result: ProcessResult) -> str:

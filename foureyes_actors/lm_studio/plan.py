@@ -49,7 +49,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Seconds. ``models``: the wanted ids."""
+    """Seconds. ``models``: the wanted ids. ``groups``: a wanted id and what may stand in for it, the best first."""
 
     models: tuple[str, ...]
     start_timeout: float
@@ -60,6 +60,7 @@ class Rules:
     reload_after: int = 0  # pictures; 0: never
     reload_above: int = 0  # bytes of the server's own process; 0: never
     rest_timeout: float = 35.0  # for a picture that is being read when its model is to be reloaded
+    groups: Choices = ()
 
 
 # --- events ---

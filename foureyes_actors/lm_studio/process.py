@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import foureyes_actors
 from foureyes_actors.errors import ConfigurationError, FourEyesError, ServerStartFailed
 from foureyes_actors.lm_studio.dialects import DIALECTS
-from foureyes_actors.lm_studio.lms import find_lms
+from foureyes_actors.lm_studio.installation import find_lms, how_to_get_lms
+from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.ports.process import ChildProcess, ProcessPort, ProcessResult
 from foureyes_actors.settings import ModelServerSettings
 
@@ -51,8 +52,9 @@ def is_local(url: str) -> bool:
     return (urlsplit(url).hostname or "") in _LOCAL_HOSTS
 
 
-def launch_for(settings: ModelServerSettings, processes: ProcessPort) -> Launch:
-    """How to start it. Raises ServerStartFailed, saying what to do, when it can only be attached to."""
+def launch_for(settings: ModelServerSettings, processes: ProcessPort, files: FilesPort | None = None) -> Launch:
+    """How to start it. ``files``: to look for LM Studio. Raises ServerStartFailed, saying what to do, when it can only
+    be attached to."""
     url = known_url(settings)
     if not settings.manage:
         raise ServerStartFailed(f"nobody answers at {url}, and model_server.manage is false: start the server")
@@ -63,7 +65,7 @@ def launch_for(settings: ModelServerSettings, processes: ProcessPort) -> Launch:
     if settings.kind == "embedded":
         return _embedded(url, settings)
     if settings.kind == "lm_studio":
-        return _lm_studio(url or LM_STUDIO_URL, processes)
+        return _lm_studio(url or LM_STUDIO_URL, processes, files)
     raise ServerStartFailed(f"nobody answers at {url}: start the server, or say how in model_server.command")
 
 
@@ -79,13 +81,15 @@ def _embedded(url: str | None, settings: ModelServerSettings) -> Launch:
     return Launch((*command, "--host", str(host), *hosted), {"PYTHONPATH": path}, announces=True)
 
 
-def _lm_studio(url: str, processes: ProcessPort) -> Launch:
+def _lm_studio(url: str, processes: ProcessPort, files: FilesPort | None) -> Launch:
     """By LM Studio's own command line, which wakes its daemon or its app and ends."""
-    found = find_lms(processes, Path.home())
+    home = Path.home()
+    found = find_lms(processes, home, files)
     if found is None:
         raise ServerStartFailed(
-            f"LM Studio does not answer at {url}, and its command lms was not found (PATH, ~/.lmstudio/bin): start LM "
-            "Studio and its server, or say how in model_server.command"
+            f"LM Studio does not answer at {url}, and the command that starts it, lms, is not found: "
+            f"{how_to_get_lms(processes, home)}; or start its server by hand (Developer > Start server); or say how in "
+            "model_server.command"
         )
     port = str(urlsplit(url).port or 80)
     return Launch(

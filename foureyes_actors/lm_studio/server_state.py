@@ -13,13 +13,15 @@ PHASES = {
     Stage.READY: ServerPhase.READY,
     Stage.FAILED: ServerPhase.FAILED,
 }
+SHORT = 1.0  # seconds that are not worth telling
+SHORT_WAIT = 5.0  # the same, until the next try
 
 
-def server_state(plan: Plan, now: float, rules: Rules, pid: int | None) -> ServerState:
-    """``pid``: of the process that FourEyes started."""
+def server_state(plan: Plan, now: float, rules: Rules, pid: int | None, concurrency: int | None = None) -> ServerState:
+    """``pid``: of the process that FourEyes started. ``concurrency``: requests that the server works on at a time."""
     models = tuple(known_as for _, known_as in plan.ready)
     return ServerState(
-        PHASES[plan.stage],
+        ServerPhase.FAILED if _still_failed(plan) else PHASES[plan.stage],
         plan.url,
         models,
         detail(plan, now, rules),
@@ -27,36 +29,50 @@ def server_state(plan: Plan, now: float, rules: Rules, pid: int | None) -> Serve
         reasoning=plan.reasoning,
         wanted=tuple(model for model, _ in plan.ready),
         resting=plan.resting,
+        concurrency=concurrency,
+        foreign=plan.attached,
     )
 
 
 def detail(plan: Plan, now: float, rules: Rules) -> str:
-    """What is going on, for people; the seconds of a stage that lasts are in it."""
+    """What the phase's name does not say, for people; the seconds of a stage that lasts are in it."""
     total = len(wanted(plan, rules))
-    took = f"{now - plan.since:.1f} s"
+    lasts = now - plan.since
+    took = f", {lasts:.0f} s" if lasts >= SHORT else ""
+    if _still_failed(plan):
+        return f"{plan.reason}; trying again"
     match plan.stage:
         case Stage.STARTING:
-            return f"waiting for the model server, {took}"
+            return f"for {lasts:.0f} s" if took else ""
         case Stage.LOADING if plan.reloading:
-            return f"loading {plan.reloading[0][0]} anew, {took}"
+            return f"{plan.reloading[0][0]} anew{took}"
         case Stage.LOADING if plan.loading:
-            number = total - len(plan.loading) + 1
-            return f"loading {plan.loading[0]} ({number} of {total}), {took}"
+            return f"{plan.loading[0]}{_number(total - len(plan.loading) + 1, total)}{took}"
         case Stage.WARMING_UP if plan.warming:
-            number = total - len(plan.warming) + 1
-            return f"warming up {plan.warming[0][0]} ({number} of {total}), {took}"
+            return f"{plan.warming[0][0]}{_number(total - len(plan.warming) + 1, total)}{took}"
         case Stage.FAILED:
-            what = "to be started again" if plan.unwell else f"trying again after {plan.due - plan.since:g} s"
-            return f"{plan.reason}; {what}"
+            return f"{plan.reason}; {'to be started again' if plan.unwell else _when(plan)}"
     return ready_detail(plan)
 
 
+def _still_failed(plan: Plan) -> bool:
+    """It is looked for again, and nobody has answered since it failed: no news."""
+    return plan.stage is Stage.STARTING and plan.failing_since is not None and bool(plan.reason)
+
+
+def _when(plan: Plan) -> str:
+    wait = plan.due - plan.since
+    return "trying again" if wait < SHORT_WAIT else f"trying again after {wait:g} s"
+
+
+def _number(number: int, total: int) -> str:
+    return f" ({max(number, 1)} of {total})" if total > 1 else ""
+
+
 def ready_detail(plan: Plan) -> str:
-    parts = [f"{len(plan.ready)} {'model' if len(plan.ready) == 1 else 'models'} ready"]
+    parts = [", ".join(model for model, _ in plan.ready) or "no model"]
     parts += [f"{model} is being healed" for model in plan.healing]
-    parts += [f"{model}: {reason}" for model, reason in plan.broken]
+    parts += [reason if reason.startswith(model) else f"{model}: {reason}" for model, reason in plan.broken]
     if plan.resting:
         parts.append(f"{', '.join(plan.resting)} to be reloaded as planned")
-    if plan.failed_checks:
-        parts.append(f"{plan.failed_checks} failed checks: {plan.reason}")
     return "; ".join(parts)

@@ -33,13 +33,13 @@ def settled(plan: Plan, result: Chosen) -> Plan:
     plan = replace(plan, chosen=result.models, unsettled=False, broken=())
     on_its_way = {model for model, _ in (*plan.ready, *plan.reloading, *plan.warming)}
     plan = replace(plan, loading=tuple(model for model in result.models if model not in on_its_way))
-    return retire(plan) if plan.make_room else plan
+    return retire(plan, plan.chosen) if plan.make_room else plan
 
 
-def retire(plan: Plan) -> Plan:
-    """No request goes to a model that is no longer wanted, and it is unloaded; nor is it healed or reloaded first."""
+def retire(plan: Plan, keep: tuple[str, ...]) -> Plan:
+    """No request goes to a model that is not among ``keep``, and it is unloaded; nor is it healed or reloaded first."""
     pairs = (*plan.ready, *plan.reloading, *plan.warming)
-    going = tuple(pair for pair in pairs if plan.chosen and pair[0] not in plan.chosen)
+    going = tuple(pair for pair in pairs if pair[0] not in keep)
     if not going:
         return plan
     names = {model for model, _ in going}
@@ -60,10 +60,10 @@ def _without(pairs: Pairs, going: Pairs) -> Pairs:
     return tuple(pair for pair in pairs if pair not in going)
 
 
-def retire_replaced(plan: Plan) -> Plan:
-    """As ``retire``, once all that took their place are ready."""
-    ready = {model for model, _ in plan.ready}
-    return retire(plan) if set(plan.chosen) <= ready else plan
+def retire_replaced(plan: Plan, rules: Rules) -> Plan:
+    """All but the wanted ones go, once all of those are ready."""
+    keep = wanted(plan, rules)
+    return retire(plan, keep) if set(keep) <= {model for model, _ in plan.ready} else plan
 
 
 def choose(choices: Choices, has: Sequence[str]) -> Chosen:

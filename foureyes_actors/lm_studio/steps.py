@@ -21,7 +21,8 @@ from foureyes_actors.errors import (
 from foureyes_actors.lm_studio import plan
 from foureyes_actors.lm_studio.dialect import Dialect, Server, server_at
 from foureyes_actors.lm_studio.dialects import DIALECTS
-from foureyes_actors.lm_studio.lms import Lms, find_lms
+from foureyes_actors.lm_studio.installation import find_lms
+from foureyes_actors.lm_studio.lms import Lms
 from foureyes_actors.lm_studio.plan import Command, Do
 from foureyes_actors.lm_studio.process import ServerProcess, is_local, known_url, launch_for
 from foureyes_actors.lm_studio.recognise import recognise
@@ -40,6 +41,7 @@ from foureyes_actors.lm_studio.settling import choose
 from foureyes_actors.lm_studio.warmup import warm_up
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.clock import Clock
+from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.ports.process import ProcessPort
 from foureyes_actors.settings import InferenceSettings, ModelServerSettings
@@ -53,7 +55,7 @@ logger = logging.getLogger(__name__)
 
 class Steps:
     """``run`` carries out one command. ``quit``: set when the actor ends; no pause goes on after it. ``ours``: what
-    FourEyes has loaded so far."""
+    FourEyes has loaded so far. ``files``: to look for LM Studio."""
 
     def __init__(
         self,
@@ -68,11 +70,12 @@ class Steps:
         clock: Clock,
         quit: threading.Event,
         ours: Ours | None = None,
+        files: FilesPort | None = None,
     ) -> None:
         self._settings, self._models, self._inference = settings, models, inference
         self._warm_up_tasks = warm_up_tasks
         self._http, self._processes, self._process = http, processes, process
-        self._clock, self._quit = clock, quit
+        self._clock, self._quit, self._files = clock, quit, files
         self._ours = ours or Ours()
         self._known: Dialect | None = None if settings.kind == "auto" else DIALECTS[settings.kind]
 
@@ -136,7 +139,7 @@ class Steps:
         """It speaks to the LM Studio of this machine alone."""
         if self._known is None or self._known.kind != "lm_studio" or not is_local(url):
             return None
-        path = find_lms(self._processes, Path.home())
+        path = find_lms(self._processes, Path.home(), self._files)
         return None if path is None else Lms(self._processes, path)
 
     def _memory(self, url: str) -> int | None:
@@ -161,7 +164,7 @@ class Steps:
                 "(model_server.restart_foreign: true allows it)"
             )
         self._ours.instances.clear()
-        self._process.start(launch_for(self._settings, self._processes), self._settings.start_timeout)
+        self._process.start(launch_for(self._settings, self._processes, self._files), self._settings.start_timeout)
         return plan.Launched()
 
     def _found(self, url: str, *, attach: bool) -> bool:
@@ -171,7 +174,7 @@ class Steps:
         except PortTaken:
             if not (attach and self._settings.restart_foreign):
                 raise
-            if not self._process.stop_foreign(launch_for(self._settings, self._processes)):
+            if not self._process.stop_foreign(launch_for(self._settings, self._processes, self._files)):
                 raise
             return False
 

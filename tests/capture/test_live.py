@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from foureyes_actors.capture.actor import NUMBERS, CaptureActor
+from foureyes_actors.capture.actor import CaptureActor
+from foureyes_actors.capture.numbering import FrameNumbers
 from foureyes_actors.capture.source import FrameSource
 from foureyes_actors.capture.sources import open_source
 from foureyes_actors.capture.truth_file import read_truths
@@ -71,10 +72,11 @@ class Live:
         def notebook(name: str, seen: list[Any], hold: threading.Event) -> ChildSpec:
             return ChildSpec(name, lambda context: Notebook(context, seen, hold))
 
+        numbers = FrameNumbers()
         capture = ChildSpec(
             "capture",
             lambda context: CaptureActor(
-                context, settings=settings, source=source, clock=CLOCK, targets=("inference:x",)
+                context, settings=settings, source=source, clock=CLOCK, targets=("inference:x",), numbers=numbers
             ),
             backoff=Backoff(first=0.01),
         )
@@ -218,7 +220,7 @@ def test_a_defect_in_the_source_is_mended_by_a_fresh_one(live: Live) -> None:
 
     live.start(make, SourceSettings(rate=10))
     eventually(lambda: len(live.frames) == 4, 60, "the frames of both")
-    assert [m.frame.ref.sequence for m in live.frames] == [1, NUMBERS + 1, NUMBERS + 2, NUMBERS + 3]
+    assert [m.frame.ref.sequence for m in live.frames] == [1, 2, 3, 4]
     assert [type(notice.error) for notice in live.exits] == [ZeroDivisionError]
     assert made[0].closed_in
 

@@ -87,20 +87,20 @@ def test_the_run_ends_after_the_wanted_number_of_frames_and_once() -> None:
 
 def test_events_and_the_servers_phases_are_told_once() -> None:
     desk = Desk()
-    for detail in ("loading x (1 of 1), 0.0 s", "loading x (1 of 1), 0.1 s"):
+    for detail in ("x (1 of 2)", "x (1 of 2), 1 s"):
         desk.actor.on_receive(ServerState(ServerPhase.LOADING, detail=detail))
     desk.clock.advance(2.0)
-    desk.actor.on_receive(ServerState(ServerPhase.LOADING, detail="loading x (1 of 1), 2.1 s"))
+    desk.actor.on_receive(ServerState(ServerPhase.LOADING, detail="x (1 of 2), 2 s"))
     for detail in ("no such model", "out of memory"):
         desk.actor.on_receive(ServerState(ServerPhase.FAILED, detail=detail))
     desk.actor.on_receive(Event("e", EventKind.POPUP_SEEN, AT, "popup", "none", "error", "Reel tilt"))
     desk.actor.on_receive(SourceExhausted("video:x", 12))
     assert [line.split("  ", 1)[-1] for line in desk.written] == [
-        "model server loading: loading x (1 of 1), 0.0 s",
-        "model server loading: loading x (1 of 1), 2.1 s",
+        "model server loading: x (1 of 2)",
+        "model server loading: x (1 of 2), 2 s",
         "model server failed: no such model",
         "model server failed: out of memory",
-        "* popup_seen: popup  none -> error  (Reel tilt)",
+        "* popup: error  (before: none)  (Reel tilt)",
         "the source video:x has no more frames (12 in all)",
     ]
     assert desk.exhausted == [True]
@@ -231,13 +231,13 @@ def test_in_the_fallback_attempts_to_start_are_told_by_what_is_new_about_their_f
     for detail in ("no such model", "no such model", "out of memory"):
         for state in attempt(detail):
             desk.actor.on_receive(state)
-    desk.actor.on_receive(ServerState(ServerPhase.READY, detail="1 model ready"))
+    desk.actor.on_receive(ServerState(ServerPhase.READY, detail="x"))
     desk.actor.on_receive(mode(False, seconds=60.0))
     desk.actor.on_receive(ServerState(ServerPhase.LOADING))
     assert [line.split("  ", 1)[1] for line in desk.written] == [
         "model server failed: no such model",
         "model server failed: out of memory",
-        "model server ready: 1 model ready",
+        "model server ready: x",
         "* the model server is well again: back to normal after 60 s",
         "model server loading",
     ]
@@ -262,3 +262,94 @@ def test_what_is_asked_of_the_machine_is_told_with_the_figures(event: Event, lin
     desk = Desk()
     desk.actor.on_receive(event)
     assert [told.partition("  * ")[2] for told in desk.written] == [line]
+
+
+def told(desk: Desk) -> list[str]:
+    return [line.split("  ", 1)[1] for line in desk.written]
+
+
+GONE = "LM Studio is gone; FourEyes did not start it; trying again"
+
+
+def test_a_server_that_is_away_is_one_line_then_one_a_minute_then_one_when_it_is_back() -> None:
+    desk = Desk()
+    desk.actor.on_receive(ServerState(ServerPhase.READY, detail="x", foreign=True))
+    for second in range(130):
+        suffix = "to be started again" if second % 30 == 29 else "trying again"
+        desk.actor.on_receive(ServerState(ServerPhase.FAILED, detail=f"no answer to {second} checks; {suffix}"))
+        for phase in (ServerPhase.STOPPED, ServerPhase.STARTING):
+            desk.actor.on_receive(ServerState(phase, foreign=True))
+        desk.clock.advance(1.0)
+    for phase in (ServerPhase.LOADING, ServerPhase.WARMING_UP):
+        desk.actor.on_receive(ServerState(phase, detail="x"))
+    desk.actor.on_receive(ServerState(ServerPhase.READY, detail="x"))
+    assert told(desk) == [
+        "model server ready: x",
+        "model server failed: no answer to 0 checks; trying again",
+        "model server failed: no answer to 60 checks; trying again",
+        "model server failed: no answer to 120 checks; trying again",
+        "model server ready: x",
+    ]
+
+
+def test_a_load_that_lasts_is_told_when_the_server_is_back() -> None:
+    desk = Desk()
+    desk.actor.on_receive(ServerState(ServerPhase.FAILED, detail=GONE))
+    for second in range(4):
+        desk.actor.on_receive(ServerState(ServerPhase.LOADING, detail=f"x, {second} s"))
+        desk.clock.advance(1.0)
+    assert told(desk) == [f"model server failed: {GONE}", "model server loading: x, 2 s"]
+
+
+def test_an_outage_has_so_many_reasons_at_most() -> None:
+    desk = Desk()
+    for letter in "abcdefghijklmnop":
+        desk.actor.on_receive(ServerState(ServerPhase.FAILED, detail=f"{letter}; trying again"))
+    assert len(desk.written) == 8
+
+
+def test_a_server_that_goes_on_without_foureyes_is_not_said_to_stop() -> None:
+    left = "left running: FourEyes had not started it"
+    stopped = ServerState(ServerPhase.STOPPED, detail=left, foreign=True)
+    assert lines.server_line(stopped, AT).split("  ", 1)[1] == f"model server {left}"
+    assert lines.server_line(ServerState(ServerPhase.STOPPED), AT).endswith("  model server stopped")
+
+
+def test_what_somebody_else_started_is_not_said_to_be_restarted() -> None:
+    desk = Desk()
+    desk.actor.on_receive(ServerState(ServerPhase.READY, foreign=True))
+    desk.actor.on_receive(bitten("restart: recovered after 2.3 s"))
+    assert told(desk)[-1] == f"* the model server looked for again after {ENDED}; well again after 2.3 s"
+
+
+def seen(kind: EventKind, subject: str, before: str | None, after: str | None, **more: object) -> Event:
+    return replace(Event("e", kind, AT, subject, before, after), **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (seen(EventKind.POPUP_SEEN, "popup", None, "error: Tilt"), "popup: error: Tilt"),
+        (seen(EventKind.POPUP_SEEN, "popup", "info: Hi", "error: No"), "popup: error: No  (before: info: Hi)"),
+        (seen(EventKind.POPUP_SEEN, "popup", None, "info: x", degraded=True), "popup: info: x  [degraded]"),
+        (seen(EventKind.POPUP_GONE, "popup", "error: Tilt", None), "popup gone: error: Tilt"),
+        (seen(EventKind.JACKPOT_RESET, "grand", "900", "100"), "grand was reset: 900 -> 100"),
+        (
+            seen(EventKind.STREAM_CHANGED, "cabinet:x", "healthy", "down", reason="no picture for 5 s"),
+            "the stream of cabinet:x is down  (no picture for 5 s)",
+        ),
+        (
+            seen(EventKind.CONFIGURATION_KEPT, "lm_studio", None, None, reason="it cannot be read again"),
+            "it cannot be read again  (reloaded: lm_studio)",
+        ),
+    ],
+)
+def test_events_are_told_in_words(event: Event, line: str) -> None:
+    desk = Desk()
+    desk.actor.on_receive(event)
+    assert told(desk) == [f"* {line}"]
+
+
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_no_line_has_a_programs_name_for_an_event(kind: EventKind) -> None:
+    assert "_" not in lines.event_line(Event("e", kind, AT, "x", "a", "b", "r"))

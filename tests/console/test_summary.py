@@ -89,6 +89,11 @@ def test_what_went_wrong_is_said() -> None:
     assert told["model server"] == "ready, started 2 times, last error: it was killed"
 
 
+def test_a_server_that_was_there_was_not_started() -> None:
+    (line,) = summary_lines({"lm_studio": {"phase": "ready", "starts": 0, "attached": True}})
+    assert line.split(None, 2)[2] == "ready, was running already"
+
+
 def test_an_actor_that_did_not_answer_leaves_its_part_out() -> None:
     assert summary_lines({}) == []
     assert summary_lines({"bug": {"recorded": 0}}) == ["  faults        none"]

@@ -14,6 +14,7 @@ from foureyes_actors.doctor import Status, verdict
 from foureyes_actors.doctor_findings import CONFIGURATION, FINE
 from foureyes_actors.errors import install_command
 from foureyes_actors.lm_studio.dialects import DIALECTS
+from foureyes_actors.lm_studio.installation import app_places
 from foureyes_actors.settings import Settings
 from tests.doctor.world import ScriptedInspection, TestWorld, look, settings, web
 from tests.lm_studio import recorded
@@ -23,6 +24,7 @@ from tests.support import need
 
 CANARY = "c4n4ry-7f3a"
 QWEN = "qwen/qwen3-vl-8b"
+SMALLER = ("qwen/qwen3-vl-4b", "google/gemma-3-4b")
 GREETING = {"/lmstudio-greeting": (200, b'{"lmstudio":true}')}
 
 
@@ -59,11 +61,12 @@ def models(*keys: str) -> tuple[int, bytes]:
 
 
 def test_lm_studio_with_the_wanted_model(nowhere: int) -> None:
-    with web({**GREETING, "/api/v1/models": models(QWEN.upper(), "other")}) as server:
+    with web({**GREETING, "/api/v1/models": models(QWEN.upper(), *SMALLER, "other")}) as server:
         found = look(lm_studio(nowhere, server.url, api_token=CANARY))
         assert found["LM Studio"].status is Status.OK
         assert found["LM Studio"].detail == f"running at {server.url}, has {QWEN}"
-        assert server.seen == [("/lmstudio-greeting", None), ("/api/v1/models", f"Bearer {CANARY}")]
+        greeted = ("/lmstudio-greeting", None)  # once more for who asks whether its command is needed
+        assert server.seen == [greeted, ("/api/v1/models", f"Bearer {CANARY}"), greeted]
 
 
 def test_lm_studio_without_the_smaller_model_is_well_and_says_so(nowhere: int, tmp_path: Path) -> None:
@@ -75,6 +78,13 @@ def test_lm_studio_without_the_smaller_model_is_well_and_says_so(nowhere: int, t
         got = look(lm_studio(nowhere, server.url, models_file=table))["LM Studio"]
     assert got.status is Status.OK
     assert got.detail.endswith(f"has {QWEN}; not the smaller qwen/qwen3-vl-2b (lms get qwen/qwen3-vl-2b)")
+
+
+def test_lm_studio_with_an_alternative_alone_can_be_used(nowhere: int) -> None:
+    with web({**GREETING, "/api/v1/models": models(SMALLER[1])}) as server:
+        got = look(lm_studio(nowhere, server.url))["LM Studio"]
+    assert got.status is Status.OK
+    assert got.detail.endswith(f"{SMALLER[1]} reads instead of {QWEN}, which it has not (lms get {QWEN})")
 
 
 def test_lm_studio_without_the_wanted_model(nowhere: int) -> None:
@@ -119,6 +129,27 @@ def test_lm_studio_is_started_by_foureyes(nowhere: int) -> None:
     assert found["lms command"].status is Status.OK and verdict(tuple(found.values())) == FINE
     attach = look(lm_studio(nowhere, url, manage=False), TestWorld(processes=lms))
     assert attach["LM Studio"].status is Status.MISSING and not attach["lms command"].wanted
+
+
+def test_lm_studio_that_runs_needs_no_command(nowhere: int) -> None:
+    """Only the desktop app is installed, and its server was started by hand."""
+    with web({**GREETING, "/api/v1/models": models(QWEN)}) as server:
+        for address in (server.url, f"{server.url}/v1"):
+            found = look(lm_studio(nowhere, address))
+            got = found["lms command"]
+            assert (got.status, got.wanted) == (Status.MISSING, False)
+            assert (
+                f"not needed while LM Studio runs at {server.url}" in got.detail and "could not start it" in got.detail
+            )
+            assert found["LM Studio"].status is Status.OK and verdict(tuple(found.values())) == FINE
+
+
+def test_the_desktop_app_without_its_command_is_told(nowhere: int) -> None:
+    url, app = f"http://127.0.0.1:{nowhere}", app_places(ScriptedInspection().home(), sys.platform)[0]
+    found = look(lm_studio(nowhere, url), TestWorld(processes=ScriptedProcesses(programs={app: app})))
+    assert found["LM Studio"].detail == f"not running at {url}; its desktop app is {app}"
+    assert (found["lms command"].status, found["lms command"].wanted) == (Status.MISSING, True)
+    assert found["lms command"].advice == f"start LM Studio's desktop app once ({app}): it brings the lms command"
 
 
 def test_an_lm_studio_that_is_not_asked_for_gets_no_token(nowhere: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,6 @@ def test_its_readings_are_kept_and_the_terminal_is_left_alone(tmp_path: Path) ->
         assert len(running.readings()) >= 1
         assert not [e for e in running.errors() if "Refused" in e["exception_type"]], running.errors()
     assert "\x1b" not in running.output
-    told = [line for line in running.lines if "stream_changed" in line or "has no more frames" in line]
+    told = [line for line in running.lines if "the stream of" in line or "has no more frames" in line]
     assert len(told) >= 2
     assert not [line for line in running.lines if line.startswith("ending: forged")], running.output

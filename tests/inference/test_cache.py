@@ -34,7 +34,9 @@ def test_it_answers_as_a_plain_dictionary_with_times_would(steps: list[tuple[str
         else:
             until, known = model.get(key, (0.0, None))
             expected = known if clock.monotonic() < until else None
-            assert cache.get(key) == expected
+            assert cache.find(key) == expected
+            if expected is None:
+                cache.missed()
             hits, misses = hits + (expected is not None), misses + (expected is None)
     assert (cache.hits, cache.misses) == (hits, misses)
 
@@ -43,17 +45,18 @@ def test_the_size_is_bounded() -> None:
     cache = AnalysisCache(ttl=5.0, size=2, timer=ManualClock().monotonic)
     for key in ("a", "b", "c"):
         cache.put((key,), analysis())
-    assert [cache.get((key,)) is not None for key in ("a", "b", "c")] == [False, True, True]
+    assert [cache.find((key,)) is not None for key in ("a", "b", "c")] == [False, True, True]
 
 
 def test_an_answer_with_a_failed_task_is_not_kept() -> None:
     cache = AnalysisCache(ttl=5.0, size=2, timer=ManualClock().monotonic)
     cache.put(("a",), Analysis(frame().ref, "m", (), 0.1, failures=(TaskFailure(Task.OCR, "X", "x"),)))
-    assert cache.get(("a",)) is None
+    assert cache.find(("a",)) is None
 
 
 def test_without_a_time_to_live_there_is_no_cache() -> None:
     cache = AnalysisCache(ttl=0.0, size=2, timer=ManualClock().monotonic)
     cache.put(("a",), analysis())
-    assert cache.get(("a",)) is None
+    assert cache.find(("a",)) is None
+    cache.missed()
     assert (cache.hits, cache.misses) == (0, 0)

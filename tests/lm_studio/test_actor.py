@@ -206,7 +206,8 @@ def test_a_silent_server_is_a_reason_to_be_replaced_after_three_checks(stage: Ma
     it.actor.on_receive(ServerSuspect("no answer"))
     it.pump()
     assert it.told()[-1].phase is ServerPhase.READY
-    assert "1 failed checks: silent" in it.told()[-1].detail
+    status = it.actor.on_receive(GetStatus())
+    assert (status["failed_checks"], status["check_error"]) == (1, "silent")
     it.tick(2.0)
     it.tick(2.0)
     assert it.told()[-1].phase is ServerPhase.FAILED

@@ -368,11 +368,11 @@ def test_what_is_told_on_the_way() -> None:
     machine.finish(Warm())
     told.append(detail(machine.plan, machine.now + 99.0, RULES))
     assert told == [
-        "waiting for the model server, 0.5 s",
-        "loading a (1 of 2), 1.2 s",
-        "loading b (2 of 2), 2.0 s",
-        "warming up b (2 of 2), 3.0 s",
-        "2 models ready",
+        "",
+        "a (1 of 2), 1 s",
+        "b (2 of 2), 2 s",
+        "b (2 of 2), 3 s",
+        "a, b",
     ]
     state = server_state(machine.plan, machine.now, RULES, 17)
     assert (state.phase, state.models, state.base_url, state.pid) == (ServerPhase.READY, ("a", "b"), URL, 17)

@@ -44,7 +44,7 @@ def test_a_dead_engine_is_loaded_anew_and_has_to_pass_the_canary(error_class: Er
     machine.expect(Do.RELOAD, Stage.LOADING, "a")
     assert machine.command is not None and machine.command.known_as == "a"
     assert not machine.plan.ready
-    assert detail(machine.plan, machine.now, ONE) == "loading a anew, 0.0 s"
+    assert detail(machine.plan, machine.now, ONE) == "a anew"
     machine.finish(Loaded("a:2"))
     machine.expect(Do.WARM_UP, Stage.WARMING_UP, "a")
     machine.finish(Warm())
@@ -58,7 +58,7 @@ def test_the_other_model_stays_ready_meanwhile() -> None:
     machine.give(bad_news(ErrorClass.ENGINE, "A"))
     machine.expect(Do.RELOAD, Stage.READY, "a")
     assert machine.plan.ready == (("b", "b"),)
-    assert detail(machine.plan, machine.now, RULES) == "1 model ready; a is being healed"
+    assert detail(machine.plan, machine.now, RULES) == "b; a is being healed"
     reload = machine.step
     machine.give(bad_news(ErrorClass.ENGINE))  # the same trouble, told twice
     assert machine.plan == reload.plan

@@ -62,7 +62,7 @@ def test_a_command_of_the_users_own() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"kind": "lm_studio"}, "lms was not found"),
+        ({"kind": "lm_studio"}, "lms, is not found"),
         ({"kind": "lm_studio", "manage": False}, "model_server.manage is false"),
         ({"kind": "lm_studio", "base_url": "http://192.168.7.7:1234"}, "another machine"),
         ({"kind": "embedded", "base_url": "http://192.168.7.7:1234"}, "another machine"),

@@ -70,7 +70,7 @@ def test_one_that_is_healed_and_wanted_on_is_not_loaded_a_second_time() -> None:
     machine.give(engine_gone("L"))
     machine.give(Finished(command, Chosen(("L",), lacking=("S",))))
     machine.expect(Do.RELOAD, Stage.LOADING, "L")
-    assert detail(machine.plan, machine.now, RULES) == "loading L anew, 0.0 s"
+    assert detail(machine.plan, machine.now, RULES) == "L anew"
     finish(machine, Loaded("L"), Warm()).expect(None, Stage.READY)
     assert machine.plan.ready == (("L", "L"),)
 

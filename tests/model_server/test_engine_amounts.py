@@ -36,7 +36,7 @@ REPAIRED = [
     ("12,345,67", None, "12,345.67"),
     ("€.5.205,59", None, "€5.205,59"),  # a speck behind the sign
     ("R$.18.676,20", None, "R$ 18.676,20"),
-    ("-R$ 18.651,20", None, "R$ 18.651,20"),  # a particle before the currency
+    ("~R$ 18.651,20", None, "R$ 18.651,20"),  # a particle before the currency
     ("CHF·439.05", None, "CHF 439.05"),
     ("5 492,63.zł", None, "zł 5 492,63"),
     ("1 234,56 zt", None, "zł 1 234,56"),
@@ -67,6 +67,30 @@ def test_what_lost_a_digit_stays_damaged(read: str) -> None:
     amount = amount_of(text(read))
     assert amount is not None
     assert amount.money is None
+
+
+NEGATIVE = [
+    "-$5.00",
+    "$-5.00",
+    "$ -1,234.56",
+    "-5.00",
+    "- 5.00",
+    "-R$ 18.651,20",
+    "-12,345.67 kr",
+    "\u2212€1,00",
+    "$\u201312",
+]
+
+
+@pytest.mark.parametrize("read", NEGATIVE)
+def test_a_negative_amount_is_not_taken_for_a_positive_one(read: str) -> None:
+    assert not _has_money(amount_of(text(read)))
+    pieces = pieces_of(text(f"BALANCE {read}"))
+    assert not any(_has_money(piece.amount) for piece in pieces)
+
+
+def _has_money(amount: Amount | None) -> bool:
+    return amount is not None and amount.money is not None
 
 
 @pytest.mark.parametrize("read", ["WILD", "A K Q", "5x 100 4x 20 3x 5", "SPIN", "", "LUCKY GOLD"])

@@ -112,6 +112,24 @@ def test_an_amount_that_is_gone_is_missing(reader: ScreenReader) -> None:
     assert amounts(report)[Field.MINOR] == "$123.45"
 
 
+@pytest.mark.parametrize("size", [30, 36])
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "$999,999,999,999,999,999,999.99",
+        "9,999,999,999,999,999.99",
+        "$1234567890123456789.00",
+        "-$5.00",
+        "$-5.00",
+        "-1,234.56",
+        "($5.00)",
+    ],
+)
+def test_what_is_too_much_or_negative_is_not_read_as_another(reader: ScreenReader, shown: str, size: int) -> None:
+    odd = {(60, 40): ("GRAND", 24), (60, 75): (shown, size), (60, 620): ("BALANCE", 24), (60, 655): (shown, size)}
+    assert amounts(reader.read(picture(odd), 0.0)) == {}
+
+
 def test_a_bet_is_no_balance(reader: ScreenReader) -> None:
     without = {place: what for place, what in METERS.items() if place != (60, 655)}
     assert Field.BALANCE not in reader.read(picture({**JACKPOTS, **without}), 0.0).amounts

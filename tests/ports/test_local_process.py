@@ -366,3 +366,12 @@ def test_programs_are_found_by_name_and_path(tmp_path: Path) -> None:
     assert processes.find_program(sys.executable) == sys.executable
     assert processes.find_program("no-such-program-anywhere") is None
     assert processes.find_program(str(tmp_path)) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an alias of a program is an empty file on Windows")
+def test_an_empty_file_is_no_program(tmp_path: Path) -> None:
+    """As some AppImages of LM Studio have in the place of lms."""
+    (tmp_path / "lms").touch(mode=0o755)
+    assert LocalProcesses().find_program(str(tmp_path / "lms")) is None
+    (tmp_path / "lms").write_text("#!/bin/sh\n")
+    assert LocalProcesses().find_program(str(tmp_path / "lms")) == str(tmp_path / "lms")

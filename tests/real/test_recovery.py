@@ -129,7 +129,7 @@ def grown(make: Make, mark: Path) -> Recovery:
     ready = time.monotonic() - began
     seen = next(at for at, state in list(it.heard) if at > began and state.resting) - began
     details = [state.detail for state in it.states]
-    assert any(f"loading {TINY} anew" in detail for detail in details), details  # the gentler way came first
+    assert any(f"{TINY} anew" in detail for detail in details), details  # the gentler way came first
     assert not it.faults, [fault.message for fault in it.faults]  # planned: no failure
     return Recovery(seen, ready)
 

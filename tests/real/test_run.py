@@ -80,6 +80,19 @@ def test_the_model_server_outlives_nobody(tmp_path: Path) -> None:
         no_process_left(children)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a halted process with its parent")
+def test_a_halted_model_server_outlives_nobody(tmp_path: Path) -> None:
+    """It cannot see that its standard input is closed: the system ends it."""
+    with program(tmp_path) as running:
+        running.says("#", READS)
+        children = running.children()
+        for child in children:
+            child.send_signal(signal.SIGSTOP)
+        running.process.kill()
+        running.process.wait(10)
+        no_process_left(children)
+
+
 def test_a_killed_model_server_comes_back_and_readings_go_on(tmp_path: Path) -> None:
     with program(tmp_path) as running:
         running.says("#", READS)

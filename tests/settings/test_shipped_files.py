@@ -49,6 +49,13 @@ def test_every_section_of_the_shipped_configuration_is_commented() -> None:
         assert "#" in lines[at] or lines[at - 1].startswith("#"), name
 
 
+def test_lm_studios_table_has_smaller_models_to_move_to() -> None:
+    table = parse_models((TOP / LM_STUDIO).read_text(), TOP / LM_STUDIO)
+    assert {(e.model_id, e.alternatives) for e in table.values()} == {
+        ("qwen/qwen3-vl-8b", ("qwen/qwen3-vl-4b", "google/gemma-3-4b"))
+    }
+
+
 def test_the_table_with_alternatives_asks_the_same_of_the_embedded_servers_two_models() -> None:
     usual = parse_models((TOP / EMBEDDED).read_text(), TOP / EMBEDDED)
     table = parse_models((TOP / "huggingface_models.small.json").read_text(), TOP / "huggingface_models.small.json")

@@ -21,6 +21,7 @@ from foureyes_actors.model_server.engine.lexicon import label_of
 from foureyes_actors.model_server.engine.recognise import Line, Text
 from foureyes_actors.readings.money import Money, MoneyError, currency_name, parse_money
 
+DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"
 _BLANKS = re.compile(r"\s+")
 _AROUND_MARK = re.compile(r"\s*([.,])\s*")
 _NUMERIC = re.compile(r"[0-9]")
@@ -34,6 +35,7 @@ _START = re.compile(f"[{_STARTING}]")
 _WORD = r"[A-Za-zÀ-žА-я]"
 _HEAD = re.compile(rf"({_WORD}{{1,7}}(?:\.|[{_SIGNS}])?)[.,·•'°]?\s*(?=[0-9OQSIlTB|])")
 _TAIL = re.compile(rf"(?<=[0-9OQSIl|.,])\s*({_WORD}{{2,7}}\.?)$")
+_SIGNED_START = re.compile(rf"[{DASHES}]\s*{_WORD}{{0,3}}\.?\s*$")  # a dash before a currency, or the digits
 _STRANGE_WORD = re.compile(rf"{_WORD}{{2,4}}[^A-Za-z0-9]?\s*(?=[0-9])")  # perhaps a currency with a letter wrong
 # What the recogniser writes for currencies in letters that it does not know, or that look like others.
 SPECKS = ".,°·•*'\"~^-"  # what a particle beside an amount is read as
@@ -120,7 +122,9 @@ def _label_first(part: str) -> tuple[str, int] | None:
     """The label that ``part`` starts with and where the rest starts, when the rest is like an amount."""
     blanks = [m.start() for m in re.finditer(r"\s", part)]
     start = _START.search(part)
-    for cut in [*([start.start()] if start else []), *reversed(blanks)]:
+    signed = _SIGNED_START.search(part[: start.start()]) if start else None
+    begin = signed or start
+    for cut in [*([begin.start()] if begin else []), *reversed(blanks)]:
         name = label_of(part[:cut])
         if name is not None and (part[cut] in _STARTING or _like_an_amount(part[cut:].strip())):
             return name, cut
@@ -141,6 +145,8 @@ def amount_of(text: Text, start: int = 0, end: int | None = None) -> Amount | No
     part = text.text[start:end].strip()
     whole = start == 0 and end == len(text.text)
     box = text.box if whole else _sub_box(text, start, end)
+    if is_negative(part):
+        return Amount(box, part, None, 0.0, 0.0, text.box)
     if not _like_an_amount(part):
         strange = _STRANGE_WORD.match(part)
         damaged = strange is not None and any(c in ".," for c in part) and _parsed(part[strange.end() :])
@@ -151,6 +157,14 @@ def amount_of(text: Text, start: int = 0, end: int | None = None) -> Amount | No
             sure = [p for c, p in zip(line.text, line.sure, strict=True) if c in _COUNTING] or [0.0]
             return Amount(box, shown, money, sum(sure) / len(sure), min(sure), text.box)
     return Amount(box, part, None, 0.0, 0.0, text.box)
+
+
+def is_negative(part: str) -> bool:
+    """A dash before the digits: it may be a particle, but an amount that is owed must not be taken for one that is
+    had."""
+    digit = _NUMERIC.search(part)
+    before = part[: digit.start()] if digit else ""
+    return any(c in DASHES for c in before) and _like_an_amount(part)
 
 
 def _like_an_amount(part: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from difflib import SequenceMatcher
 
-from foureyes_actors.model_server.engine.amounts import SPECKS, Amount
+from foureyes_actors.model_server.engine.amounts import DASHES, SPECKS, Amount
 from foureyes_actors.model_server.engine.detect import Image
 from foureyes_actors.model_server.engine.segments import Display, display_at
 from foureyes_actors.readings.money import MoneyError, parse_money
@@ -43,6 +43,8 @@ def _shown(read: str, display: Display) -> str | None:
     if len(ours) < len(theirs) or shared < LEAST_SHARED * len(theirs):
         return None
     head, tail = read[: body.start()], read[body.end() :]
+    if any(dash in head for dash in DASHES):
+        return None  # a negative amount
     if bool(head.strip(SPECKS + " ")) != display.before or bool(tail.strip(SPECKS + " ")) != display.after:
         return None  # a sign was read as a digit, or something else stands there
     return f"{head if display.before else ''}{display.text}{tail if display.after else ''}"
