@@ -232,14 +232,14 @@ class LMStudioActor(SupervisedActor):
         self._teller.fault(error, context)
 
     def _status(self) -> dict[str, Any]:
-        state = self._state()
+        state, masked = self._state(), self._redactor.text
         return {
             "phase": state.phase.value,
             "detail": state.detail,
             "base_url": state.base_url,
             "pid": state.pid,
             "models": list(state.models),
-            "broken": dict(self._plan.broken),
+            "broken": {model: masked(reason) for model, reason in self._plan.broken},
             "healing": list(self._plan.healing),
             "reloads": len(self._plan.reloads),
             "server": self._steps.dialect.name if self._steps.dialect else "not recognised yet",
@@ -247,8 +247,8 @@ class LMStudioActor(SupervisedActor):
             "attached": self._plan.attached,
             "starts": self._history.starts,
             "failed_checks": self._plan.failed_checks,
-            "check_error": self._plan.reason if self._plan.failed_checks else "",
-            "last_error": self._last_error,
+            "check_error": masked(self._plan.reason) if self._plan.failed_checks else "",
+            "last_error": masked(self._last_error),
             "busy": self._plan.busy,
             "undelivered": dict(self._teller.undelivered),
         }
