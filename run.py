@@ -29,6 +29,8 @@ import logging
 import platform
 import sys
 import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -209,10 +211,25 @@ def _refuse(error: ConfigurationError) -> NoReturn:
 def _main() -> None:
     try:
         app()
+    except SystemExit as ended:
+        _end_beside_threads(ended.code)
+        raise
     finally:  # all is done and said: a signal now would only change the exit code
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def _end_beside_threads(code: object) -> None:
+    """A thread that could not be ended in time may be inside foreign code (an engine that is loading): Python's own
+    end would take the interpreter away from under it, which aborts the process."""
+    if threading.active_count() == 1 or not isinstance(code, int):
+        return
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

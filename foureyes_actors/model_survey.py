@@ -26,7 +26,7 @@ from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings_file import secrets_of
-from foureyes_actors.text import bounded
+from foureyes_actors.text import bounded, one_line
 
 LONGEST = 400  # characters of a problem
 CONFIGURATION = 78
@@ -170,16 +170,16 @@ def render(found: Survey, width: int | None = None) -> str:
     out = io.StringIO()
     console = Console(file=out, width=width or 120, highlight=False, legacy_windows=False)
     where = f" at {found.url}" if found.url else ""
-    console.print(Text(f"{found.name}{where}{'' if found.answers else ': not usable'}"))
+    console.print(Text(one_line(f"{found.name}{where}{'' if found.answers else ': not usable'}", LONGEST)))
     table = Table(box=None, pad_edge=False)
     for heading in ("model", "wanted for", "there", "in memory", "pictures", "context", "size"):
         table.add_column(heading, overflow="fold")
     for row in found.rows:
-        table.add_row(*(Text(cell) for cell in _cells(row, found.answers)))
+        table.add_row(*(Text(one_line(cell, LONGEST)) for cell in _cells(row, found.answers)))
     console.print(table)
     for line in (found.problem, found.advice and f"-> {found.advice}"):
         if line:
-            console.print(Text(line))
+            console.print(Text(one_line(line, LONGEST)))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 

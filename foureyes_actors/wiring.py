@@ -270,6 +270,7 @@ def lm_studio(
             choices=() if normal else routing.choices(standing.level),
             files=world.files,
             groups=routing.groups,
+            secrets=secrets_of(config.settings),
         )
 
     return ChildSpec(

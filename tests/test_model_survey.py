@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,11 @@ def test_the_command() -> None:
     )
     assert ended.returncode == FINE, ended.stderr
     assert json.loads(ended.stdout)["kind"] == "embedded"
+
+
+def test_a_models_name_cannot_steer_the_terminal(asked: Any) -> None:
+    evil = "\x1b]0;PWNED\x07\x1b[2J\u202e\x00\ud800end"
+    with served(recorded.ollama()) as server:
+        found = asked(server.url)
+    shown = render(replace(found, rows=(replace(found.rows[0], model=evil),), url=evil, problem=evil))
+    assert "end" in shown and shown.replace("\n", "").isprintable()

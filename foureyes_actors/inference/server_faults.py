@@ -82,8 +82,12 @@ NO_RESTART = frozenset(
 
 def class_of(error: BaseException) -> ErrorClass:
     """A model that could not be loaded or warmed up is of its cause's class."""
+    seen = {id(error)}
     while isinstance(error, ModelLoadFailed) and isinstance(error.__cause__, FourEyesError):
         error = error.__cause__
+        if id(error) in seen:  # Python lets a cause be its own
+            break
+        seen.add(id(error))
     return error.error_class if isinstance(error, FourEyesError) else ErrorClass.OTHER
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from foureyes_actors.bug.faults import TOLD
+from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.lm_studio import plan as planning
 from foureyes_actors.lm_studio.advance import advance, begin
 from foureyes_actors.lm_studio.plan import Command, Finished, Healthy, Plan, PlanEvent, Rules, Stage, Step
@@ -69,7 +70,8 @@ class LMStudioActor(SupervisedActor):
     ``alternatives``: what else may be wanted; ``choices``: what is wanted now instead of ``models``, when not those.
     ``groups``: a wanted id and what may stand in for it when it cannot be loaded.
     ``audience`` is told each ServerState; ``bug`` each new fault. ``http`` is this incarnation's own: closed with it.
-    ``files``: to look for LM Studio.
+    ``files``: to look for LM Studio. ``secrets``: the configured ones, taken out of all that is told: a server may
+    repeat its token.
 
     Everything that waits is done by a worker, so the actor answers at once. It says ``well`` when the models have
     passed their warm-up and with each check after that, ``unwell`` when only a new start can help: the supervisor then
@@ -94,10 +96,11 @@ class LMStudioActor(SupervisedActor):
         choices: planning.Choices = (),
         files: FilesPort | None = None,
         groups: planning.Choices = (),
+        secrets: tuple[str, ...] = (),
     ) -> None:
         super().__init__(context)
         self._settings, self._http, self._clock, self._audience = settings, http, clock, audience
-        self._teller = Teller(context, clock, bug=bug)
+        self._teller, self._redactor = Teller(context, clock, bug=bug), Redactor(secrets)
         self._rules = Rules(
             models,
             settings.start_timeout,
@@ -206,7 +209,8 @@ class LMStudioActor(SupervisedActor):
     def _state(self) -> ServerState:
         dialect = self._steps.dialect
         concurrency = self._settings.concurrency or (dialect.concurrency if dialect else None)
-        return server_state(self._plan, self._clock.monotonic(), self._rules, self._process.pid, concurrency)
+        state = server_state(self._plan, self._clock.monotonic(), self._rules, self._process.pid, concurrency)
+        return replace(state, detail=self._redactor.text(state.detail))
 
     def _tell(self, state: ServerState) -> None:
         if state == self._told:
@@ -220,21 +224,22 @@ class LMStudioActor(SupervisedActor):
         if text in self._history.told_errors:
             return
         self._history.told_errors.append(text)
-        context = {TOLD: "as the model server's state"} if str(error) in self._state().detail else {}
+        told = self._redactor.text(str(error)) in self._state().detail
+        context = {TOLD: "as the model server's state"} if told else {}
         context |= {"kind": self._settings.kind, "url": self._plan.url, "start": str(self._history.starts)}
         tail = (getattr(error, "tail", ()) or self._process.last_words())[-TOLD_LINES:]
         context.update({f"output -{n}": line for n, line in enumerate(reversed(tail), start=1)})
         self._teller.fault(error, context)
 
     def _status(self) -> dict[str, Any]:
-        state = self._state()
+        state, masked = self._state(), self._redactor.text
         return {
             "phase": state.phase.value,
             "detail": state.detail,
             "base_url": state.base_url,
             "pid": state.pid,
             "models": list(state.models),
-            "broken": dict(self._plan.broken),
+            "broken": {model: masked(reason) for model, reason in self._plan.broken},
             "healing": list(self._plan.healing),
             "reloads": len(self._plan.reloads),
             "server": self._steps.dialect.name if self._steps.dialect else "not recognised yet",
@@ -242,8 +247,8 @@ class LMStudioActor(SupervisedActor):
             "attached": self._plan.attached,
             "starts": self._history.starts,
             "failed_checks": self._plan.failed_checks,
-            "check_error": self._plan.reason if self._plan.failed_checks else "",
-            "last_error": self._last_error,
+            "check_error": masked(self._plan.reason) if self._plan.failed_checks else "",
+            "last_error": masked(self._last_error),
             "busy": self._plan.busy,
             "undelivered": dict(self._teller.undelivered),
         }

@@ -28,12 +28,13 @@ _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """``resident``: the command's process is the server itself, not a helper that ends. ``announces``: its first
-    line of output says where it listens."""
+    """``resident``: the command's process is the server itself, not a helper that ends; ``may_hand_over``: it may turn
+    out to be a helper, which ends with code 0. ``announces``: its first line of output says where it listens."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     resident: bool = True
+    may_hand_over: bool = False
     announces: bool = False
     before: tuple[str, ...] = ()  # run first, whatever comes of it
     stop_command: tuple[str, ...] = ()
@@ -61,7 +62,7 @@ def launch_for(settings: ModelServerSettings, processes: ProcessPort, files: Fil
     if url is not None and not is_local(url):
         raise ServerStartFailed(f"nobody answers at {url}, which is another machine: start the server there")
     if settings.command:
-        return Launch(settings.command, announces=url is None)
+        return Launch(settings.command, announces=url is None, may_hand_over=url is not None)
     if settings.kind == "embedded":
         return _embedded(url, settings)
     if settings.kind == "lm_studio":
@@ -187,10 +188,13 @@ class ServerProcess:
         return None if line is None else announced_url(line)
 
     def exit_error(self) -> FourEyesError | None:
-        """What to say when the server's own process has ended; None while it runs, or when there is none."""
-        child = self._child
+        """What to say when the server's own process has ended; None while it runs, or when there is none, or when it
+        was a helper that has done its work: the server's answers tell then whether it is there."""
+        child, launch = self._child, self._launch
         code = child.exit_code() if child is not None else None
-        return None if child is None or code is None else ended(code, child.tail())
+        if child is None or code is None or (code == 0 and launch is not None and launch.may_hand_over):
+            return None
+        return ended(code, child.tail())
 
     def last_words(self) -> tuple[str, ...]:
         child, helper = self._child, self._helper

@@ -230,10 +230,10 @@ def _load(to: Loading, listed: ModelList, row: ListedModel) -> ListedModel:
         instance = _asked_to_load(to, listed, row.key, context)
         later = listed.listing.load is not None and listed.listing.load.listed_later
         fresh = _loaded_row(to, row.key, IDLE_LOOKS if later else 0)
+    except ModelLoadFailed:
+        raise
     except (ServerFault, LMStudioError) as error:
-        raise (
-            error if isinstance(error, ModelLoadFailed) else ModelLoadFailed(f"{row.key} could not be loaded: {error}")
-        ) from error
+        raise ModelLoadFailed(f"{row.key} could not be loaded: {error}") from error
     if fresh.instances is not None and instance not in fresh.instances:
         raise ModelLoadFailed(f"{row.key} was loaded as {instance!a}, and is not in the list of loaded models")
     to.ours.keep(to.server, instance, row.key)

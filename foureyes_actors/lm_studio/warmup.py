@@ -77,7 +77,7 @@ def warm_up(
     shape = template(model, merge([(task, ModelEntry(model_id=model, prompt=PROMPTS[task]))]), settings)
     reply = http.exchange(chat_request(shape, canary(), base_url=server.url, token=server.token, settings=settings))
     try:
-        checked = check_reply(reply, model=model, tasks=[task])
+        checked = check_reply(reply, model=model, tasks=[task], secret=server.token)
     except VisionInferenceError as error:
         raise _failed(model, str(error), server.dialect) from error
     if checked.failures:

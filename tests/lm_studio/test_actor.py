@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from foureyes_actors.bug.faults import TOLD
 from foureyes_actors.errors import ConnectFailed, LMStudioTimeoutError, RequestTimeout, ServerStartFailed
 from foureyes_actors.lm_studio.actor import LOOK, LMStudioActor
 from foureyes_actors.messages import (
@@ -84,6 +85,7 @@ class Stage:
             clock=self.clock,
             audience=("inference:x", "console"),
             warm_up_tasks=tasks,
+            secrets=("hunter2-hunter2",),
         )
         self.actor.on_start()
 
@@ -197,6 +199,18 @@ def test_a_dead_process_is_a_reason_to_be_replaced(stage: Make) -> None:
     assert len(it.processes.children) == 1  # the supervisor decides
     it.actor.on_stop()
     assert child.stopped  # its tree too
+
+
+def test_what_a_server_repeats_of_the_configured_secrets_is_told_to_nobody(stage: Make) -> None:
+    it = stage()
+    it.pump()
+    it.processes.children[0].lines = ("the key hunter2-hunter2 is wrong",)
+    it.processes.children[0].code = 3
+    it.tick()
+    assert "the key [redacted] is wrong" in it.told()[-1].detail
+    assert all("hunter2" not in state.detail for state in it.told())
+    assert TOLD in it.faults()[0].context, "the same text, masked"
+    assert "hunter2" not in str(it.actor.on_receive(GetStatus())["detail"])
 
 
 def test_a_silent_server_is_a_reason_to_be_replaced_after_three_checks(stage: Make) -> None:

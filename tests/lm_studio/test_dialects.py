@@ -9,12 +9,14 @@ import pytest
 
 from foureyes_actors.errors import (
     ConnectFailed,
+    ErrorClass,
     FourEyesError,
     LMStudioError,
     ModelLoadFailed,
     ServerFault,
     ServerRefused,
 )
+from foureyes_actors.inference.server_faults import class_of
 from foureyes_actors.lm_studio.dialect import Dialect, server_at
 from foureyes_actors.lm_studio.dialects import EMBEDDED, LM_STUDIO, OPENAI, V1_LOAD, V1_UNLOAD
 from foureyes_actors.lm_studio.replies import RouteMissing
@@ -286,8 +288,10 @@ def test_a_model_without_eyes_is_refused() -> None:
 
 
 def test_a_load_that_leaves_no_trace_is_a_failure() -> None:
-    with pytest.raises(ModelLoadFailed, match="not in the list of loaded models"):
+    with pytest.raises(ModelLoadFailed, match="not in the list of loaded models") as caught:
         ensure_loaded(loading(LoadingServer(QWEN, forget=True), server_at(URL, LM_STUDIO)), QWEN)
+    caught.value.__cause__ = caught.value  # Python allows it
+    assert class_of(caught.value) is ErrorClass.OTHER, "it comes to an end"
 
 
 def test_servers_without_a_load_route_load_by_the_first_request() -> None:

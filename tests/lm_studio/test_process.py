@@ -118,6 +118,19 @@ def test_a_helper_is_run_and_its_counterpart_stops_the_server() -> None:
     ]
 
 
+def test_a_command_of_the_users_own_may_turn_out_to_be_a_helper() -> None:
+    processes = FakeProcesses()
+    process = ServerProcess(processes)
+    process.start(launch_for(settings(kind="openai", base_url=HERE, command=["start-it"]), processes), 30.0)
+    processes.children[0].code = 0
+    assert process.exit_error() is None, "whether the server is there, its answers tell"
+    processes.children[0].code = 3
+    assert "ended with code 3" in str(process.exit_error())
+    process.start(launch_for(settings(command=["say-where"]), processes), 30.0)
+    processes.children[1].code = 0
+    assert "ended with code 0" in str(process.exit_error()), "it was to say where it listens"
+
+
 def test_nothing_is_started_after_the_end() -> None:
     processes = FakeProcesses()
     process = ServerProcess(processes)

@@ -189,8 +189,9 @@ def test_the_exit_code_of_lms_is_not_believed() -> None:
 def test_what_lms_says_is_told() -> None:
     told = Told({f"load {QWEN}": ProcessResult(1, ("Error: Model loading was stopped", ""))})
     to = loading(OldServer(), server_at(URL, LM_STUDIO), lms=Lms(told, LMS))
-    with pytest.raises(ModelLoadFailed, match="ended with code 1: Error: Model loading was stopped"):
+    with pytest.raises(ModelLoadFailed, match="ended with code 1: Error: Model loading was stopped") as caught:
         ensure_loaded(to, QWEN)
+    assert caught.value.__cause__ is not caught.value
 
 
 def test_one_that_is_being_loaded_is_waited_for() -> None:

@@ -61,6 +61,13 @@ def test_the_request_goes_through_the_real_chat_route() -> None:
     assert list(body["response_format"]["json_schema"]["schema"]["properties"]) == ["vision_ocr"]
 
 
+def test_no_error_repeats_the_token() -> None:
+    told = reply({"error": {"message": "the key hunter2-hunter2 is no good here"}}, 500)
+    with pytest.raises(ModelLoadFailed) as caught:
+        run(told, token="hunter2-hunter2")
+    assert "hunter2" not in str(caught.value) and "is no good here" in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["$1,234.56", "1,234.56", "1234.56", "USD 1,234.56"])
 def test_the_right_amount_in_any_form(text: str) -> None:
     run(chat_reply(MODEL.upper(), amounts(text)))

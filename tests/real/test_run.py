@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -48,11 +50,19 @@ def test_it_stops_in_order_and_leaves_no_process(tmp_path: Path, number: int, co
         assert "run_ended" in [e["kind"] for e in running.events()]
 
 
-@pytest.mark.parametrize("after", [0.2, 0.5, 0.9])
+def takes_signals(pid: int) -> bool:
+    """run.py has said what becomes of them, which Python alone does not of SIGTERM."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
+@pytest.mark.parametrize("after", [0.0, 0.3, 0.7])
 def test_ctrl_c_while_it_is_still_importing_is_quiet(tmp_path: Path, after: float) -> None:
-    if sys.platform == "win32":
-        pytest.skip("Windows has no signals to send to another process")
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells which signals a process takes; before run.py begins they are Python's own")
     with program(tmp_path) as running:
+        running.until(lambda: takes_signals(running.process.pid), READS, "run.py begins")
         threading.Event().wait(after)  # the moment does not matter: none may show a traceback
         assert running.interrupt(signal.SIGINT) == 130, running.output
     assert "Traceback" not in running.output and "KeyboardInterrupt" not in running.output
@@ -132,18 +142,18 @@ def test_pictures_end_by_themselves(tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     cabinet = Cabinet("alpine", 3)
-    for number in range(5):
+    for number in range(3):
         (folder / f"{number}.jpg").write_bytes(encode_jpeg(cabinet.draw(2 + number / 3), 90))
     environment = {
         "FOUREYES_SOURCE__KIND": "pictures",
         "FOUREYES_SOURCE__PICTURES__PATH": str(folder),
-        "FOUREYES_SOURCE__RATE": "1",
+        "FOUREYES_SOURCE__RATE": "0.25",  # a busy machine reads one in four seconds
     }
     with program(tmp_path / "data", environment) as running:
         assert running.wait(READS) == 0, running.output
         documents = running.readings()
-    assert "has no more frames (5 in all)" in running.output
-    assert [d["sequence"] for d in documents] == [1, 2, 3, 4, 5], "none passes by while the models load"
+    assert "has no more frames (3 in all)" in running.output
+    assert [d["sequence"] for d in documents] == [1, 2, 3], "none passes by while the models load"
 
 
 def test_nothing_to_attach_to_is_said_and_ends_with_69(tmp_path: Path) -> None:
@@ -154,3 +164,43 @@ def test_nothing_to_attach_to_is_said_and_ends_with_69(tmp_path: Path) -> None:
     with program(tmp_path, environment, "--seconds", "6") as running:
         assert running.wait(60) == 69, running.output
     assert "nothing was read" in running.output and "127.0.0.1:9" in running.output
+
+
+AWAY = {"FOUREYES_MODEL_SERVER__KIND": "lm_studio", "FOUREYES_MODEL_SERVER__MANAGE": "false"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_it_ends_in_order_while_its_own_reader_is_being_loaded(tmp_path: Path, number: int) -> None:
+    """Nobody answers, it begins to read by itself, and the user has seen enough: an engine that is being loaded in a
+    thread of its own must not abort the process."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has no signals to send to another process")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    settings = {"FOUREYES_MODEL_SERVER__BASE_URL": url, "FOUREYES_MODEL_SERVER__START_TIMEOUT": "1"}
+    with program(tmp_path, AWAY | settings) as running:
+        running.says("by itself", READS)
+        assert running.interrupt(number, within=20) in (0, 130), running.output
+
+
+HELPER = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-m", "t00l5et.doubles.lm_studio", "--port", sys.argv[1]], start_new_session=True)
+print("Success! The server is now running", flush=True)
+"""
+
+
+def test_a_command_that_starts_the_server_and_ends_is_no_failure(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = {
+        "FOUREYES_MODEL_SERVER__KIND": "lm_studio",
+        "FOUREYES_MODEL_SERVER__BASE_URL": f"http://127.0.0.1:{port}",
+        "FOUREYES_MODEL_SERVER__COMMAND": json.dumps([sys.executable, "-c", HELPER, str(port)]),
+    }
+    with program(tmp_path, settings) as running:
+        running.says("model server ready", READS)
+        assert running.interrupt() == 130, running.output
+        assert "failed" not in running.output, running.output
+    with pytest.raises(OSError, match=r".*"):
+        socket.create_connection(("127.0.0.1", port), 5)
