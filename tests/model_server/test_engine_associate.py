@@ -134,3 +134,11 @@ def test_an_amount_that_lines_up_with_other_prizes_is_no_jackpot() -> None:
 
 def test_jackpots_that_stay_in_sight_during_a_bonus_are_read() -> None:
     assert on_a_bonus_screen(*PANEL, *[(t, x, y + 150, w, h) for t, x, y, w, h in COINS if t != "MAJOR"]) == ALL
+
+
+def test_a_jackpot_beside_one_that_has_lost_its_label_is_read() -> None:
+    stack: list[Placed] = []
+    for i, (name, amount) in enumerate(ALL.items()):
+        label: list[Placed] = [] if name == "major" else [(name.upper(), 854, 120 + 75 * i, 86, 33)]
+        stack += [*label, (amount, 1050, 117 + 75 * i, 206, 40)]
+    assert on_a_bonus_screen(*stack) == {k: v for k, v in ALL.items() if k != "major"}

@@ -204,16 +204,20 @@ def _headlines(texts: Sequence[Text], height: int) -> list[Box]:
 def without_cells(screen: Screen) -> Screen:
     """``screen`` without jackpots that are cells of a bonus screen: there a name is one prize of many, set as large
     as the amounts, or nearly so where its amount lines up with others that have no label."""
-    prizes = _prizes(screen)
-    pairs = {name: p for name, p in screen.pairs.items() if name not in JACKPOTS or not _is_cell(p, prizes)}
-    return replace(screen, pairs=pairs)
+    prizes, jackpots = _prizes(screen), [p for name, p in screen.pairs.items() if name in JACKPOTS]
+    cells = [p for p in jackpots if _is_cell(p, jackpots, prizes)]
+    return replace(screen, pairs={name: p for name, p in screen.pairs.items() if p not in cells})
 
 
-def _is_cell(pair: Pair, prizes: Sequence[Box]) -> bool:
+def _is_cell(pair: Pair, jackpots: Sequence[Pair], prizes: Sequence[Box]) -> bool:
     if pair.direction == "same":
         return False
     size, amount = pair.label.box.height / max(1, pair.amount.box.height), pair.amount.box
-    return size >= CELL_HEIGHTS or (size >= BOARD_HEIGHTS and any(_lines_up(prize, amount) for prize in prizes))
+    if size >= CELL_HEIGHTS:
+        return True
+    # Where several jackpots stand in line they are a panel's, and an amount without a label may have lost its own.
+    panel = any(p is not pair and p.direction == pair.direction and _lines_up(p.amount.box, amount) for p in jackpots)
+    return size >= BOARD_HEIGHTS and not panel and any(_lines_up(prize, amount) for prize in prizes)
 
 
 def _prizes(screen: Screen) -> list[Box]:
