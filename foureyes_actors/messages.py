@@ -217,8 +217,10 @@ class ServerState:
 
 @dataclass(frozen=True, slots=True)
 class PictureAsked:
-    """An inference actor has asked its model about one more picture, well or not."""
+    """An inference actor has asked its model about one more picture, well or not. It is only counted, so it waits for
+    the receiver's next tick."""
 
+    patient: ClassVar[bool] = True
     model: str
 
 

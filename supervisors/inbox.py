@@ -5,6 +5,8 @@
   of them: what was accepted before it is handled before it.
 * Latest wins: a message with a ``conflation_key`` takes its key's slot and replaces an older one that nobody began.
   These come last, and they are dropped when the actor is asked to stop.
+* Patient: a message with a true ``patient`` wakes nobody up; it is handled, in its order, with the next one that does.
+  For what is only counted, told to an actor that has ticks.
 * It outlives its actor: what is queued when an actor dies is handled by the replacement, except for what was meant for
   one incarnation alone (``only_for``: its timer ticks, its workers' results).
 * ``owner`` is the incarnation that may take; a fenced one gets nothing any more.
@@ -78,7 +80,8 @@ class Inbox:
                 self._control.append(ours)
             else:
                 raise InboxFull(f"{self.name} has {self.bound} messages waiting")
-            self._ready.notify()
+            if reply_to is not None or not getattr(message, "patient", False):
+                self._ready.notify()
 
     def _adopt(self, message: Any, reply_to: Future[Any] | None) -> Envelope:
         """From a Pykka ref. A request to stop is for the present incarnation; its replacement was not asked."""

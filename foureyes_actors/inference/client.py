@@ -71,6 +71,13 @@ def analyse(
         latency = clock.monotonic() - began
         return Analysis(frame.ref, model, checked.answers, latency, failures=checked.failures)
 
+    first: list[BaseException] = []
+
+    def again() -> Analysis:
+        if first:
+            raise first.pop()
+        return attempt()
+
     def between(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         assert error is not None
@@ -84,6 +91,10 @@ def analyse(
             raise _GivenUp("a newer frame is waiting")
         retrying()
 
+    try:
+        return attempt()  # nearly always all that it takes: what follows costs as much as making the request
+    except Exception as caught:
+        first.append(caught)
     attempts = Retrying(
         stop=stop_after_attempt(settings.attempts),
         wait=lambda state: backoff(state.attempt_number, settings) + settings.jitter * random(),
@@ -93,7 +104,7 @@ def analyse(
         reraise=True,
     )
     try:
-        return attempts(attempt)
+        return attempts(again)
     except _GivenUp as given_up:
         reason = str(given_up)
     number, error = last[0]

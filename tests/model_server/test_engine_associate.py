@@ -9,7 +9,9 @@ from tests.model_server.engine_support import box, text
 # ruff: isort: split
 from foureyes_actors.model_server.engine.amounts import pieces_of
 from foureyes_actors.model_server.engine.associate import pairs_of
+from foureyes_actors.model_server.engine.habits import Habit
 from foureyes_actors.model_server.engine.recognise import Text
+from foureyes_actors.model_server.engine.screen import Screen, without_cells
 
 Placed = tuple[str, int, int, int, int]  # text, left, top, width, height
 
@@ -105,3 +107,38 @@ def test_a_celebration_of_a_jackpot_that_the_screen_does_not_have() -> None:
 def test_other_text_between_a_label_and_an_amount_parts_them() -> None:
     row: list[Placed] = [("BALANCE", 30, 600, 110, 30), ("HELP", 180, 600, 70, 30), ("$2.00", 300, 600, 90, 30)]
     assert found(*row) == {}
+
+
+def on_a_bonus_screen(*placed: Placed) -> dict[str, str]:
+    texts = tuple(text(t, box(x, y, w, h)) for t, x, y, w, h in placed)
+    pairs = pairs_of([p for t in texts for p in pieces_of(t)], [t.box for t in texts])
+    kept = without_cells(Screen(texts, (), pairs, Habit()))
+    return {str(name): pair.amount.text for name, pair in kept.pairs.items()}
+
+
+COINS: list[Placed] = [  # as read from a picture: the comma below the line makes an amount's box taller than a name's
+    ("60,00", 333, 134, 94, 40),
+    ("MAJOR", 96, 286, 99, 34),
+    ("60,00", 330, 282, 94, 41),
+    ("x2", 125, 436, 40, 34),
+    ("200,00", 826, 430, 110, 41),
+    ("20,00", 1084, 134, 90, 41),
+    ("20,00", 1084, 430, 90, 41),
+]
+
+
+def test_an_amount_that_lines_up_with_other_prizes_is_no_jackpot() -> None:
+    assert found(*COINS) == {"major": "60,00"}  # geometry alone cannot know
+    assert on_a_bonus_screen(*COINS) == {}
+
+
+def test_jackpots_that_stay_in_sight_during_a_bonus_are_read() -> None:
+    assert on_a_bonus_screen(*PANEL, *[(t, x, y + 150, w, h) for t, x, y, w, h in COINS if t != "MAJOR"]) == ALL
+
+
+def test_a_jackpot_beside_one_that_has_lost_its_label_is_read() -> None:
+    stack: list[Placed] = []
+    for i, (name, amount) in enumerate(ALL.items()):
+        label: list[Placed] = [] if name == "major" else [(name.upper(), 854, 120 + 75 * i, 86, 33)]
+        stack += [*label, (amount, 1050, 117 + 75 * i, 206, 40)]
+    assert on_a_bonus_screen(*stack) == {k: v for k, v in ALL.items() if k != "major"}

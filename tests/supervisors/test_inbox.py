@@ -10,11 +10,18 @@ import pytest
 from pykka import ActorDeadError, ThreadingFuture
 
 from supervisors.inbox import Envelope, Inbox, InboxFull
+from tests.support import eventually
 
 
 @dataclass(frozen=True)
 class Picture:
     conflation_key: ClassVar[str] = "picture"
+    number: int
+
+
+@dataclass(frozen=True)
+class Count:
+    patient: ClassVar[bool] = True
     number: int
 
 
@@ -113,3 +120,26 @@ def test_put_and_close_race_loses_no_asker() -> None:
         for future in futures:
             with pytest.raises(ActorDeadError):
                 future.get(timeout=1)
+
+
+def test_a_patient_message_wakes_nobody_and_comes_in_its_order_with_the_next_one() -> None:
+    inbox, got = owned(), list[object]()
+    thread = threading.Thread(target=lambda: got.extend(taken(inbox) for _ in range(3)), daemon=True)
+    thread.start()
+    eventually(lambda: bool(inbox._ready._waiters), 5, "it waits")  # type: ignore[attr-defined]
+    inbox.put(Envelope(Count(1)))
+    inbox.put(Envelope(Count(2)))
+    assert len(inbox) == 2 and inbox._ready._waiters  # type: ignore[attr-defined]
+    inbox.put(Envelope("tick"))
+    thread.join(5)
+    assert got == [Count(1), Count(2), "tick"]
+
+
+def test_who_waits_for_an_answer_is_not_patient() -> None:
+    inbox, got = owned(), list[object]()
+    thread = threading.Thread(target=lambda: got.append(taken(inbox)), daemon=True)
+    thread.start()
+    eventually(lambda: bool(inbox._ready._waiters), 5, "it waits")  # type: ignore[attr-defined]
+    inbox.put(Envelope(Count(1), ThreadingFuture()))
+    thread.join(5)
+    assert got == [Count(1)]

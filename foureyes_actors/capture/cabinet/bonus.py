@@ -33,7 +33,7 @@ class BonusScreen:
 
     def __init__(self, theme: Theme, canvas: Canvas, money: MoneyFormat) -> None:
         self._theme, self._canvas, self._money = theme, canvas, money
-        self._pictures: LRUCache[Hashable, Image.Image] = LRUCache(2)
+        self._pictures: LRUCache[Hashable, Image.Image] = LRUCache(1)
 
     def draw(self, image: Image.Image, segment: Segment, box: Box, time: float) -> None:
         """``box`` on the canvas."""

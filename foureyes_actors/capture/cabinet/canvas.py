@@ -8,13 +8,14 @@ from cachetools import LRUCache
 from PIL import Image
 
 from foureyes_actors.capture.cabinet.ink import faded
-from foureyes_actors.capture.cabinet.keep import kept
+from foureyes_actors.capture.cabinet.keep import held, kept
 from foureyes_actors.capture.cabinet.layouts import CANVAS, Box, Slot
 from foureyes_actors.capture.cabinet.plates import Plate, plate_image
 from foureyes_actors.capture.cabinet.symbols import symbol
 from foureyes_actors.capture.cabinet.text import TextStyle, Typesetter
 
 SMALLEST_CAP = 4
+CUT_BYTES = 1_000_000  # of plates, and of symbols; a popup's plate is kept with its panel, if it is larger than that
 Cut = tuple[Image.Image, Image.Image]  # picture and mask
 
 
@@ -24,8 +25,8 @@ class Canvas:
     def __init__(self, size: tuple[int, int], setter: Typesetter) -> None:
         self.size, self.setter = size, setter
         self.scale = min(size[0] / CANVAS[0], size[1] / CANVAS[1])
-        self._plates: LRUCache[Hashable, Cut] = LRUCache(16)
-        self._symbols: LRUCache[Hashable, Cut] = LRUCache(16)
+        self._plates: LRUCache[Hashable, Cut] = LRUCache(CUT_BYTES, _held)
+        self._symbols: LRUCache[Hashable, Cut] = LRUCache(CUT_BYTES, _held)
 
     def box(self, box: Box) -> Box:
         x, y = self.size[0] / CANVAS[0], self.size[1] / CANVAS[1]
@@ -62,3 +63,7 @@ class Canvas:
 
 def _cut(drawn: Image.Image, opacity: float = 1.0) -> Cut:
     return drawn.convert("RGB"), faded(drawn.getchannel("A"), opacity)
+
+
+def _held(cut: Cut) -> int:
+    return held(cut[0]) + held(cut[1])

@@ -23,7 +23,7 @@ Fonts = Literal["built-in", "system"]
 Font = ImageFont.FreeTypeFont
 OVERSAMPLE = 2  # glyphs are kept at twice the final size, so that a text can be set between pixels
 ASCENT, DESCENT = 1.5, 0.6  # of the cap height: room for signs, accents and outlines
-GLYPH_BYTES = 8_000_000
+GLYPH_BYTES = 3_000_000  # full within a minute: digits stay, a popup's letters are drawn anew
 PLAIN_CAP = 0.7  # cap height of the built-in font per size, refined by measuring
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import TypeVar
 
 from cachetools import LRUCache
+from PIL import Image
 
 T = TypeVar("T")
 
@@ -23,3 +24,8 @@ def kept(cache: LRUCache[Hashable, T], key: Hashable, make: Callable[[], T]) -> 
     if cache.getsizeof(made) <= cache.maxsize:
         cache[key] = made
     return made
+
+
+def held(image: Image.Image) -> int:
+    """Bytes that the picture takes in memory: Pillow gives a pixel of several channels four of them."""
+    return image.width * image.height * (1 if image.mode == "L" else 4)

@@ -44,7 +44,7 @@ class Popups:
 
     def __init__(self, theme: Theme, canvas: Canvas) -> None:
         self._theme, self._canvas = theme, canvas
-        self._panels: LRUCache[Hashable, Panel] = LRUCache(2)
+        self._panels: LRUCache[Hashable, Panel] = LRUCache(1)
 
     def draw(self, image: Image.Image, segment: Segment, box: Box, time: float, opacity: float) -> Image.Image:
         """``box`` on the canvas. Answers the picture with the popup (``image`` itself may be changed)."""

@@ -27,8 +27,9 @@ class Reels:
         self._strips = [self._order(Random(f"{seed}|reel{column}")) for column in range(columns)]
         size = max(8, int(min(self._width, self._high) * 0.94))
         self._sprites = {name: symbol(name, size, setter) for name in theme.symbols}
-        self._sharp = [self._strip(order) for order in self._strips]
-        self._moving = [self._blurred(strip) for strip in self._sharp]
+        self._cells = {name: self._cell(name) for name in theme.symbols}
+        self._count = STRIP + rows + 1  # places: a reel's beginning comes once more, so that every window is one cut
+        self._soft = [self._softened(order) for order in self._strips]
         self._shade = self._shading()
         self._speeds = [Random(f"{seed}|speed{column}").uniform(0.93, 1.09) for column in range(columns)]
 
@@ -51,21 +52,35 @@ class Reels:
             if segment.scene is Scene.SPIN and time < stop:
                 image.paste(self._spinning(column, top, stop - time), (left, self.box[1]))
             else:
-                image.paste(self._window(self._sharp[column], float(top)), (left, self.box[1]))
+                image.paste(self._sharp(column, float(top)), (left, self.box[1]))
         if segment.scene is Scene.WIN:
             self._pulse(image, tops, segment, time)
         image.paste((0, 0, 0), self.box[:2], self._shade)
 
     def _spinning(self, column: int, top: int, left: float) -> Image.Image:
-        strip, speed = self._moving[column], self._theme.spin_speed * self._speeds[column]
-        now = self._window(strip, (top - left * speed) % STRIP)
+        speed = self._theme.spin_speed * self._speeds[column]
+        now = self._moving(column, (top - left * speed) % STRIP)
         if not self._theme.ghost:
             return now
-        return Image.blend(now, self._window(strip, (top - (left + GHOST) * speed) % STRIP), 0.4)
+        return Image.blend(now, self._moving(column, (top - (left + GHOST) * speed) % STRIP), 0.4)
 
-    def _window(self, strip: Image.Image, top: float) -> Image.Image:
-        start = int(top * self._high)
-        return strip.crop((0, start, self._width, start + self._high * self._rows))
+    def _sharp(self, column: int, top: float) -> Image.Image:
+        """The window with its upper edge at the place ``top`` of the reel."""
+        first, hidden = divmod(int(top * self._high), self._high)
+        window = Image.new("RGB", (self._width, self._high * self._rows))
+        for row in range(self._rows + 1):
+            name = self._strips[column][(first + row) % STRIP]
+            window.paste(self._cells[name], (0, row * self._high - hidden))
+        return window
+
+    def _moving(self, column: int, top: float) -> Image.Image:
+        soft = self._soft[column]
+        if soft is None:
+            return self._sharp(column, top)
+        start, scale = int(top * self._high), soft.height / (self._high * self._count)
+        size = (self._width, self._high * self._rows)
+        part = (0, start * scale, self._width, (start + size[1]) * scale)
+        return soft.resize(size, Image.Resampling.BILINEAR, part)
 
     def _order(self, rng: Random) -> list[str]:
         names = list(self._theme.symbols)
@@ -73,24 +88,23 @@ class Reels:
         rng.shuffle(order)
         return order
 
-    def _strip(self, order: list[str]) -> Image.Image:
-        """One reel, with its beginning once more at the end, so that every window is one cut."""
-        count = STRIP + self._rows + 1
-        strip = vertical_ramp(self._theme.reel, self._high).resize((self._width, self._high))
-        whole = Image.new("RGB", (self._width, self._high * count))
-        for place in range(count):
-            whole.paste(strip, (0, place * self._high))
-            sprite = self._sprites[order[place % STRIP]]
-            corner = (self._width - sprite.width) // 2, place * self._high + (self._high - sprite.height) // 2
-            whole.paste(sprite, corner, sprite)
-        return whole
+    def _cell(self, name: str) -> Image.Image:
+        """A symbol in its place."""
+        cell = vertical_ramp(self._theme.reel, self._high).resize((self._width, self._high))
+        sprite = self._sprites[name]
+        cell.paste(sprite, ((self._width - sprite.width) // 2, (self._high - sprite.height) // 2), sprite)
+        return cell
 
-    def _blurred(self, strip: Image.Image) -> Image.Image:
+    def _softened(self, order: list[str]) -> Image.Image | None:
+        """The whole reel, blurred as it moves: as few rows as the blur leaves, for whole strips would be most of what a
+        stage holds. None when it stays sharp."""
         rows = int(self._high * self._theme.spin_blur)
         if rows < 2:
-            return strip
-        small = strip.resize((strip.width, max(2, strip.height // rows)), Image.Resampling.BOX)
-        return small.resize(strip.size, Image.Resampling.BILINEAR)
+            return None
+        whole = Image.new("RGB", (self._width, self._high * self._count))
+        for place in range(self._count):
+            whole.paste(self._cells[order[place % STRIP]], (0, place * self._high))
+        return whole.resize((whole.width, max(2, whole.height // rows)), Image.Resampling.BOX)
 
     def _shading(self) -> Image.Image:
         """Dark at the upper and lower edge, thin lines between the reels."""

@@ -11,10 +11,10 @@ from PIL import Image, ImageChops, ImageFilter
 
 from foureyes_actors.capture.cabinet.faces import ASCENT, DESCENT, OVERSAMPLE, Face, GlyphBook
 from foureyes_actors.capture.cabinet.ink import Colour, bevel, lay, vertical_ramp
-from foureyes_actors.capture.cabinet.keep import kept
+from foureyes_actors.capture.cabinet.keep import held, kept
 from foureyes_actors.capture.cabinet.layouts import Align, Box
 
-SPRITE_BYTES = 12_000_000
+SPRITE_BYTES = 2_000_000  # what a few frames show: an amount that has changed does not come back
 NARROWEST = 0.72  # a text that is too wide is squeezed to this part of its width before it is set smaller
 
 
@@ -55,7 +55,7 @@ class Typesetter:
     def __init__(self, book: GlyphBook) -> None:
         self._book = book
         self._sprites: LRUCache[Hashable, Sprite] = LRUCache(
-            SPRITE_BYTES, lambda sprite: 4 * sprite.image.width * sprite.image.height
+            SPRITE_BYTES, lambda sprite: held(sprite.image) + held(sprite.alpha)
         )
         self._ramps: LRUCache[Hashable, Image.Image] = LRUCache(64)
 

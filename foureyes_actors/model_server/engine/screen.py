@@ -25,6 +25,7 @@ MOST_BOXES = 72
 MOST_SEARCHES = 5
 SEARCH_ASIDE, SEARCH_UP = 7.0, 3.0  # label heights around a label
 CELL_HEIGHTS = 0.9  # label's height / amount's height
+BOARD_HEIGHTS = 0.75  # the same, of a cell whose box a comma below the line has made taller
 HEADLINE = 0.05  # of the picture's height: words of a row that are joined when they are at least so large
 HEADLINE_GAP = 2.0  # heights
 MOST_BOXES_NEAR = 12
@@ -201,13 +202,36 @@ def _headlines(texts: Sequence[Text], height: int) -> list[Box]:
 
 
 def without_cells(screen: Screen) -> Screen:
-    """``screen`` without jackpots that are cells of a bonus screen: there names are set as large as amounts."""
-    pairs = {
-        name: p
-        for name, p in screen.pairs.items()
-        if name not in JACKPOTS or p.direction == "same" or p.label.box.height < CELL_HEIGHTS * p.amount.box.height
-    }
-    return replace(screen, pairs=pairs)
+    """``screen`` without jackpots that are cells of a bonus screen: there a name is one prize of many, set as large
+    as the amounts, or nearly so where its amount lines up with others that have no label."""
+    prizes, jackpots = _prizes(screen), [p for name, p in screen.pairs.items() if name in JACKPOTS]
+    cells = [p for p in jackpots if _is_cell(p, jackpots, prizes)]
+    return replace(screen, pairs={name: p for name, p in screen.pairs.items() if p not in cells})
+
+
+def _is_cell(pair: Pair, jackpots: Sequence[Pair], prizes: Sequence[Box]) -> bool:
+    if pair.direction == "same":
+        return False
+    size, amount = pair.label.box.height / max(1, pair.amount.box.height), pair.amount.box
+    if size >= CELL_HEIGHTS:
+        return True
+    # Where several jackpots stand in line they are a panel's, and an amount without a label may have lost its own.
+    panel = any(p is not pair and p.direction == pair.direction and _lines_up(p.amount.box, amount) for p in jackpots)
+    return size >= BOARD_HEIGHTS and not panel and any(_lines_up(prize, amount) for prize in prizes)
+
+
+def _prizes(screen: Screen) -> list[Box]:
+    """The amounts that belong to no label. Bare numbers are none: they may be anything."""
+    owned = {p.amount.source for p in screen.pairs.values()}
+    pieces = [p for t in screen.texts if t.box not in owned for p in pieces_of(t)]
+    return [p.amount.box for p in pieces if p.label is None and p.amount and p.amount.money and not p.amount.plain]
+
+
+def _lines_up(a: Box, b: Box) -> bool:
+    """Whether both are amounts of one size in one row or column."""
+    dx, dy = (abs(x - y) for x, y in zip(a.centre, b.centre, strict=True))
+    aside = min(dx, dy, abs(a.left - b.left), abs(a.right - b.right))
+    return 0.7 <= a.height / max(1, b.height) <= 1.4 and aside < 0.4 * b.height
 
 
 def in_doubt(amount: Amount, habit: Habit) -> bool:
