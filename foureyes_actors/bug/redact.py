@@ -41,6 +41,23 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+_STAND_IN = "redacted-"
+
+
+def stand_in(length: int) -> str:
+    """In place of a secret where the text is used again, by a replay: as long as it was, and easy to see."""
+    return (_STAND_IN * (length // len(_STAND_IN) + 1))[:length]
+
+
+def _same_length(found: re.Match[str]) -> str:
+    """A pattern's match with its secret replaced: what is kept before it, quotes and a closing @ stay."""
+    keep = found.groupdict().get("keep") or ""
+    secret = found[0][len(keep) :]
+    head = secret[0] if secret[0] in "\"'" else ""
+    tail = secret[-1] if head or (secret[-1] == "@" and keep.endswith("://")) else ""
+    return keep + head + stand_in(len(secret) - len(head) - len(tail)) + tail
+
+
 def mask_patterns(text: str) -> str:
     """Everything that looks like a secret, masked."""
     for pattern, replacement in _PATTERNS:
@@ -53,9 +70,12 @@ class Redactor:
     looked for: they would be found everywhere."""
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+        self._secrets = secrets
         forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
         self._forms = tuple(sorted(forms, key=len, reverse=True))
         self._exact = re.compile("|".join(map(re.escape, self._forms))) if forms else None
+        as_bytes = [form.encode("utf-8", "surrogatepass").decode("latin-1") for form in self._forms]
+        self._exact_bytes = re.compile("|".join(map(re.escape, as_bytes))) if forms else None
 
     def __repr__(self) -> str:
         return "Redactor()"  # never its secrets
@@ -65,6 +85,24 @@ class Redactor:
             text = self._exact.sub(MASK, text)
             text = self._edges(text)
         return mask_patterns(text)
+
+    def with_also(self, secrets: tuple[str, ...]) -> Redactor:
+        return Redactor((*self._secrets, *secrets)) if secrets else self
+
+    def same_length(self, text: str) -> str:
+        """As ``text``, with stand-ins of equal length for what is to be replayed. Doing it twice changes nothing."""
+        return self._stand_ins(text, self._exact)
+
+    def same_length_bytes(self, data: bytes) -> bytes:
+        """Each byte is taken for a character, so that the length in bytes stays as well."""
+        return self._stand_ins(data.decode("latin-1"), self._exact_bytes).encode("latin-1")
+
+    def _stand_ins(self, text: str, exact: re.Pattern[str] | None) -> str:
+        if exact is not None:
+            text = exact.sub(lambda found: stand_in(len(found[0])), text)
+        for pattern, _ in _PATTERNS:
+            text = pattern.sub(_same_length, text)
+        return text
 
     def _edges(self, text: str) -> str:
         """Where a text was cut, half a secret may be left."""
@@ -104,6 +142,7 @@ def _forms(secret: str) -> set[str]:
         re.sub("%..", lambda found: found[0].lower(), urllib.parse.quote(secret, safe="")),
         urllib.parse.quote_plus(secret),
         repr(secret)[1:-1],
+        ascii(secret)[1:-1],
         json.dumps(secret)[1:-1],
         b64encode(secret.encode("utf-8", "surrogatepass")).decode().rstrip("="),
     }

@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from foureyes_actors.errors import AnswerContractError, EmptyAnswer, ServerFault, WrongModel
+from foureyes_actors.errors import AnswerContractError, EmptyAnswer, ServerFault, ServerRefused, WrongModel
 from foureyes_actors.inference.answers import Checked, check_content
 from foureyes_actors.inference.request import MAX_REPLY
 from foureyes_actors.inference.server_faults import error_words, fault_of, has_error
 from foureyes_actors.inference.strict_json import JsonError, loads
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.http import HttpReply
+from foureyes_actors.replay.point import replay_point
 
 _INSTANCE = re.compile(r":\d+$")  # LM Studio's second instance of "key" is "key:2"
 _THINKING_HELP = (
@@ -20,6 +21,7 @@ _THINKING_HELP = (
 )
 
 
+@replay_point(raises=(ServerFault, ServerRefused, WrongModel, EmptyAnswer, AnswerContractError))
 def check_reply(reply: HttpReply, *, model: str, tasks: Sequence[Task]) -> Checked:
     """The answers in a reply of ``/v1/chat/completions``. ``model``: the id that was asked for.
 

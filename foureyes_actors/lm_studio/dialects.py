@@ -11,15 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from foureyes_actors.errors import LMStudioError
+from foureyes_actors.errors import LMStudioError, ServerFault, ServerRefused, TransportError
 from foureyes_actors.inference.request import server_root
 from foureyes_actors.lm_studio.replies import RouteMissing, document_of, rows_of
 from foureyes_actors.ports.http import HttpPort, HttpReply, HttpRequest
+from foureyes_actors.replay.point import replay_point
 
 PROBE_TIME = 2.0  # seconds for a sign of life
 LIST_TIME = 5.0
 CONNECT_TIME = 2.0
 MAX_REPLY = 4 * 1024 * 1024  # a list of hundreds of models
+RAISES = (TransportError, ServerRefused, ServerFault, LMStudioError)
 
 Kind = Literal["embedded", "lm_studio", "openai"]
 
@@ -72,6 +74,7 @@ def server_at(base_url: str, dialect: Dialect, token: str = "") -> Server:
     return Server(server_root(base_url), dialect, token)
 
 
+@replay_point(ports={"http": "http"}, raises=RAISES)
 def check_alive(http: HttpPort, server: Server) -> None:
     """Returns when the wanted kind of server answers; raises LMStudioError when something else does."""
     route, is_alive = server.dialect.lives
@@ -85,6 +88,7 @@ def check_alive(http: HttpPort, server: Server) -> None:
         raise LMStudioError(f"{server.url}{route}: this is not {server.dialect.name}")
 
 
+@replay_point(ports={"http": "http"}, raises=RAISES)
 def list_models(http: HttpPort, server: Server) -> ModelList:
     """By the first list that the server has. Raises RouteMissing when it has none."""
     missing: RouteMissing | None = None
@@ -99,6 +103,7 @@ def list_models(http: HttpPort, server: Server) -> ModelList:
     raise missing
 
 
+@replay_point(ports={"http": "http"}, raises=RAISES)
 def load_model(http: HttpPort, server: Server, key: str, seconds: float) -> str:
     """Blocks until it is loaded; answers the instance's id. A second call would load a second instance: list first."""
     document = _post(http, server, V1_LOAD, {"model": key}, seconds)
@@ -108,6 +113,7 @@ def load_model(http: HttpPort, server: Server, key: str, seconds: float) -> str:
     return instance
 
 
+@replay_point(ports={"http": "http"}, raises=RAISES)
 def unload_model(http: HttpPort, server: Server, instance: str, seconds: float = 60.0) -> None:
     document = _post(http, server, V1_UNLOAD, {"instance_id": instance}, seconds)
     if document.get("instance_id") != instance:

@@ -13,7 +13,7 @@ from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont
 
-from foureyes_actors.errors import ModelLoadFailed, VisionInferenceError
+from foureyes_actors.errors import ModelLoadFailed, ServerRefused, TransportError, VisionInferenceError
 from foureyes_actors.inference.reply import check_reply
 from foureyes_actors.inference.request import chat_request, template
 from foureyes_actors.inference.tasks import merge
@@ -21,6 +21,7 @@ from foureyes_actors.lm_studio.dialects import Server
 from foureyes_actors.messages import Frame, FrameRef, Task
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.readings.money import MoneyError, parse_money
+from foureyes_actors.replay.point import replay_point
 from foureyes_actors.settings import InferenceSettings, ModelEntry
 
 SIZE = (640, 360)
@@ -51,6 +52,7 @@ def canary() -> Frame:
     return Frame(ref, data)
 
 
+@replay_point(ports={"http": "http"}, raises=(ModelLoadFailed, ServerRefused, TransportError))
 def warm_up(
     http: HttpPort, server: Server, model: str, *, task: Task, settings: InferenceSettings, seconds: float
 ) -> None:
