@@ -45,7 +45,8 @@ def make_record(
         raise ValueError(f"{fault.id[:80]!a} is not the id of a record")
     collecting = Collecting()
     _Writing(collecting).capture(capture)
-    leaves = StandIns(redactor.with_also(tuple(collecting.found)))
+    redactor = redactor.with_also(tuple(collecting.found))
+    leaves = StandIns(redactor)
     writing = _Writing(leaves)
     replayed = writing.capture(capture)
     sources = {frame.file: read_source(frame.file) for frame in capture.frames}

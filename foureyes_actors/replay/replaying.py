@@ -54,6 +54,9 @@ class Replay:
             self.spec: PointSpec = spec
             self._expected: Mapping[str, str] = document["fingerprints"]
             self._type = str(document["exceptions"][0]["type"])
+            self._sources = {str(frame["module"]): frame["source"] for frame in document["frames"]}
+            if not isinstance(self._expected, Mapping):
+                raise CodecError("the record has no fingerprints")
             if document["truncated"]:
                 raise Opaque(f"the tape was cut: {ascii(document['truncated'])[:200]}")
             self._tape = tuple(self._played(line) for line in document["tape"])
@@ -98,11 +101,10 @@ class Replay:
 
     def _changed(self, read_source: ReadSource) -> str:
         """The first module of the failure's frames that is not what it was."""
-        modules = {frame["module"]: frame["source"] for frame in self._document["frames"]}
-        for module in sorted(set(modules) & {entry.partition(":")[0] for entry in registry().points}):
+        for module in sorted(set(self._sources) & {entry.partition(":")[0] for entry in registry().points}):
             found = find_spec(module)
             source = read_source(found.origin) if found and found.origin else b""
-            if hashlib.sha256(source).hexdigest() != modules[module]:
+            if hashlib.sha256(source).hexdigest() != self._sources[module]:
                 return f"{module} was changed"
         return ""
 
