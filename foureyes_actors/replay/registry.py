@@ -19,6 +19,7 @@ from foureyes_actors.replay.capture import type_name
 from foureyes_actors.replay.point import spec_of
 
 MODULES = (
+    "foureyes_actors.capture.obs_source",
     "foureyes_actors.capture.picture",
     "foureyes_actors.errors",
     "foureyes_actors.inference.answers",

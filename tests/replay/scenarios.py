@@ -13,8 +13,17 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+from foureyes_actors.capture.obs_source import screenshot
 from foureyes_actors.capture.picture import examine, is_black
-from foureyes_actors.errors import ConnectFailed, ConnectionBroken, ReplyTooLarge, RequestTimeout, TransportError
+from foureyes_actors.errors import (
+    ConnectFailed,
+    ConnectionBroken,
+    ReplyTooLarge,
+    RequestTimeout,
+    SourceRefused,
+    SourceUnavailable,
+    TransportError,
+)
 from foureyes_actors.inference.client import ask
 from foureyes_actors.inference.reply import check_reply
 from foureyes_actors.inference.request import template
@@ -34,6 +43,7 @@ from foureyes_actors.messages import FrameRef, Task, TaskAnswer
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.ports.documents import encoded
 from foureyes_actors.ports.http import HttpReply
+from foureyes_actors.ports.obs import ScreenshotRequest
 from foureyes_actors.readings.fusion import Join, Joined, Part, add, expire
 from foureyes_actors.readings.screen import Screen, read, stale
 from foureyes_actors.settings import InferenceSettings, PictureLimits, ReadingsSettings
@@ -192,6 +202,41 @@ def pictures() -> list[Scenario]:
     ]
 
 
+class ScriptedObs:
+    """A session with OBS in which a scene is on program, and screenshots fail."""
+
+    def __init__(self, scene: str | Exception, picture: bytes | Exception = b"") -> None:
+        self._scene, self._picture = scene, picture
+
+    def program_scene(self) -> str:
+        if isinstance(self._scene, Exception):
+            raise self._scene
+        return self._scene
+
+    def screenshot(self, request: ScreenshotRequest) -> bytes:
+        if isinstance(self._picture, Exception):
+            raise self._picture
+        return self._picture
+
+    def version(self) -> str:
+        return "scripted"
+
+    def close(self) -> None: ...
+
+
+def obs() -> list[Scenario]:
+    request = ScreenshotRequest("")
+    lost = SourceUnavailable("OBS ended the session")
+    none: Any = None
+    return [
+        Scenario("OBS", "dropped", lambda: screenshot(ScriptedObs(lost), request)),
+        Scenario("OBS", "kicked", lambda: screenshot(ScriptedObs("Game", SourceUnavailable("kicked")), request)),
+        Scenario("OBS", "silent", lambda: screenshot(ScriptedObs("Game", SourceUnavailable("2 s")), request)),
+        Scenario("OBS", "no such source", lambda: screenshot(ScriptedObs("Game", SourceRefused("none")), request)),
+        Scenario("OBS", "a request of nothing", lambda: screenshot(ScriptedObs("Game"), none)),
+    ]
+
+
 def documents() -> list[Scenario]:
     return [
         Scenario("document", "naive datetime", document(at=datetime(2026, 1, 1))),
@@ -242,4 +287,4 @@ def endless() -> dict[str, Any]:
 
 
 def scenarios() -> list[Scenario]:
-    return [*transport(), *statuses(), *answers(), *servers(), *pictures(), *documents(), *defects()]
+    return [*transport(), *statuses(), *answers(), *servers(), *pictures(), *obs(), *documents(), *defects()]
