@@ -103,9 +103,10 @@ def test_no_record_no_platform(tmp_path: Path, wanted: str) -> None:
 
 
 def run(data: Path, *arguments: str) -> tuple[int, str]:
+    """From another folder than the project's."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "run.py"), *arguments],
-        cwd=ROOT,
+        cwd=data,
         env={**os.environ, "FOUREYES_DATA_DIR": str(data)},
         capture_output=True,
         text=True,
