@@ -31,20 +31,20 @@ slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 $(VENV)/.venv: tools/make_venv.py
-	$(PYTHON) tools/make_venv.py $(VENV)
-	touch $@
+	@$(PYTHON) tools/make_venv.py $(VENV)
+	@touch $@
 
 $(VENV)/.run $(VENV)/.test: export PYTHONWARNINGS = ignore
 
 $(VENV)/.run: $(VENV)/.venv pyproject.toml
 	@echo "installing FourEyes and its embedded model server (about 500 MB on the disk, once)"
-	$(PIP) --editable '.[$(RUN_EXTRAS)]'
-	touch $@
+	@$(PIP) --editable '.[$(RUN_EXTRAS)]'
+	@touch $@
 
 $(VENV)/.test: $(VENV)/.venv pyproject.toml
 	@echo "installing FourEyes and what its tests need (once)"
-	$(PIP) --editable '.[$(TEST_EXTRAS)]'
-	touch $@ $(VENV)/.run
+	@$(PIP) --editable '.[$(TEST_EXTRAS)]'
+	@touch $@ $(VENV)/.run
 
 clean:
 	rm -rf $(VENV)

@@ -13,34 +13,48 @@ def _interrupted(_number: int, _frame: object) -> None:
     os._exit(INTERRUPTED)
 
 
+def _ended(_number: int, _frame: object) -> None:
+    """Asked to end before a run has begun."""
+    os._exit(0)
+
+
 if __name__ == "__main__":  # before the imports, which take a second
     signal.signal(signal.SIGINT, _interrupted)
+    signal.signal(signal.SIGTERM, _ended)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish stands
+        signal.signal(signal.SIGHUP, _ended)
 
+import json
 import logging
+import platform
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TextIO
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from foureyes_actors import doctor as doctor_module
-from foureyes_actors import error_commands, headless, wiring
+from foureyes_actors import error_commands, headless, model_survey, wiring
+from foureyes_actors.bench.measure import Bench
+from foureyes_actors.bench.targets import document, exit_code, judge, table
 from foureyes_actors.bug.keeper import kept_record
 from foureyes_actors.defence import Defence
-from foureyes_actors.errors import ConfigurationError, FourEyesError, StoreError
+from foureyes_actors.errors import ConfigurationError, FourEyesError, SettingsError, StoreError
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.files import LocalFiles
-from foureyes_actors.ports.local_process import LocalProcesses
+from foureyes_actors.ports.local_process import LocalProcesses, kill
 from foureyes_actors.ports.patient_stream import PatientStream
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.store import StorePort
 from foureyes_actors.ports.stores import open_store
+from foureyes_actors.redacted_log import log_to
 from foureyes_actors.replay.record import ID
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import find_settings, load_settings
+from foureyes_actors.settings_file import find_settings, load_settings, secrets_of
 from foureyes_actors.text import one_line
 from t00l5et.confirm import Level, confirm
 
@@ -73,14 +87,14 @@ def run(
         _refuse(error)
     request = headless.Request(frames, seconds, str(path) if path else "built-in defaults")
     out, log = PatientStream(sys.stdout, "standard output"), PatientStream(sys.stderr, "standard error")
-    _log_to(log, settings)
+    log_to(log, settings.log.level, secrets_of(settings))
     program = headless.Headless(
         settings,
         models,
         wiring.real_world(settings),
         request,
         out.line,
-        reread=lambda: load_settings(path, os.environ, LocalFiles()),
+        reread=lambda: _reread(path),
         defence=Defence(settings.data_dir),
     )
     with headless.signals(program.ending):
@@ -94,7 +108,7 @@ def run(
 def doctor(context: typer.Context, config: ConfigOption = None) -> None:
     """Tell which parts are found: OBS, LM Studio, MongoDB, the embedded ones, the store's folder."""
     settings, _ = _settings(config or context.obj)
-    _log_to(sys.stderr, settings)
+    log_to(sys.stderr, settings.log.level, secrets_of(settings))
     findings = doctor_module.examine(settings, wiring.real_world(settings))
     print(doctor_module.render(findings))
     raise typer.Exit(doctor_module.verdict(findings))
@@ -166,7 +180,7 @@ def _record_id(store: StorePort | None, wanted: str, records: LocalPrivateFolder
 def _store(context: typer.Context, *, away: bool = False) -> Iterator[tuple[Settings, Any]]:
     """The settings and the store. ``away``: it may be in use or away, then it is None."""
     settings, _ = _settings(context.find_root().obj)
-    _log_to(sys.stderr, settings)
+    log_to(sys.stderr, settings.log.level, secrets_of(settings))
     store: StorePort | None = None
     try:
         try:
@@ -185,6 +199,61 @@ def _store(context: typer.Context, *, away: bool = False) -> Iterator[tuple[Sett
             store.close()
 
 
+@app.command(short_help="Tell which models the server has, and which are wanted and in memory.")
+def models(
+    context: typer.Context,
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+) -> None:
+    """Tell what the model server has, what is wanted, what is in its memory, and what takes pictures."""
+    settings, path = _settings(config or context.obj)
+    log_to(sys.stderr, settings.log.level, secrets_of(settings))
+    try:
+        found = model_survey.survey(settings, wiring.real_world(settings), beside=path.parent if path else None)
+    except ConfigurationError as error:
+        _refuse(error)
+    print(json.dumps(model_survey.as_document(found), indent=2) if as_json else model_survey.render(found))
+    raise typer.Exit(found.code)
+
+
+bench_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(bench_app, name="bench", help="Measure this installation on this machine.")
+
+
+@bench_app.callback()
+def bench() -> None:
+    """Measure this installation on this machine."""
+
+
+@bench_app.command(short_help="Six targets, measured with the embedded model server.")
+def targets(
+    frames: Annotated[int, typer.Option(min=1, help="Frames of the demo cabinet to ask about.")] = 300,
+    seconds: Annotated[float, typer.Option(min=2, help="Of the session that is recorded and read.")] = 60.0,
+    session: Annotated[
+        Path | None, typer.Option(help="A folder of pictures of your own screen, 3 a second, to read instead.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure start, load, inference, cache hits, exception to platform and restart, with the embedded model server
+    and the built-in configuration; about two minutes. Exit code 0 when every target is met, else 1."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # what was started must be stopped again
+        signal.signal(number, signal.default_int_handler)
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    settings = Settings()
+    try:
+        models = group_by_model(load_models(settings, LocalFiles()))
+        with tempfile.TemporaryDirectory(prefix="foureyes-bench-") as scratch:
+            world = wiring.real_world(settings)
+            rows = judge(Bench(world, models, Path(scratch), _say, kill, frames, seconds, session).run())
+    except ConfigurationError as error:
+        _refuse(error)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(json.dumps(document(rows, machine), indent=2) if as_json else table(rows, machine))
+    raise typer.Exit(exit_code(rows))
+
+
 def _settings(config: Path | None) -> tuple[Settings, Path | None]:
     try:
         path = find_settings(config, os.environ, LocalFiles())
@@ -194,10 +263,15 @@ def _settings(config: Path | None) -> tuple[Settings, Path | None]:
     return settings, path
 
 
-def _log_to(stream: TextIO | PatientStream, settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log.level, stream=stream, format="[%(asctime)s] %(name)-28s %(levelname)-8s: %(message)s"
-    )
+def _say(line: str) -> None:
+    print(f"{line} ...", file=sys.stderr, flush=True)
+
+
+def _reread(path: Path | None) -> Settings:
+    """While a run goes on. Raises SettingsError: a pipe was read once, and would be waited for now."""
+    if path is not None and path.exists() and not path.is_file():
+        raise SettingsError([f"{path}: is no regular file, so it is not read again"])
+    return load_settings(path, os.environ, LocalFiles())
 
 
 def _refuse(error: ConfigurationError) -> NoReturn:

@@ -47,6 +47,7 @@ def _file_in(folder: Path) -> Path | None:
     """None, and only standard error gets the stacks, when nothing can be written there: who stores says so anyway."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / STACKS).open("ab").close()
     except OSError as error:
         logger.debug("no %s in %s: %s", STACKS, folder, error)
         return None

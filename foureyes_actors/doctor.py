@@ -27,7 +27,7 @@ LONGEST = 600  # characters of a detail
 @dataclass(frozen=True, slots=True)
 class Probe:
     """``look`` returns what is there, for people, or raises. ``advice``: when it is missing. ``only_wanted``: there
-    is nothing to look at unless the configuration asks for it."""
+    is nothing to look at unless the configuration asks for it. ``line``: for foureyes.yaml, to use what is found."""
 
     part: str
     wanted: Callable[[Settings], bool]
@@ -35,6 +35,7 @@ class Probe:
     advice: str = ""
     embedded: bool = False
     only_wanted: bool = False
+    line: str = ""
 
 
 def _always(_settings: Settings) -> bool:
@@ -49,6 +50,10 @@ def _server(kind: str) -> Callable[[Settings], bool]:
     return lambda settings: settings.model_server.kind == kind
 
 
+def _other_server(settings: Settings) -> bool:
+    return settings.model_server.kind not in ("embedded", "lm_studio")
+
+
 def _store(kind: str) -> Callable[[Settings], bool]:
     return lambda settings: settings.store.kind == kind
 
@@ -57,17 +62,24 @@ PROBES: tuple[Probe, ...] = (
     Probe("Python", _always, parts.python),
     Probe("models", _always, parts.models),
     Probe("demo cabinet", _source("cabinet"), parts.cabinet, embedded=True),
-    Probe("OBS Studio", _source("obs"), parts.obs, parts.START_OBS),
-    Probe("screen", _source("screen"), parts.screen),
+    Probe("OBS Studio", _source("obs"), parts.obs, parts.START_OBS, line="source: {kind: obs}"),
+    Probe("screen", _source("screen"), parts.screen, line="source: {kind: screen}"),
     Probe("video", _source("video"), parts.video),
     Probe("pictures", _source("pictures"), parts.pictures, only_wanted=True),
     Probe("embedded model server", _server("embedded"), servers.embedded, embedded=True),
-    Probe("LM Studio", _server("lm_studio"), servers.lm_studio, servers.START_LM_STUDIO),
+    Probe(
+        "LM Studio",
+        _server("lm_studio"),
+        servers.lm_studio,
+        servers.START_LM_STUDIO,
+        line="model_server: {kind: lm_studio}",
+    ),
     Probe("lms command", servers.lms_wanted, servers.lms, servers.GET_LMS),
-    Probe("model server", _server("openai"), servers.openai, "start it", only_wanted=True),
+    Probe("model server", _other_server, servers.other, "start it", only_wanted=True),
+    Probe("other model servers", lambda settings: False, servers.at_their_ports),
     Probe("start command", servers.command_wanted, servers.command, only_wanted=True),
     Probe("SQLite store", _store("sqlite"), parts.sqlite, embedded=True),
-    Probe("MongoDB", _store("mongodb"), parts.mongodb, parts.START_MONGODB),
+    Probe("MongoDB", _store("mongodb"), parts.mongodb, parts.START_MONGODB, line="store: {kind: mongodb}"),
     Probe("disk space", _always, parts.disk),
 )
 
@@ -86,6 +98,8 @@ def _examined(probe: Probe, patient: parts.Patient, redactor: Redactor) -> Findi
     status, advice, configuration = (Status.EMBEDDED if probe.embedded else Status.OK), "", False
     try:
         detail = probe.look(patient)
+        if probe.line and not wanted:
+            advice = f"in foureyes.yaml: {probe.line}"
     except Unfit as error:
         status, detail, advice = Status.PROBLEM, str(error), error.advice
     except MissingExtraError as error:

@@ -7,11 +7,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from foureyes_actors.doctor_parts import PATIENCE, Patient, Unfit
-from foureyes_actors.errors import ConfigurationError, ConnectFailed, MissingExtraError, ServerRefused
+from foureyes_actors.errors import (
+    ConfigurationError,
+    ConnectFailed,
+    FourEyesError,
+    MissingExtraError,
+    ServerRefused,
+    TransportError,
+)
 from foureyes_actors.inference.request import server_root
-from foureyes_actors.lm_studio.process import LM_STUDIO_URL, find_lms
+from foureyes_actors.inference.routing import routing_of
+from foureyes_actors.lm_studio.dialect import server_at
+from foureyes_actors.lm_studio.dialects import DIALECTS
+from foureyes_actors.lm_studio.lms import find_lms
+from foureyes_actors.lm_studio.process import LM_STUDIO_URL, known_url
+from foureyes_actors.lm_studio.recognise import recognise
+from foureyes_actors.lm_studio.server_calls import known_models, list_models
 from foureyes_actors.model_table import group_by_model, load_models
-from foureyes_actors.ports.http import HttpReply, HttpRequest
+from foureyes_actors.ports.http import HttpPort, HttpReply, HttpRequest
 from foureyes_actors.settings import Settings
 
 START_LM_STUDIO = "start LM Studio's server: Developer > Start server, or: lms server start"
@@ -51,7 +64,10 @@ def _free(patient: Patient, url: str) -> None:
     port = urlsplit(url).port or 80
     holder = patient.world.processes.listener(port)
     if holder is not None:
-        raise Unfit(f"port {port} is in use by {holder}", "end it, or set model_server.base_url to auto")
+        raise Unfit(
+            f"port {port} is in use by {holder}",
+            "if it is the server you mean, set model_server.kind: auto; if not, base_url: auto",
+        )
 
 
 def lm_studio(patient: Patient) -> str:
@@ -81,7 +97,9 @@ def _models(patient: Patient, url: str) -> str:
     if lacking:
         gets = " && ".join(f"lms get {model}" for model in lacking)
         raise Unfit(f"running at {url}, without the model {', '.join(lacking)}", f"download it: {gets}")
-    return f"has {', '.join(wanted)}"
+    smaller = [model for model in routing_of(wanted).alternatives if model.lower() not in rows]
+    lacks = f"; not the smaller {', '.join(smaller)} (lms get {smaller[0]})" if smaller else ""
+    return f"has {', '.join(wanted)}{lacks}"
 
 
 def _model_count(patient: Patient, url: str) -> str:
@@ -108,14 +126,50 @@ def _lms(patient: Patient) -> str | None:
     return find_lms(patient.world.processes, patient.inspection.home())
 
 
-def openai(patient: Patient) -> str:
-    base = patient.settings.model_server.base_url
-    url = f"{server_root(base)}/v1/models"
-    reply = _get(patient, url, token=True)
-    body = _json(reply)
-    if reply.status != 200 or not isinstance(body, dict) or not isinstance(body.get("data"), list):
-        raise Unfit(f"{url} answers with status {reply.status} and no list of models", "check model_server.base_url")
-    return f"running at {base}, lists {len(body['data'])} models"
+def other(patient: Patient) -> str:
+    """Any other kind: recognised by asking, and compared with what is configured."""
+    server = patient.settings.model_server
+    url, token = known_url(server) or "", server.api_token.get_secret_value()
+    http = patient.world.http()
+    try:
+        found = recognise(http, url, token)
+        if server.kind == "auto" or server.kind in (found.kind, "openai"):
+            listed = list_models(http, server_at(url, found, token)).models
+            return f"{found.name} at {server_root(url)}, has {len(listed)} models: {known_models(listed)}"
+    except (TransportError, ServerRefused):
+        raise
+    except FourEyesError as error:
+        raise Unfit(str(error), "check model_server.base_url") from None
+    finally:
+        http.close()
+    raise Unfit(
+        f"what answers at {url} is {found.name}, not {DIALECTS[server.kind].name}",
+        f"in foureyes.yaml: model_server: {{kind: {found.kind}}}",
+    )
+
+
+def at_their_ports(patient: Patient) -> str:
+    """What runs on this machine where such servers are by default. Nobody's token is sent. Raises ConnectFailed."""
+    mine = server_root(known_url(patient.settings.model_server) or "")
+    urls = dict.fromkeys(d.url for d in DIALECTS.values() if d.url not in (None, LM_STUDIO_URL, mine))
+    http = patient.world.http()
+    try:
+        found = [words for url in urls if url is not None and (words := _recognised(http, url))]
+    finally:
+        http.close()
+    if not found:
+        raise ConnectFailed(f"none at {', '.join(urlsplit(url).netloc for url in urls if url)}")
+    return "; ".join(found)
+
+
+def _recognised(http: HttpPort, url: str) -> str:
+    try:
+        kind: str = recognise(http, url).kind
+    except ServerRefused:
+        kind = "auto"  # it wants a token: a server it is
+    except FourEyesError:
+        return ""
+    return f"model_server: {{kind: {kind}, base_url: '{url}'}}"
 
 
 def command(patient: Patient) -> str:

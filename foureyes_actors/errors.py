@@ -5,19 +5,27 @@
     │   ├── SettingsError         foureyes.yaml, huggingface_models.json or FOUREYES_* is wrong
     │   ├── MissingExtraError     an optional package is not installed
     │   ├── SourceRefused         the source exists but refuses us: wrong password, no such scene
-    │   └── ServerRefused         the model server refuses us: token missing, model unknown to it
+    │   └── ServerRefused         the model server refuses us (class C): the token is missing or wrong
+    │       └── ModelUnknown      it does not know the wanted model
     ├── FrameError                no usable frame came from the source
     │   ├── SourceUnavailable     the source is gone or silent; connecting again may help
     │   ├── SourceEnded           the source has no more frames (a video file, a folder)
     │   └── BadPicture            broken, truncated, of an unsupported kind, or too large to decode safely
     ├── TransportError            an HTTP exchange did not complete; trying again may help
     │   ├── ConnectFailed         nobody listens there
-    │   ├── RequestTimeout        no complete answer within the deadline
+    │   ├── RequestTimeout        no complete answer within the deadline (class E: it hangs)
     │   ├── ConnectionBroken      the connection ended in the middle
     │   └── ReplyTooLarge         more bytes than the caller allows (never tried again)
     ├── VisionInferenceError      the server answered, but not with an analysis
-    │   ├── ServerFault           an error status or an error body (.status, .excerpt, .retryable)
-    │   ├── WrongModel            another model answered
+    │   ├── ServerFault           an error status or an error body (.status, .excerpt)
+    │   │   ├── EngineGone        class A: the model's engine crashed or is gone; it has to be loaded anew
+    │   │   ├── ServerError       class A, perhaps: a 5xx that does not say why; it may pass
+    │   │   ├── ModelNotLoadable  class B: not enough memory, or no engine for this model
+    │   │   ├── RequestRefused    class C: this request can never be answered as it is
+    │   │   ├── ModelNotLoaded    class C: the wanted model is not in memory
+    │   │   ├── ServerDefect      class D: a bug of the server or of the model's template
+    │   │   └── ServerBusy        408, 429, or it is still loading; it will pass
+    │   ├── WrongModel            another model answered: the wanted one is not loaded
     │   ├── EmptyAnswer           nothing but white space or thinking
     │   └── AnswerContractError   not the JSON that the schema asks for
     ├── LMStudioError             the model server's process or its models
@@ -33,18 +41,38 @@
     └── ProcessError              a child process could not be started
 
 Catch the branch, not the leaf. ``retryable`` says whether the same call may succeed later without anybody's help.
+``error_class`` says what kind of trouble with the model server it is; what is done about each kind is one table,
+``ACTIONS`` in ``inference/server_faults.py``.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
+
+
+class ErrorClass(StrEnum):
+    """The kinds of trouble with a model server that are treated alike."""
+
+    ENGINE = "engine"  # A: the model's engine is dead or gone
+    SERVER_ERROR = "server_error"  # A, perhaps: a 5xx without known words
+    LOAD = "load"  # B: the model cannot be loaded
+    REQUEST = "request"  # C: somebody must change the request or the configuration
+    ABSENT = "absent"  # C: the wanted model is not loaded
+    DEFECT = "defect"  # D: a bug of the server or of the model's template
+    HANG = "hang"  # E: no answer, no text
+    TRANSPORT = "transport"  # no complete exchange
+    BUSY = "busy"  # it says that it has no time
+    ANSWER = "answer"  # it answered, but not what was asked for
+    OTHER = "other"  # not about a model server, or words that nobody knows
 
 
 class FourEyesError(Exception):
     """Root of the tree. ``retryable``: the same call may succeed later by itself."""
 
     retryable = False
+    error_class = ErrorClass.OTHER
 
 
 class ConfigurationError(FourEyesError):
@@ -77,7 +105,15 @@ class SourceRefused(ConfigurationError):
 
 
 class ServerRefused(ConfigurationError):
-    """The model server refuses us (token missing or wrong, model unknown to it)."""
+    """The model server refuses us (token missing or wrong, no pictures)."""
+
+    error_class = ErrorClass.REQUEST
+
+
+class ModelUnknown(ServerRefused):
+    """The model server does not know the wanted model."""
+
+    error_class = ErrorClass.ABSENT
 
 
 class FrameError(FourEyesError):
@@ -102,6 +138,7 @@ class TransportError(FourEyesError):
     """An HTTP exchange did not complete."""
 
     retryable = True
+    error_class = ErrorClass.TRANSPORT
 
 
 class ConnectFailed(TransportError):
@@ -110,6 +147,8 @@ class ConnectFailed(TransportError):
 
 class RequestTimeout(TransportError):
     """No complete answer within the deadline."""
+
+    error_class = ErrorClass.HANG
 
 
 class ConnectionBroken(TransportError):
@@ -120,6 +159,7 @@ class ReplyTooLarge(TransportError):
     """The reply has more bytes than the caller allows."""
 
     retryable = False
+    error_class = ErrorClass.ANSWER
 
 
 class VisionInferenceError(FourEyesError):
@@ -134,16 +174,64 @@ class ServerFault(VisionInferenceError):
         self.status, self.excerpt, self.retryable = status, excerpt, retryable
 
 
+class EngineGone(ServerFault):
+    """The model's engine crashed or is gone."""
+
+    error_class = ErrorClass.ENGINE
+
+
+class ServerError(ServerFault):
+    """A 5xx that does not say why."""
+
+    error_class = ErrorClass.SERVER_ERROR
+
+
+class ModelNotLoadable(ServerFault):
+    """The server has not enough memory for the model, or no engine that takes it."""
+
+    error_class = ErrorClass.LOAD
+
+
+class RequestRefused(ServerFault):
+    """This request can never be answered as it is."""
+
+    error_class = ErrorClass.REQUEST
+
+
+class ModelNotLoaded(ServerFault):
+    """The wanted model is not in the server's memory."""
+
+    error_class = ErrorClass.ABSENT
+
+
+class ServerDefect(ServerFault):
+    """A bug of the server, or of the model's chat template."""
+
+    error_class = ErrorClass.DEFECT
+
+
+class ServerBusy(ServerFault):
+    """The server has no time now."""
+
+    error_class = ErrorClass.BUSY
+
+
 class WrongModel(VisionInferenceError):
     """Another model than the wanted one answered."""
+
+    error_class = ErrorClass.ABSENT
 
 
 class EmptyAnswer(VisionInferenceError):
     """The answer holds nothing but white space or thinking."""
 
+    error_class = ErrorClass.ANSWER
+
 
 class AnswerContractError(VisionInferenceError):
     """The answer is not the JSON that the schema asks for."""
+
+    error_class = ErrorClass.ANSWER
 
 
 class LMStudioError(FourEyesError):
@@ -171,7 +259,7 @@ class PortTaken(LMStudioError):
 
 
 class ModelLoadFailed(LMStudioError):
-    """The server did not load a wanted model, or the warm-up failed."""
+    """The server did not load a wanted model, or the warm-up failed. Its class is that of its cause."""
 
 
 class StoreError(FourEyesError):

@@ -54,6 +54,7 @@ class Ending:
     news: threading.Event  # one of the two has been set
     reason: str = ""
     code: int = OK
+    time_is_over: bool = False  # nobody ended it before
     interrupted: bool = False  # by Ctrl-C, also one that came while the run was ending for another reason
 
     def set(self, reason: str, code: int = OK) -> None:
@@ -97,7 +98,7 @@ class Headless:
         self.config = wiring.Config(settings, reread)
         self._heads, self._defence = heads, defence
         self.ending = Ending(threading.Event(), threading.Event(), threading.Event())
-        self._frame_actors = {"readings", *map(wiring.inference_name, models)}
+        self._frame_actors = {"readings", *map(wiring.inference_name, models), *wiring.askers(models)}
         self.run_id = f"{world.clock.utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
         self.tree = Tree(
             schedule=Schedule(world.clock.monotonic), monotonic=world.clock.monotonic, random=random.random
@@ -108,7 +109,8 @@ class Headless:
             directory=self.tree.directory,
             clock=world.clock,
             fatal=self._fatal,
-            fallback_audience=sorted(self._frame_actors),
+            # readings first: what is read without the server must not reach it before it knows of the fallback
+            fallback_audience=sorted(self._frame_actors, key=lambda name: (name != "readings", name)),
         )
 
     def run(self) -> int:
@@ -174,6 +176,7 @@ class Headless:
             if watch is not None:
                 watch.look()
             if self.request.seconds is not None and clock.monotonic() - began >= self.request.seconds:
+                self.ending.time_is_over = not self.ending.asked.is_set()
                 self.ending.set(f"{self.request.seconds:g} seconds are over")
             elif root.ended:
                 self.ending.set("Cerberus himself ended", INTERNAL)
@@ -205,7 +208,7 @@ class Headless:
         statuses = self._statuses(root)
         read = statuses.get("console", {}).get("read", 0)
         code = self.ending.code
-        if code == OK and self.request.seconds is not None and not read:
+        if code == OK and self.ending.time_is_over and not read:
             code = UNAVAILABLE
             self.write("nothing was read: see the lines above, or ask: python run.py doctor")
         self.write(f"ending: {one_line(self.ending.reason, 1000)}")

@@ -15,6 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from foureyes_actors.errors import ErrorClass
 from foureyes_actors.replay.capture import Capture
 from supervisors.messages import Tick as Tick
 
@@ -208,6 +209,24 @@ class ServerState:
     models: tuple[str, ...] = ()  # the models that passed the warm-up, by the id that requests must use
     detail: str = ""
     pid: int | None = None  # the server's process, when FourEyes started it
+    reasoning: tuple[str, ...] = ()  # those models that think aloud unless a request tells them not to
+    wanted: tuple[str, ...] = ()  # what the model table calls ``models``, in the same order
+    resting: tuple[str, ...] = ()  # wanted ids; ready, not to be asked: a planned reload begins after ModelAtRest
+
+
+@dataclass(frozen=True, slots=True)
+class PictureAsked:
+    """An inference actor has asked its model about one more picture, well or not."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAtRest:
+    """An inference actor's word to LMStudioActor: nothing is in work for this model, and nothing will be while it is
+    among ``ServerState.resting``."""
+
+    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +238,16 @@ class ServerStateWanted:
 
 @dataclass(frozen=True, slots=True)
 class ServerSuspect:
-    """An inference actor could not reach the server: look at it now, not at the next check."""
+    """An inference actor did not get an answer. What is to be done about the server is in the table of
+    ``inference/server_faults.py``, by the error's class. ``model``: as the model table has it."""
 
-    conflation_key: ClassVar[str] = "server_suspect"
     reason: str
+    model: str = ""
+    error_class: ErrorClass = ErrorClass.TRANSPORT
+
+    @property
+    def conflation_key(self) -> str:
+        return f"server_suspect:{self.model}:{self.error_class}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +309,7 @@ class EventKind(StrEnum):
     STREAM_CHANGED = "stream_changed"
     SERVER_CHANGED = "server_changed"
     STORE_CHANGED = "store_changed"  # it went away, or is back
+    PRESSURE_CHANGED = "pressure_changed"  # less is asked of the machine, or again more
     HEAD_BITTEN = "head_bitten"
     MODE_CHANGED = "mode_changed"  # a part's polling fallback begins or ends
     CONFIGURATION_KEPT = "configuration_kept"  # it was to be read again, and is broken
@@ -304,23 +330,65 @@ class Event:
     reason: str = ""
     frame: FrameRef | None = None
     seconds: float | None = None  # how long it took, where that is part of the news
+    figures: Mapping[str, float | None] = field(default_factory=lambda: EMPTY)  # what it was decided by; None: unknown
 
 
 # --- upkeep ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
+class GpuUsage:
+    """Memory in bytes; ``load`` in percent. None: the GPU does not tell."""
+
+    name: str
+    memory: int | None
+    free_memory: int | None
+    load: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceSample:
-    """CPU in percent of one core (this process, server) or of the machine; memory in bytes."""
+    """CPU in percent of one core (this process, server) or of the machine; memory in bytes. None: not known, which is
+    never the same as zero. ``gpus`` None: nobody can tell here; empty: there are none."""
 
     conflation_key: ClassVar[str] = "resource_sample"
     at: datetime
-    machine_cpu: float
-    available_memory: int
-    own_cpu: float
-    own_memory: int
+    machine_cpu: float | None
+    available_memory: int | None
+    own_cpu: float | None
+    own_memory: int | None
     server_cpu: float | None
     server_memory: int | None
+    gpus: tuple[GpuUsage, ...] | None = None
+
+
+class PressureLevel(StrEnum):
+    """What is asked of the machine, from the most to the least."""
+
+    NORMAL = "normal"
+    SMALLER = "smaller models"
+    SLOWER = "lower rhythm"  # and smaller models, where there are any
+
+
+@dataclass(frozen=True, slots=True)
+class PressureChanged:
+    """The ResourceActor's word to those who ask models, and to those who wait for their answers. ``figures``: what it
+    was decided by: ``cpu_percent``, ``free_memory_mb``; None: not known."""
+
+    conflation_key: ClassVar[str] = "pressure"
+    level: PressureLevel
+    reason: str = ""
+    figures: Mapping[str, float | None] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsWanted:
+    """For the LMStudioActor: these models are to be loaded, and no other one of FourEyes's. ``choices``: of each group
+    the first one that the server has. ``make_room``: the others are unloaded before one is loaded, not after."""
+
+    conflation_key: ClassVar[str] = "models_wanted"
+    choices: tuple[tuple[str, ...], ...]
+    make_room: bool
 
 
 @dataclass(frozen=True, slots=True)

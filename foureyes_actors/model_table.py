@@ -57,9 +57,23 @@ def parse_models(text: str, path: Path) -> ModelTable:
         problems.extend(p for p in problems_of(error, _ROOT, place, None) if p.key not in told_already)
     if problems:
         raise SettingsError(told(problems))
+    doubled = [f"{place(key)[0]}: {text}" for key, text in _doubled(table)]
+    if doubled:
+        raise SettingsError(doubled)
     if not any(entry.enabled for entry in table.values()):
         raise SettingsError([f"{path}: no task is enabled; known tasks: {', '.join(_ROOT.keys)}"])
     return table
+
+
+def _doubled(table: ModelTable) -> Iterator[tuple[Key, str]]:
+    """An alternative to itself would change nothing when it is needed."""
+    for task, entry in table.items():
+        seen = {entry.model_id.casefold(): "is the model itself; right would be the id of a smaller one"}
+        for number, model in enumerate(entry.alternatives):
+            if model.casefold() in seen:
+                key = (task.value, "alternatives", str(number))
+                yield key, f"{'.'.join(key)}: {model!r} {seen[model.casefold()]}"
+            seen[model.casefold()] = "stands twice; keep one of them"
 
 
 def _as_yaml(text: str) -> str:

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from foureyes_actors import messages
+from foureyes_actors.settings_pressure import PressureSettings
+from foureyes_actors.settings_section import Positive, Section
 
-Positive = Annotated[float, Field(gt=0)]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 PixelSide = Annotated[int, Field(ge=8, le=4096)]  # OBS's own limits for a screenshot
 CABINET_THEMES = (  # those of capture.cabinet, which draws and so is not imported here; a test compares them
@@ -34,15 +35,22 @@ CABINET_THEMES = (  # those of capture.cabinet, which draws and so is not import
     "mumbai",
     "lagoon",
 )
+ServerKind = Literal[
+    "auto",
+    "embedded",
+    "lm_studio",
+    "llama_server",
+    "ollama",
+    "vllm",
+    "llama_cpp_python",
+    "text_generation_webui",
+    "transformers",
+    "simple",
+    "openai",
+]
+NO_DEFAULT_ADDRESS = ("auto", "simple", "openai")
 NOT_IN_DATABASE = ' $./:*<>?|"\\\0'  # what MongoDB refuses in a database's name, on one system or another
 LONGEST_DATABASE = 63  # bytes
-
-
-class Section(BaseModel):
-    """A part of the file: unknown keys are errors, values do not change after loading, numbers are finite. pydantic's
-    own error texts are without the input, which can be a secret of the wrong type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class CabinetSettings(Section):
@@ -133,14 +141,20 @@ class SourceSettings(Section):
 
 
 class ModelServerSettings(Section):
-    kind: Literal["embedded", "lm_studio", "openai"] = "embedded"
-    base_url: str = "auto"  # auto: embedded takes a free port, lm_studio http://127.0.0.1:1234
+    kind: ServerKind = "embedded"  # auto where base_url is given without a kind: recognised by asking
+    base_url: str = "auto"  # auto: embedded takes a free port, the others their own default
     manage: bool = True  # False: attach only, never start or stop it
+    restart_foreign: bool = False  # start one that somebody else had started again when it is gone or hangs
     command: tuple[str, ...] = ()  # how to start it, when not the kind's own way
     api_token: SecretStr = SecretStr("")
     models_file: Path | None = None  # None: the kind's shipped table
+    models_dir: Path | None = None  # Hugging Face models for the embedded server; "hub": Hugging Face's cache
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # of those models
     start_timeout: Positive = 30.0
     load_timeout: Positive = 300.0
+    context_length: Annotated[int, Field(ge=512)] | None = None  # tokens, at most the model's own; None: the server's
+    reload_after: Annotated[int, Field(ge=0)] = 0  # pictures; 0: never
+    reload_above: Annotated[int, Field(ge=0)] = 0  # MB in the server's processes, on this machine; 0: never
     check_every: Positive = 10.0
     silent_after: Annotated[int, Field(ge=1)] = 3  # failed checks in a row after which the server counts as dead
     stop_grace: Positive = 2.0  # with all the rest of the tree, stopping takes at most 5 s
@@ -156,10 +170,17 @@ class ModelServerSettings(Section):
             raise ValueError("must be auto or an address such as http://127.0.0.1:1234")
         return url.rstrip("/")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _recognised_where_only_the_address_is_given(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "kind" not in values and values.get("base_url", "auto") != "auto":
+            return {**values, "kind": "auto"}
+        return values
+
     @model_validator(mode="after")
-    def _openai_needs_an_address(self) -> ModelServerSettings:
-        if self.kind == "openai" and self.base_url == "auto":
-            raise ValueError("base_url must be given for kind openai, e.g. http://127.0.0.1:8080")
+    def _some_need_an_address(self) -> ModelServerSettings:
+        if self.kind in NO_DEFAULT_ADDRESS and self.base_url == "auto":
+            raise ValueError(f"base_url must be given for kind {self.kind}, e.g. http://127.0.0.1:8080")
         return self
 
 
@@ -190,6 +211,7 @@ class InferenceSettings(Section):
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.1
     reasoning_effort: Literal["none", "low", "medium", "high"] | None = None  # none: for models that think aloud
     fallback_every: Positive = 3.0  # a frame each so many seconds while the polling fallback is active
+    slow_every: Positive = 3.0  # a frame each so many seconds in the lower rhythm, when the machine is short of CPU
 
 
 class FieldRule(Section):
@@ -261,6 +283,7 @@ class StoreSettings(Section):
 
 class ResourceSettings(Section):
     every: Positive = 5.0
+    pressure: PressureSettings = PressureSettings()
 
 
 class LogSettings(Section):
@@ -297,6 +320,8 @@ class ModelEntry(BaseModel):
     latency_target_ms: Annotated[int, Field(gt=0)] = 300
     device: Literal["cpu", "gpu", "cuda", "mps"] = "cpu"
     enabled: bool = True
+    # Asked instead when the machine is short of memory or CPU: the smallest first, the next where the server lacks it.
+    alternatives: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
 
 ModelTable = dict[messages.Task, ModelEntry]

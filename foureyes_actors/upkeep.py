@@ -8,11 +8,13 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from foureyes_actors.bug.faults import TOLD, fault_from_exception, fault_from_exit
+from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.defence import GilHeld
 from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.messages import Collection, Event, EventKind, FallbackChanged, StoreDocuments
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.readings.documents import event_document
+from foureyes_actors.settings_file import secrets_of
 from foureyes_actors.wiring import LM_STUDIO, Config
 from supervisors.cerberus import CERBERUS
 from supervisors.directory import Directory
@@ -112,6 +114,7 @@ class Upkeep:
         seconds: float | None = None,
     ) -> None:
         """Any thread."""
+        reason = Redactor(secrets_of(self._config.settings)).text(reason)  # an exception's words, most often
         event = Event(uuid.uuid4().hex, kind, self._clock.utc_now(), subject, before, after, reason, seconds=seconds)
         self._tell("recorder", StoreDocuments(Collection.EVENTS, (event_document(event, self._run_id),)))
         if shown:

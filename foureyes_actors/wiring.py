@@ -5,8 +5,10 @@
                                     v   |ServerState
                                   lm_studio --(process, HTTP)--> model server
 
-Everybody tells faults to bug, who counts them at the recorder and hands them to forgewright. Children start in the
-order of the list and stop in reverse, each after what it had accepted: the recorder is the first and the last.
+resource tells lm_studio which models are wanted, and the inference actors and readings how much may be asked of the
+machine (inference/routing.py says what follows). Everybody tells faults to bug, who counts them at the recorder and
+hands them to forgewright. Children start in the order of the list and stop in reverse, each after what it had
+accepted: the recorder is the first and the last.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from foureyes_actors.bug.actor import BugActor
@@ -26,13 +28,17 @@ from foureyes_actors.console.actor import ConsoleActor
 from foureyes_actors.forgewright.actor import ForgewrightActor
 from foureyes_actors.inference.actor import InferenceActor
 from foureyes_actors.inference.in_process import FallbackReader, InProcessReader, SharedEngine, prospect
+from foureyes_actors.inference.routing import Routing, routing_of
 from foureyes_actors.lm_studio.actor import History, LMStudioActor
-from foureyes_actors.messages import Task
+from foureyes_actors.lm_studio.warmup import warm_up_task
+from foureyes_actors.messages import PressureLevel, Task
 from foureyes_actors.ports.clock import Clock, SystemClock
 from foureyes_actors.ports.files import FilesPort, LocalFiles
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.ports.http_requests import RequestsHttp
+from foureyes_actors.ports.local_machine import LocalMachine
 from foureyes_actors.ports.local_process import LocalProcesses
+from foureyes_actors.ports.machine import MachinePort, UnknownMachine
 from foureyes_actors.ports.obs import ObsFactory
 from foureyes_actors.ports.obs_websocket import ObsWebsocketPort
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
@@ -42,7 +48,8 @@ from foureyes_actors.ports.stores import StoreOpener
 from foureyes_actors.readings.actor import ReadingsActor
 from foureyes_actors.recorder.actor import RecorderActor
 from foureyes_actors.recorder.journal import Journal
-from foureyes_actors.resource.actor import ResourceActor
+from foureyes_actors.resource.actor import Listeners, ResourceActor, Standing
+from foureyes_actors.resource.pressure import ALL_LEVELS, Levels
 from foureyes_actors.settings import ModelEntry, Settings
 from foureyes_actors.settings_file import secrets_of
 from supervisors.actor import ActorContext
@@ -60,6 +67,7 @@ class World:
     http: Callable[[], HttpPort]
     obs: ObsFactory
     store: Callable[[], StorePort]
+    machine: MachinePort = field(default_factory=UnknownMachine)
 
 
 def real_world(settings: Settings) -> World:
@@ -70,6 +78,7 @@ def real_world(settings: Settings) -> World:
         http=RequestsHttp,
         obs=ObsWebsocketPort,
         store=StoreOpener(settings.store, settings.data_dir),
+        machine=LocalMachine(),
     )
 
 
@@ -108,21 +117,26 @@ def inference_name(model: str) -> str:
     return f"inference:{model}"
 
 
+def askers(models: ModelTasks) -> tuple[str, ...]:
+    """The inference actors: one for each model, the alternatives too."""
+    return tuple(inference_name(model) for model in routing_of(models).models)
+
+
 def children(config: Config, models: ModelTasks, world: World, run: Run) -> list[ChildSpec]:
     """In start order. ``depends_on``: whose reload brings a child back too, with fresh handles."""
-    askers = tuple(inference_name(model) for model in models)
+    routing, names = routing_of(models), askers(models)
     finite_source = finite(config.settings)
-    engine = SharedEngine()
+    engine, standing = SharedEngine(), Standing()
     return [
         recorder(config, world),
         bug(config, world),
         ChildSpec("forgewright", lambda context: ForgewrightActor(context)),
         console(config, world, run),
-        readings(config, models, world, run),
-        resource(config, world),
-        lm_studio(config, models, world, audience=(*askers, "readings", "resource", "console", *finite_source)),
-        *(inference(config, model, tasks, world, engine) for model, tasks in models.items()),
-        capture(config, world, targets=askers, wait_for=LM_STUDIO if finite_source else ""),
+        readings(config, routing, standing, world, run),
+        resource(config, routing, standing, world, run, pressed=(*names, "readings")),
+        lm_studio(config, routing, standing, world, (*names, "readings", "resource", "console", *finite_source)),
+        *(inference(config, model, routing, standing, world, engine) for model in routing.models),
+        capture(config, world, targets=names, wait_for=LM_STUDIO if finite_source else ""),
     ]
 
 
@@ -177,22 +191,28 @@ def console(config: Config, world: World, run: Run) -> ChildSpec:
     )
 
 
-def readings(config: Config, models: ModelTasks, world: World, run: Run) -> ChildSpec:
+def readings(config: Config, routing: Routing, standing: Standing, world: World, run: Run) -> ChildSpec:
     return ChildSpec(
         "readings",
         lambda context: ReadingsActor(
             context,
             run_id=run.id,
             settings=config.settings.readings,
-            models=tuple(models),
+            models=(),
             clock=world.clock,
             audience=("console",),
             degraded=config.degraded,
+            routing=routing,
+            level=standing.level,
         ),
     )
 
 
-def resource(config: Config, world: World) -> ChildSpec:
+def resource(
+    config: Config, routing: Routing, standing: Standing, world: World, run: Run, pressed: tuple[str, ...]
+) -> ChildSpec:
+    """``standing``: one for all incarnations, and what other actors that are built anew begin with. ``pressed``: who
+    asks less of the machine when it is short of something."""
     return ChildSpec(
         "resource",
         lambda context: ResourceActor(
@@ -201,27 +221,49 @@ def resource(config: Config, world: World) -> ChildSpec:
             clock=world.clock,
             settings=config.settings.resource,
             own_pid=os.getpid(),
-            audience=(),
+            listeners=Listeners(pressure=pressed, events=("console",), documents=("recorder",), models=(LM_STUDIO,)),
+            machine=world.machine,
+            run_id=run.id,
+            levels=levels(config.settings, routing),
+            choices=routing.choices,
+            standing=standing,
         ),
     )
 
 
-def lm_studio(config: Config, models: ModelTasks, world: World, audience: tuple[str, ...]) -> ChildSpec:
+def levels(settings: Settings, routing: Routing) -> Levels:
+    """Without alternatives, or where nothing is to be loaded, there are no smaller models to move to."""
+    if routing.has_alternatives and settings.model_server.manage:
+        return ALL_LEVELS
+    return tuple(level for level in ALL_LEVELS if level is not PressureLevel.SMALLER)
+
+
+def lm_studio(
+    config: Config, routing: Routing, standing: Standing, world: World, audience: tuple[str, ...]
+) -> ChildSpec:
     history = History()  # one for all incarnations: what somebody else started is never started from here
-    return ChildSpec(
-        LM_STUDIO,
-        lambda context: LMStudioActor(
+
+    def make(context: ActorContext) -> LMStudioActor:
+        own = tuple(model for model in routing.models if model not in routing.alternatives)
+        normal = standing.level is PressureLevel.NORMAL or not config.settings.model_server.manage
+        return LMStudioActor(
             context,
             settings=config.settings.model_server,
-            models=tuple(models),
+            models=own,
             http=world.http(),
             processes=world.processes,
             clock=world.clock,
             audience=audience,
-            ocr_models=tuple(m for m, tasks in models.items() if any(task is Task.OCR for task, _ in tasks)),
+            warm_up_tasks={m: warm_up_task([task for task, _ in routing.possible(m)]) for m in routing.models},
             inference=config.settings.inference,
             history=history,
-        ),
+            alternatives=routing.alternatives,
+            choices=() if normal else routing.choices(standing.level),
+        )
+
+    return ChildSpec(
+        LM_STUDIO,
+        make,
         stop_timeout=config.settings.model_server.stop_grace + 1.5,
         backoff=Backoff(first=1.0),
         proves=True,
@@ -229,9 +271,10 @@ def lm_studio(config: Config, models: ModelTasks, world: World, audience: tuple[
 
 
 def inference(
-    config: Config, model: str, tasks: tuple[tuple[Task, ModelEntry], ...], world: World, engine: SharedEngine
+    config: Config, model: str, routing: Routing, standing: Standing, world: World, engine: SharedEngine
 ) -> ChildSpec:
     """``engine``: one for all models and incarnations, loaded only while the polling fallback is active."""
+    tasks = routing.possible(model)
 
     def make(context: ActorContext) -> InferenceActor:
         settings = config.settings
@@ -248,6 +291,8 @@ def inference(
             session=settings.model_server.kind == "embedded",
             open_reader=open_reader,
             degraded=config.degraded,
+            routing=routing,
+            level=standing.level,
         )
 
     def open_reader() -> FallbackReader:

@@ -17,7 +17,7 @@ from supervisors.heads_decider import HeadsDecider, Listeners
 from supervisors.inbox import Inbox
 from supervisors.leaks import Leaks
 from supervisors.lifeline import Lifeline
-from supervisors.messages import ChildStatus, ExitNotice, ShutDown, WhichChildren
+from supervisors.messages import ChildStatus, ExitNotice, ShutDown, WhichChildren, said
 from supervisors.specs import ChildSpec
 from supervisors.supervisor import Supervisor
 
@@ -48,7 +48,7 @@ class Cerberus(Supervisor):
         decider = HeadsDecider(children, heads, listeners, fatal=fatal, random=tree.random)
         super().__init__(context, tree=tree, children=children, decider=decider, on_exit=on_exit, leaks=leaks)
         decider.spec_of = self._spec_of
-        self._lifeline = lifeline
+        self._lifeline, self._beats = lifeline, True
 
     def on_start(self) -> None:
         """Raises BootFailed, and OSError when the lifeline's file cannot be opened."""
@@ -73,8 +73,11 @@ class Cerberus(Supervisor):
         if self._lifeline is not None:
             try:
                 self._lifeline.beat()
-            except Exception:  # no thread to be had, a full disk: the tree lives on without it
-                logger.exception("the lifeline could not be renewed")
+                self._beats = True
+            except Exception as error:  # no thread to be had, a full disk: the tree lives on without it
+                if self._beats:  # told once, not at each beat
+                    logger.warning("the lifeline cannot be renewed: %s", said(error))
+                self._beats = False
 
     def cut(self) -> None:
         """The end of the lifeline. Any thread; harmless when it has been cut."""

@@ -5,7 +5,8 @@
              --> fallback  one too many: the system goes on without it, and probes
     fallback --> normal    after ``probes`` healthy probes in a row, and not before ``dwell`` is over
 
-Success is a passed probe after the step, never the step itself.
+Success is a passed probe after the step, never the step itself. So failures without one between them escalate however
+slowly they come: a server that hangs at each start fails every half a minute, which no window of a minute would see.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Ladder:
     dwell: float
     fallback_since: float | None = None
     left_at: float | None = None
+    row: int = 0  # failures since a probe passed
     healthy: int = 0  # probes passed in a row
     failed_probes: int = 0  # since the fallback was entered
 
@@ -65,15 +67,17 @@ def ladder(heads: Heads) -> Ladder:
 
 def bite(state: Ladder, heads: Heads, now: float) -> tuple[Ladder, Head]:
     """A failure: the next state, and the head that answers it."""
-    state = replace(state, healthy=0)
+    state = replace(state, healthy=0, row=state.row + 1)
     if state.in_fallback:
         return replace(state, failed_probes=state.failed_probes + 1), Head.FALLBACK
     restarts, too_many = state.restarts.hit(now)
-    if not too_many:
+    if not too_many and state.row <= heads.restarts:
         return replace(state, restarts=restarts), Head.RESTART
     reloads, too_many = state.reloads.hit(now)
     state = replace(state, restarts=restarts, reloads=reloads)
-    return (_fall_back(state, heads, now), Head.FALLBACK) if too_many else (state, Head.RELOAD)
+    if not too_many and state.row <= heads.restarts + heads.reloads:
+        return state, Head.RELOAD
+    return _fall_back(state, heads, now), Head.FALLBACK
 
 
 def _fall_back(state: Ladder, heads: Heads, now: float) -> Ladder:
@@ -84,7 +88,7 @@ def _fall_back(state: Ladder, heads: Heads, now: float) -> Ladder:
 
 def passed(state: Ladder, heads: Heads, now: float) -> tuple[Ladder, bool]:
     """A healthy probe: the next state, and whether the fallback is over."""
-    state = replace(state, healthy=state.healthy + 1)
+    state = replace(state, healthy=state.healthy + 1, row=0)
     if state.fallback_since is None or state.healthy < heads.probes or now - state.fallback_since < state.dwell:
         return state, False
     return replace(ladder(heads), dwell=state.dwell, left_at=now), True

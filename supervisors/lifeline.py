@@ -58,7 +58,8 @@ def _log_halted(seconds: float) -> None:
 class Lifeline:
     """``start``, ``beat`` at least five times within ``notice_after``, ``stop``: in one thread, Cerberus's.
 
-    ``notice_after``: seconds without a beat after which all stacks are written to ``stacks`` (a file that is added
+    ``notice_after``: so many seconds of CPU without a beat (where there are no such timers: of the clock), after which
+    all stacks are written to ``stacks`` (a file that is added
     to; None: a temporary one). At the next beat ``held`` or ``halted`` (with the seconds) is told, once, in the
     beating thread. ``give_up_after``: so many seconds at the process's usual CPU load without a beat end it, by SIGPROF
     (not on Windows, and not when somebody else uses that signal or its timer: see ``gives_up``).
@@ -87,21 +88,29 @@ class Lifeline:
         self._witnessed: float | None = None
         self._blind = 0.0  # the longest time between two looks of the witness since the last beat
         self._cores = float(os.cpu_count() or 1)  # that the process keeps busy; the most, lately
+        self._busy = 1.0  # the same, but nothing is assumed before it was seen
         self._usual = notice_after / 5  # seconds between two beats
         self._read = 0  # so many bytes of the file are known
-        self.gives_up = False
+        self.gives_up = self._by_cpu = False
 
     def start(self) -> None:
         """Opens the file; the first beat arms. Raises OSError."""
         self._file = _opened(self._path)
         self._read = self._file.seek(0, os.SEEK_END)
-        self.gives_up = _timer_is_free()
+        self.gives_up = _timer_is_free("ITIMER_PROF", "SIGPROF")
+        self._by_cpu = _timer_is_free("ITIMER_VIRTUAL", "SIGVTALRM") and hasattr(faulthandler, "register")
+        if self._by_cpu:
+            faulthandler.register(signal.SIGVTALRM, file=self._file, all_threads=True, chain=False)
 
     def stop(self) -> None:
         """Disarms. Harmless when it has not been started."""
         if self._file is None:
             return
-        faulthandler.cancel_dump_traceback_later()
+        if self._by_cpu:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
+            faulthandler.unregister(signal.SIGVTALRM)
+        else:
+            faulthandler.cancel_dump_traceback_later()
         if self.gives_up:
             signal.setitimer(signal.ITIMER_PROF, 0.0)
         self._file.close()
@@ -132,7 +141,9 @@ class Lifeline:
         if blind > self.notice_after:
             self._tell(now, last, blind, dump)
         elif 0.0 < gap <= self.notice_after:
-            self._usual, self._cores = gap, max(1.0, self._cores * DECAY, (now.cpu - last.cpu) / gap)
+            used = (now.cpu - last.cpu) / gap
+            self._usual, self._cores = gap, max(1.0, self._cores * DECAY, used)
+            self._busy = max(1.0, self._busy * DECAY, used)
 
     def _moment(self) -> _Moment:
         """What belongs together: read again when something came in between."""
@@ -145,7 +156,12 @@ class Lifeline:
 
     def _arm(self) -> None:
         assert self._file is not None
-        faulthandler.dump_traceback_later(self.notice_after, repeat=False, exit=False, file=self._file)
+        if self._by_cpu:
+            # By the CPU that was used, not by the clock: after a halt (SIGSTOP, a suspended machine) all threads run on
+            # at once, and stacks that are written meanwhile without the GIL were seen to end the process (SIGSEGV).
+            signal.setitimer(signal.ITIMER_VIRTUAL, self.notice_after * self._busy)
+        else:
+            faulthandler.dump_traceback_later(self.notice_after, repeat=False, exit=False, file=self._file)
         if self.gives_up:
             # The timer counts the CPU of all threads: a model that computes on eight cores must not make it run out
             # eight times as fast. A thread that keeps the GIL uses one core, and the others come to rest before long.
@@ -191,8 +207,9 @@ def _opened(path: Path | None) -> IO[bytes]:
     return tempfile.TemporaryFile("a+b", buffering=0) if path is None else path.open("a+b", buffering=0)
 
 
-def _timer_is_free() -> bool:
+def _timer_is_free(timer: str, number: str) -> bool:
     """Whether there is such a timer, and no profiler uses it or its signal."""
-    if not hasattr(signal, "ITIMER_PROF"):
+    which, sent = getattr(signal, timer, None), getattr(signal, number, None)
+    if which is None or sent is None:
         return False
-    return signal.getsignal(signal.SIGPROF) is signal.SIG_DFL and signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+    return signal.getsignal(sent) is signal.SIG_DFL and signal.getitimer(which) == (0.0, 0.0)

@@ -103,8 +103,10 @@ class Machine(Mechanism):
         return self._go(now)
 
     def well(self, name: str, now: float) -> list[Command]:
-        """It says that what it stands for works."""
+        """It says that what it stands for works: the next failure is the first one of a row again. How often is too
+        often is the decider's to say."""
         if self._state(name) is State.RUNNING:
+            self.children[name].in_a_row = 0
             self._decider.well(name, now)
         return self._go(now)
 

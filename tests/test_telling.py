@@ -67,6 +67,19 @@ def test_an_absent_receiver_is_counted_and_is_no_fault() -> None:
     assert (teller.undelivered, faults(context)) == ({"a": 1}, [])
 
 
+def test_what_is_kept_for_an_absent_receiver_reaches_it_later_in_order_and_only_the_newest() -> None:
+    context = CrowdedContext(absent=("a",))
+    teller = Teller(context, ManualClock(), keep=2)
+    for word in ("one", "two", "three"):
+        teller.tell(("a",), word)
+    teller.again()
+    assert (teller.undelivered, context.sent_to("a")) == ({"a": 1}, [])
+    context.absent = ()
+    teller.again()
+    teller.again()
+    assert (teller.undelivered, context.sent_to("a")) == ({"a": 1}, ["two", "three"])
+
+
 def test_a_reported_error_keeps_no_traceback() -> None:
     context = CrowdedContext("inference:vl")
     with pytest.raises(ValueError) as caught:

@@ -79,16 +79,20 @@ def exhausted_line(source: str, frames: int) -> str:
 
 
 def store_line(event: Event) -> str:
-    """The store has gone, or is back: what that means for what is read."""
-    reason = one_line(event.reason.partition(" (it had been away")[0], 300)
-    if event.after == "away":
-        reason = f"the store is away, the journal keeps what is read until it is back ({reason})"
+    """The store has gone, or is back, or the journal is full as well: what that means for what is read."""
+    reason = one_line(event.reason.partition(" (it had been away")[0], MAX_REASON)
+    if event.after == "losing":
+        reason = f"documents are being LOST since {stamp(event.at)}: {reason}"
+    elif event.after == "away" and event.before == "losing":
+        reason = f"{reason}; the store is still away"
+    elif event.after == "away":
+        reason = f"the store is away: {reason}; the journal keeps what is read"
     return f"{stamp(event.at)}  * {reason}"
 
 
 def mode_line(event: Event, fallback: str) -> str:
     """A polling fallback begins or ends. ``fallback``: what becomes of the readings meanwhile."""
-    who = "the model server" if event.subject == MODEL_SERVER else one_line(event.subject, MAX_TEXT)
+    who = part_name(event.subject)
     if event.after == NORMAL:
         took = f" after {event.seconds:.0f} s" if event.seconds is not None else ""
         return f"{stamp(event.at)}  * {who} is well again: back to normal{took}"
@@ -97,13 +101,28 @@ def mode_line(event: Event, fallback: str) -> str:
     return f"{stamp(event.at)}  * {who} is gone: {meanwhile}; probing it{reason}"
 
 
+def part_name(actor: str) -> str:
+    """An actor's name for people: who keeps the server is called lm_studio whatever the server is."""
+    return "the model server" if actor == MODEL_SERVER else one_line(actor, MAX_TEXT)
+
+
+def pressure_line(event: Event) -> str:
+    """Less is asked of the machine, or again more. The reason has the figures."""
+    after = one_line(event.after or "-", MAX_TEXT)
+    what = "this machine is well again: back to normal" if event.after == NORMAL else f"going over to {after}"
+    was = (
+        "" if event.before in (None, NORMAL) or event.after == NORMAL else f" (from {one_line(event.before, MAX_TEXT)})"
+    )
+    return f"{stamp(event.at)}  * {what}{was}: {one_line(event.reason, MAX_REASON)}"
+
+
 def head_line(event: Event) -> str:
     """What a head did about a failed part, and how it went."""
     head, _, outcome = (event.after or "").partition(": ")
     outcome = outcome.replace("recovered", "well again")
     reason = f" after {one_line(event.reason, MAX_REASON)}" if event.reason else ""
     done = f" {HEADS.get(head, one_line(head, MAX_TEXT))}{reason}"
-    return f"{stamp(event.at)}  * {one_line(event.subject, MAX_TEXT)}{done}" + (f"; {outcome}" if outcome else "")
+    return f"{stamp(event.at)}  * {part_name(event.subject)}{done}" + (f"; {outcome}" if outcome else "")
 
 
 def told_by_mode(event: Event) -> bool:
@@ -117,6 +136,8 @@ def event_line(event: Event, fallback: str = "") -> str:
             return store_line(event)
         case EventKind.MODE_CHANGED:
             return mode_line(event, fallback)
+        case EventKind.PRESSURE_CHANGED:
+            return pressure_line(event)
         case EventKind.HEAD_BITTEN:
             return head_line(event)
     change = f"{one_line(event.before or '-', MAX_TEXT)} -> {one_line(event.after or '-', MAX_TEXT)}"

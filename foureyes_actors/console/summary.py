@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from foureyes_actors.console.lines import part_name
 from foureyes_actors.text import one_line
 
+MAX_TEXT = 500  # characters of one part
 INFERENCE = "inference:"  # the beginning of the name of every actor that asks a model
 Status = Mapping[str, Any]
 _NONE: Status = {}
@@ -19,18 +21,19 @@ _NONE: Status = {}
 def summary_lines(statuses: Mapping[str, Status]) -> list[str]:
     """One line for each part, its name first."""
     models = [(name, status) for name, status in statuses.items() if name.startswith(INFERENCE)]
+    used = [(name, status) for name, status in models if status.get("asked", True) or status.get("answered")]
     parts = [
         ("frames", _frames(statuses, [status for _, status in models])),
         ("rate", _rate(statuses.get("capture", _NONE))),
         ("values", _values(statuses.get("readings", _NONE))),
-        *(("model", _model(name.removeprefix(INFERENCE), status)) for name, status in models),
+        *(("model", _model(name.removeprefix(INFERENCE), status)) for name, status in used),
         ("model server", _server(statuses.get("lm_studio", _NONE))),
         ("store", _store(statuses.get("recorder", _NONE))),
         ("faults", _faults(statuses.get("bug", _NONE))),
         ("restarts", _restarts(statuses.get("cerberus", _NONE))),
         ("memory", _memory(statuses.get("resource", _NONE))),
     ]
-    return [f"  {name:<13} {one_line(text, 300)}" for name, text in parts if text]
+    return [f"  {name:<13} {one_line(text, MAX_TEXT)}" for name, text in parts if text]
 
 
 def _frames(statuses: Mapping[str, Status], models: Iterable[Status]) -> str:
@@ -107,6 +110,7 @@ def _store(store: Status) -> str:
         _some(store, "replayed", "of them replayed from the journal"),
         _some(store, "refused", "refused and set aside in refused.jsonl"),
         _some(store, "dropped", "LOST: neither the store nor the journal took them"),
+        f"why it is away: {store['away_reason']}" if store.get("away_reason") else "",
     )
 
 
@@ -131,7 +135,7 @@ def _restarts(cerberus: Status) -> str:
     if not cerberus:
         return ""
     replaced: Mapping[str, int] = cerberus.get("replaced", {})
-    return ", ".join(f"{name} {count} x" for name, count in replaced.items()) or "none"
+    return ", ".join(f"{part_name(name)} {count} x" for name, count in replaced.items()) or "none"
 
 
 def _memory(resource: Status) -> str:

@@ -10,12 +10,14 @@ from foureyes_actors.errors import AnswerContractError, ServerFault, ServerRefus
 from foureyes_actors.inference.cache import AnalysisCache, CacheKey
 from foureyes_actors.inference.call import AttemptFailed, Call, Counts, Finished, Resume, Retrying, Target
 from foureyes_actors.inference.client import analyse, backoff
-from foureyes_actors.inference.fallback import Due, Fallback, ReadAlone, unavailable
+from foureyes_actors.inference.duty import Duty
+from foureyes_actors.inference.fallback import Fallback, ReadAlone, unavailable
 from foureyes_actors.inference.in_process import OpenReader
-from foureyes_actors.inference.reply import same_model
-from foureyes_actors.inference.request import RequestTemplate, template
-from foureyes_actors.inference.server_faults import is_retryable, is_suspect, reason_of
-from foureyes_actors.inference.tasks import merge
+from foureyes_actors.inference.pace import Due, Pace
+from foureyes_actors.inference.request import RequestTemplate
+from foureyes_actors.inference.routing import Asked, Routing
+from foureyes_actors.inference.server_faults import is_retryable, reason_of
+from foureyes_actors.inference.suspicion import Suspicion
 from foureyes_actors.messages import (
     Analysis,
     AnalysisFailed,
@@ -24,15 +26,16 @@ from foureyes_actors.messages import (
     FrameCaptured,
     FrameRef,
     GetStatus,
-    ServerPhase,
+    ModelAtRest,
+    PictureAsked,
+    PressureChanged,
+    PressureLevel,
     ServerState,
     ServerStateWanted,
-    ServerSuspect,
-    Task,
 )
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.http import HttpPort
-from foureyes_actors.settings import InferenceSettings, ModelEntry
+from foureyes_actors.settings import InferenceSettings
 from foureyes_actors.telling import Teller
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.worker import Worker
@@ -47,6 +50,10 @@ class InferenceActor(SupervisedActor):
     follows a screen over several frames (the embedded one does), so it is told the frame's source, and the picture
     before is part of what makes two questions the same.
 
+    ``tasks``: what this model may be asked. ``routing`` says which of them it is asked in a situation (None: always
+    all of them); a frame that comes while there are none is somebody else's. ``level``: how much may be asked of the
+    machine now; in the lower rhythm a frame is taken each ``settings.slow_every`` seconds.
+
     ``open_reader``: who reads while the polling fallback is active, a frame each ``settings.fallback_every`` seconds;
     the server is not asked then. ``degraded``: the fallback is active already.
     """
@@ -56,7 +63,7 @@ class InferenceActor(SupervisedActor):
         context: ActorContext,
         *,
         model: str,
-        tasks: tuple[tuple[Task, ModelEntry], ...],
+        tasks: Asked,
         settings: InferenceSettings,
         http: HttpPort,
         clock: Clock,
@@ -67,9 +74,11 @@ class InferenceActor(SupervisedActor):
         session: bool = False,
         open_reader: OpenReader = unavailable,
         degraded: bool = False,
+        routing: Routing | None = None,
+        level: PressureLevel = PressureLevel.NORMAL,
     ) -> None:
         super().__init__(context)
-        self._model, self._tasks, self._settings = model, tasks, settings
+        self._model, self._settings = model, settings
         self._http, self._clock, self._random, self._token = http, clock, random, token
         self._audience, self._server_name, self._session = audience, server, session
         self._teller = Teller(context, clock)
@@ -77,15 +86,17 @@ class InferenceActor(SupervisedActor):
         self._counts = Counts()
         self._fallback = Fallback(context, open_reader=open_reader, every=settings.fallback_every, clock=clock)
         self._degraded_at_start = degraded
+        self._pace = Pace(context, "lower rhythm", every=settings.slow_every, clock=clock)
+        self._duty = Duty(model, tasks, settings, session=session, routing=routing, level=level)
         self._worker: Worker | None = None
-        self._server: ServerState | None = None
-        self._target: Target | None = None
         self._pending: Frame | None = None
         self._call: Call | None = None
         self._before = ""  # digest of the picture that was asked about last
         self._failed_in_a_row = 0
+        self._suspicion = Suspicion(model, attempts=settings.attempts)
         self._pauses = 0
         self._paused = False
+        self._rested = False  # and LMStudioActor knows it
 
     def on_start(self) -> None:
         self._worker = Worker(f"{self.context.name}#{self.context.incarnation} worker")
@@ -113,12 +124,15 @@ class InferenceActor(SupervisedActor):
                 self._follow_fallback(active)
             case ReadAlone():
                 self._read_alone(message)
+            case PressureChanged(level=level):
+                self._follow_pressure(level)
             case Due():
-                self._fallback.awake()
+                self._fallback.awake(message)
+                self._pace.awake(message)
             case Finished():
                 self._finished(message.call, message.outcome)
-            case AttemptFailed():
-                self._suspect(message.suspect, message.reason)
+            case AttemptFailed(error=error):
+                self._suspect(error)
             case Retrying():
                 self._counts.retries += 1
             case Resume(number=number):
@@ -128,14 +142,17 @@ class InferenceActor(SupervisedActor):
             case _:
                 raise TypeError(f"{self.context.name} does not know {type(message).__name__}")
         self._ask_next()
+        self._tell_rest()
         return None
 
     # --- frames ---
 
     def _take(self, frame: Frame) -> None:
         self._counts.frames += 1
+        if not self._duty.asked:
+            return
         self._counts.replaced += self._pending is not None
-        self._counts.waited += self._target is None and not self._fallback.active
+        self._counts.waited += self._duty.target is None and not self._fallback.active
         self._pending = frame
         if self._call is not None:
             self._call.superseded.set()
@@ -145,16 +162,21 @@ class InferenceActor(SupervisedActor):
             if self._pending is not None and self._fallback.take(self._pending):
                 self._pending = None
             return
-        if self._pending is None or self._call is not None or self._target is None or self._paused:
+        if self._pending is None or self._call is not None or self._duty.target is None or self._paused:
             return
+        if self._duty.to_rest:
+            return
+        if self._duty.level is PressureLevel.SLOWER and not self._pace.may_begin():
+            return
+        self._pace.begun()
         frame, self._pending = self._pending, None
-        key = self._key(frame, self._target.shape)
+        key = self._key(frame, self._duty.target.shape)
         self._before = frame.ref.digest
         known = self._cache.get(key)
         if known is not None:
             self._teller.tell(self._audience, replace(known, frame=frame.ref, latency=0.0, cached=True))
             return
-        self._ask(Call(frame, key), self._target)
+        self._ask(Call(frame, key, self._duty.target.tasks), self._duty.target)
 
     def _key(self, frame: Frame, shape: RequestTemplate) -> CacheKey:
         before = (frame.ref.source, self._before) if self._session else ()
@@ -180,7 +202,7 @@ class InferenceActor(SupervisedActor):
         return analyse(
             call.frame,
             model=target.shape.model,
-            tasks=self._tasks,
+            tasks=target.tasks,
             http=self._http,
             clock=self._clock,
             random=self._random,
@@ -196,17 +218,23 @@ class InferenceActor(SupervisedActor):
 
     def _attempt_failed(self, attempt: int, error: BaseException) -> None:
         """In the worker's thread."""
-        self.context.tell_self(AttemptFailed(is_suspect(error), reason_of(error)))
+        self.context.tell_self(AttemptFailed(error))
 
     # --- what came back ---
 
     def _finished(self, call: Call, outcome: Analysis | Exception) -> None:
         if call is self._call:  # else it is a dead incarnation's: as good an answer as any
             self._call = None
+        self._teller.tell((self._server_name,), PictureAsked(self._model))
         if isinstance(outcome, Exception):
-            self._failed(call.frame, outcome)
+            if not call.cancelled.is_set():  # else it is about the server that was
+                self._suspect(outcome)
+            self._suspicion.forget_error()
+            self._failed(call.frame, call.tasks, outcome)
             return
         self._failed_in_a_row = 0
+        self._suspicion.end_row()
+        self._suspicion.forget_error()
         self._counts.answered += 1
         self._counts.latency += outcome.latency
         analysis = replace(outcome, model=self._model)  # by its name in the model table
@@ -222,19 +250,18 @@ class InferenceActor(SupervisedActor):
         error = AnswerContractError("; ".join(failure.reason for failure in analysis.failures))
         self._teller.fault(error, self._facts(analysis.frame))
 
-    def _failed(self, frame: Frame, error: Exception) -> None:
+    def _failed(self, frame: Frame, asked: Asked, error: Exception) -> None:
         kind, reason = type(error).__name__, reason_of(error)
         self._counts.failures[kind] += 1
         self._failed_in_a_row += 1
-        tasks = tuple(task for task, _ in self._tasks)
-        self._suspect(is_suspect(error), reason)
+        tasks = tuple(task for task, _ in asked)
         self._pause(error)
         self._teller.tell(self._audience, AnalysisFailed(frame.ref, self._model, tasks, kind, reason))
         self._teller.fault(error, self._facts(frame.ref))
 
-    def _suspect(self, suspect: bool, reason: str) -> None:
-        if suspect:
-            self._teller.tell((self._server_name,), ServerSuspect(reason))
+    def _suspect(self, error: BaseException) -> None:
+        for suspect in self._suspicion.about(error):
+            self._teller.tell((self._server_name,), suspect)
 
     def _pause(self, error: Exception) -> None:
         """A server that refuses is asked again after a while, not with every frame. What is tried again has waited
@@ -248,21 +275,33 @@ class InferenceActor(SupervisedActor):
     # --- the server ---
 
     def _follow_server(self, state: ServerState) -> None:
-        self._server = state
-        before, self._target = self._target, self._target_of(state)
-        if self._target == before:
-            return
-        self._paused = False
-        if self._call is not None:
-            self._call.cancelled.set()  # it waits for a server that is no longer the one
+        if self._duty.follow_server(state):
+            self._paused = False
+            self._suspicion.end_row()
+            self._let_go()
+        self._leave_to_others()
 
-    def _target_of(self, state: ServerState) -> Target | None:
-        if state.phase is not ServerPhase.READY:
-            return None
-        model = next((name for name in state.models if same_model(name, self._model)), None)
-        if model is None:
-            return None
-        return Target(state.base_url, template(model, merge(self._tasks), self._settings, session=self._session))
+    def _follow_pressure(self, level: PressureLevel) -> None:
+        if self._duty.follow_pressure(level):
+            self._let_go()
+        self._leave_to_others()
+
+    def _let_go(self) -> None:
+        """The call in flight is for a server, or for tasks, that are no longer the ones: an answer that is on its way
+        is as good as any, but it is not asked for again."""
+        if self._call is not None:
+            self._call.cancelled.set()
+
+    def _leave_to_others(self) -> None:
+        """A frame that only waits is not kept for a model that is not asked any more."""
+        if not self._duty.asked:
+            self._pending = None
+
+    def _tell_rest(self) -> None:
+        resting = self._duty.to_rest and self._call is None
+        if resting and not self._rested:
+            self._teller.tell((self._server_name,), ModelAtRest(self._model))
+        self._rested = resting
 
     # --- without the server ---
 
@@ -274,53 +313,35 @@ class InferenceActor(SupervisedActor):
             self._failed_in_a_row = 0
             return
         self._fallback.begin()
-        if self._call is not None:
-            self._call.cancelled.set()  # it waits for a server that is gone
+        self._let_go()
 
     def _read_alone(self, read: ReadAlone) -> None:
         """One that was begun before the fallback ended, or by a dead incarnation, is as good an answer as any."""
         self._fallback.finished(read)
         if isinstance(read.outcome, Exception):
-            self._failed(read.frame, read.outcome)
+            self._failed(read.frame, self._duty.asked, read.outcome)
             return
         self._counts.read_alone += 1
-        analysis = replace(read.outcome, model=self._model, degraded=True)
+        analysis = self._duty.only_asked(replace(read.outcome, model=self._model, degraded=True))
         self._teller.tell(self._audience, analysis)
         self._report_failed_tasks(analysis)
 
     # --- for people ---
 
     def _facts(self, frame: FrameRef) -> dict[str, str]:
-        return {
-            "model": self._model,
-            "tasks": ", ".join(task for task, _ in self._tasks),
-            "frame": f"{frame.source} #{frame.sequence}",
-            "digest": frame.digest,
-            "failed in a row": str(self._failed_in_a_row),
-        }
+        return {**self._duty.facts(frame), "failed in a row": str(self._failed_in_a_row)}
 
     def _status(self) -> dict[str, Any]:
         counts = self._counts
         return {
-            "model": self._model,
-            "server": self._server.phase.value if self._server else "unknown",
-            "ready": self._target is not None,
+            **counts.shown(),
+            **self._duty.shown(),
             "busy": self._call is not None or self._fallback.busy,
             "fallback": self._fallback.active,
-            "read_alone": counts.read_alone,
             "pending": self._pending is not None,
             "paused": self._paused,
-            "frames": counts.frames,
-            "requests": counts.requests,
-            "answered": counts.answered,
-            "retries": counts.retries,
             "hits": self._cache.hits,
             "misses": self._cache.misses,
             "replaced": counts.replaced + self.context.inbox.replaced["frame"],
-            "waiting_for_server": counts.waited,
-            "failed": sum(counts.failures.values()),
-            "failures": dict(counts.failures),
-            "failed_tasks": counts.failed_tasks,
-            "mean_latency": counts.latency / counts.answered if counts.answered else None,
             "undelivered": dict(self._teller.undelivered),
         }

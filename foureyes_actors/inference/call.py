@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from foureyes_actors.inference.cache import CacheKey
 from foureyes_actors.inference.request import RequestTemplate
+from foureyes_actors.inference.routing import Asked
 from foureyes_actors.messages import Analysis, Frame
 
 
@@ -17,6 +19,7 @@ class Call:
 
     frame: Frame
     key: CacheKey
+    tasks: Asked = ()
     cancelled: threading.Event = field(default_factory=threading.Event)
     superseded: threading.Event = field(default_factory=threading.Event)
 
@@ -27,14 +30,14 @@ class Target:
 
     base_url: str
     shape: RequestTemplate
+    tasks: Asked = ()  # what the request asks
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
     """From the worker: an attempt failed in a way that may pass."""
 
-    suspect: bool
-    reason: str
+    error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +74,18 @@ class Counts:
     failed_tasks: int = 0
     latency: float = 0.0  # seconds, the sum over what the server answered
     failures: Counter[str] = field(default_factory=Counter)  # by type
+
+    def shown(self) -> dict[str, Any]:
+        """For people."""
+        return {
+            "frames": self.frames,
+            "requests": self.requests,
+            "answered": self.answered,
+            "read_alone": self.read_alone,
+            "retries": self.retries,
+            "waiting_for_server": self.waited,
+            "failed": sum(self.failures.values()),
+            "failures": dict(self.failures),
+            "failed_tasks": self.failed_tasks,
+            "mean_latency": self.latency / self.answered if self.answered else None,
+        }

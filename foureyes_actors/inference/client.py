@@ -50,8 +50,9 @@ def analyse(
 ) -> Analysis:
     """``model``: the id that the server knows it by; ``shape``: its prepared request, when the caller has one.
 
-    Each attempt has ``settings.deadline`` seconds. A lost connection, a timeout, 408, 429, 5xx and a crashed engine
-    are tried again, ``settings.attempts`` times in all, after ``settings.backoff`` plus jitter; nothing else is.
+    Each attempt has ``settings.deadline`` seconds. What ``server_faults.ACTIONS`` says may pass (a lost connection, a
+    timeout, 408, 429, 5xx without a known reason) is tried again, ``settings.attempts`` times in all, after
+    ``settings.backoff`` plus jitter; nothing else is.
     ``failed(attempt, error)`` is told before such a wait, ``retrying()`` after it. The wait ends at once when
     ``cancelled`` is set; after it the frame is given up when ``superseded()``: a newer frame tells more than an old
     one, but it too has to wait for a server in trouble.
@@ -126,7 +127,7 @@ def ask(
     """One attempt: one exchange. Raises as ``analyse``."""
     began = clock.monotonic()
     reply = http.exchange(chat_request(shape, frame, base_url=base_url, token=token, settings=settings))
-    checked = check_reply(reply, model=model, tasks=tasks)
+    checked = check_reply(reply, model=model, tasks=tasks, secret=token)
     latency = clock.monotonic() - began
     return Analysis(frame.ref, model, checked.answers, latency, failures=checked.failures)
 

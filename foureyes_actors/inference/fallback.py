@@ -6,17 +6,13 @@ from dataclasses import dataclass
 
 from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.inference.in_process import FallbackReader, OpenReader
+from foureyes_actors.inference.pace import Due, Pace
 from foureyes_actors.messages import Analysis, Frame
 from foureyes_actors.ports.clock import Clock
 from supervisors.actor import ActorContext
 from supervisors.worker import Worker
 
 STOP_WITHIN = 0.8  # seconds for the worker to end; a reading that lasts longer ends by itself, and the thread with it
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """To self: it is time for the next frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +48,13 @@ class Fallback:
     """
 
     def __init__(self, context: ActorContext, *, open_reader: OpenReader, every: float, clock: Clock) -> None:
-        self._context, self._open, self._every, self._clock = context, open_reader, every, clock
+        self._context, self._open = context, open_reader
+        self._pace = Pace(context, "fallback", every=every, clock=clock)
         self.active = False
         self.unable = False  # no reader can be opened, and none is tried again before the next fallback
         self._worker: Worker | None = None
         self._reader: _Lazy | None = None
         self._reading: Frame | None = None
-        self._due = 0.0  # monotonic seconds
-        self._waiting = False  # for a Due
 
     @property
     def busy(self) -> bool:
@@ -67,7 +62,7 @@ class Fallback:
 
     def begin(self) -> None:
         self.active, self.unable = True, False
-        self._due = self._clock.monotonic()
+        self._pace.reset()
         self._reader = _Lazy(self._open)
         self._worker = Worker(f"{self._context.name}#{self._context.incarnation} fallback")
 
@@ -85,17 +80,14 @@ class Fallback:
             return True
         if self._reading is not None:
             return False
-        wait = self._due - self._clock.monotonic()
-        if wait <= 0:
-            self._read(frame)
-        elif not self._waiting:
-            self._waiting = True
-            self._context.after(wait, Due())
-        return wait <= 0
+        if not self._pace.may_begin():
+            return False
+        self._read(frame)
+        return True
 
-    def awake(self) -> None:
+    def awake(self, due: Due) -> None:
         """A Due has come; one of an earlier fallback does no harm, it is only too early."""
-        self._waiting = False
+        self._pace.awake(due)
 
     def finished(self, read: ReadAlone) -> None:
         if read.frame is self._reading:
@@ -105,7 +97,8 @@ class Fallback:
     def _read(self, frame: Frame) -> None:
         assert self._worker is not None and self._reader is not None
         reader, context = self._reader, self._context
-        self._reading, self._due = frame, self._clock.monotonic() + self._every
+        self._reading = frame
+        self._pace.begun()
 
         def done(outcome: Analysis | Exception) -> None:
             context.tell_self(ReadAlone(frame, outcome))

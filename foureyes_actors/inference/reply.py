@@ -6,7 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from foureyes_actors.errors import AnswerContractError, EmptyAnswer, ServerFault, ServerRefused, WrongModel
+from foureyes_actors.errors import (
+    AnswerContractError,
+    EmptyAnswer,
+    EngineGone,
+    ServerFault,
+    ServerRefused,
+    WrongModel,
+)
 from foureyes_actors.inference.answers import Checked, check_content
 from foureyes_actors.inference.request import MAX_REPLY
 from foureyes_actors.inference.server_faults import error_words, fault_of, has_error
@@ -15,22 +22,24 @@ from foureyes_actors.messages import Task
 from foureyes_actors.ports.http import HttpReply
 from foureyes_actors.replay.point import replay_point
 
-_INSTANCE = re.compile(r":\d+$")  # LM Studio's second instance of "key" is "key:2"
+_INSTANCE = re.compile(r"(:\d+|:latest|@main)$")  # added by LM Studio (a second instance), Ollama, transformers serve
+_ERROR_EVENT = "event: error"  # LM Studio's way to end a stream that it cannot go on with
 _THINKING_HELP = (
     "; its thinking used up inference.max_tokens: raise it, or set inference.reasoning_effort: none for this model"
 )
 
 
 @replay_point(raises=(ServerFault, ServerRefused, WrongModel, EmptyAnswer, AnswerContractError))
-def check_reply(reply: HttpReply, *, model: str, tasks: Sequence[Task]) -> Checked:
-    """The answers in a reply of ``/v1/chat/completions``. ``model``: the id that was asked for.
+def check_reply(reply: HttpReply, *, model: str, tasks: Sequence[Task], secret: str = "") -> Checked:
+    """The answers in a reply of ``/v1/chat/completions``. ``model``: the id that was asked for; ``secret``: the token
+    that was sent, which no error repeats.
 
     Raises ServerFault (error status or error body, or no chat completion at all), ServerRefused, WrongModel,
     EmptyAnswer, AnswerContractError."""
-    document = _document(reply)
+    document = _document(reply, secret)
     _check_model(document, model)
     choice = _choice(document, reply.status)
-    content = _content(choice)
+    content = _content(choice, document.get("usage"))
     if choice.get("finish_reason") == "length":
         raise AnswerContractError("the answer was cut off at inference.max_tokens")
     return check_content(content, tasks)
@@ -45,7 +54,7 @@ def _key(model: str) -> str:
     return _INSTANCE.sub("", model.casefold())
 
 
-def _document(reply: HttpReply) -> Mapping[str, Any]:
+def _document(reply: HttpReply, secret: str) -> Mapping[str, Any]:
     text = reply.body.decode("utf-8", "replace")
     document, problem = None, "the reply is not an object"
     try:
@@ -53,9 +62,11 @@ def _document(reply: HttpReply) -> Mapping[str, Any]:
     except JsonError as error:
         problem = f"the reply is {error}"
     if not 200 <= reply.status < 300 or has_error(document):
-        raise fault_of(reply.status, error_words(document, text))
+        raise fault_of(reply.status, error_words(document, text, secret))
+    if text.startswith(_ERROR_EVENT):
+        raise fault_of(reply.status, error_words(None, text, secret))
     if not isinstance(document, dict):
-        raise _no_completion(reply.status, problem, error_words(None, text))
+        raise _no_completion(reply.status, problem, error_words(None, text, secret))
     return document
 
 
@@ -75,7 +86,7 @@ def _choice(document: Mapping[str, Any], status: int) -> Mapping[str, Any]:
     return choice
 
 
-def _content(choice: Mapping[str, Any]) -> str:
+def _content(choice: Mapping[str, Any], usage: object) -> str:
     message = choice.get("message")
     if not isinstance(message, dict):
         raise _no_completion(200, "the reply's choice has no message", "")
@@ -83,8 +94,11 @@ def _content(choice: Mapping[str, Any]) -> str:
     if content is not None and (not isinstance(content, str)):
         raise AnswerContractError("the answer's content is not text")
     if content is None or not content.strip():
+        if isinstance(usage, Mapping) and usage.get("completion_tokens") == "0":
+            raise EngineGone("the answer is empty: the model's engine made no token", status=200)
         thought = message.get("reasoning_content") or message.get("reasoning")
-        help_text = _THINKING_HELP if thought else f" (finish_reason {ascii(choice.get('finish_reason'))[:40]})"
+        used_up = thought or choice.get("finish_reason") == "length"  # not every server passes the thoughts on
+        help_text = _THINKING_HELP if used_up else f" (finish_reason {ascii(choice.get('finish_reason'))[:40]})"
         raise EmptyAnswer("the answer is empty" + help_text)
     return content
 

@@ -72,6 +72,13 @@ def _options(question: Question, settings: InferenceSettings) -> dict[str, Any]:
     return options
 
 
+def without_reasoning(settings: InferenceSettings) -> InferenceSettings:
+    """For a model that thinks aloud, which would use up ``max_tokens``; what the user has set stands."""
+    if settings.reasoning_effort is not None:
+        return settings
+    return settings.model_copy(update={"reasoning_effort": "none"})
+
+
 def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 

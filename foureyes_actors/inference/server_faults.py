@@ -1,8 +1,8 @@
-"""What an error reply means: a table of texts that servers are known to send, then the status.
+"""What an error reply means and what is done about it: texts -> class (``SIGNS``) -> action (``ACTIONS``).
 
 The status alone says little: LM Studio answers 400 to an engine crash, a full memory and a bad request alike, and 200
-to a route that it does not have. Sources of the texts: LM Studio's bug tracker and recorded traffic, llama.cpp's and
-vLLM's server sources. Texts are matched in lower case, in the order of the table.
+to a route that it does not have; so the words are read first, then the status. Sources of the texts: LM Studio's bug
+tracker and recorded traffic, llama.cpp's and vLLM's server sources. Matched in lower case, in the order of the table.
 """
 
 from __future__ import annotations
@@ -10,36 +10,122 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
+from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.errors import (
+    EngineGone,
+    ErrorClass,
     FourEyesError,
-    ReplyTooLarge,
+    ModelLoadFailed,
+    ModelNotLoadable,
+    ModelNotLoaded,
+    ModelUnknown,
+    RequestRefused,
+    ServerBusy,
+    ServerDefect,
+    ServerError,
     ServerFault,
     ServerRefused,
-    TransportError,
-    WrongModel,
 )
 from foureyes_actors.text import clean
 
 MAX_EXCERPT = 400  # characters of the server's own words
-RETRYABLE_STATUS = frozenset({408, 429})  # and every 5xx
-_TOKEN = re.compile(r"\bsk-\S+")  # LM Studio repeats the first characters of a wrong token
+BUSY_STATUS = frozenset({408, 429, 503})  # 503: llama-server's "Loading model", Ollama's full queue
+AUTH_STATUS = frozenset({401, 403})
+
+
+# --- class -> action ---
+
+
+class Remedy(StrEnum):
+    """What the LMStudioActor does about the server. Only RELOAD and CANARY can end in a restart, when they fail."""
+
+    NOTHING = "nothing"
+    LOOK = "look"  # check now: a model that is gone is loaded, a server that does not answer is counted
+    CANARY = "canary"  # check, then the picture with a known answer; where it is not answered: RELOAD
+    RELOAD = "reload"  # unload, load, canary; at most twice
+    SET_ASIDE = "set_aside"  # not asked for a minute: its alternative is free to take over
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """``retry``: the same request may be sent again (``inference.attempts`` times in all), and the server is only
+    looked at until the last of them has failed too. ``tell``: a person has to change something."""
+
+    retry: bool
+    server: Remedy
+    tell: bool = False
+
+
+ACTIONS: Mapping[ErrorClass, Action] = MappingProxyType(
+    {
+        ErrorClass.ENGINE: Action(False, Remedy.RELOAD),
+        ErrorClass.SERVER_ERROR: Action(True, Remedy.RELOAD),
+        ErrorClass.LOAD: Action(False, Remedy.SET_ASIDE, tell=True),
+        ErrorClass.REQUEST: Action(False, Remedy.NOTHING, tell=True),
+        ErrorClass.ABSENT: Action(False, Remedy.LOOK),
+        ErrorClass.DEFECT: Action(False, Remedy.NOTHING, tell=True),
+        ErrorClass.HANG: Action(True, Remedy.CANARY),
+        ErrorClass.TRANSPORT: Action(True, Remedy.LOOK),
+        ErrorClass.BUSY: Action(True, Remedy.NOTHING),
+        ErrorClass.ANSWER: Action(False, Remedy.NOTHING),
+        ErrorClass.OTHER: Action(False, Remedy.NOTHING, tell=True),
+    }
+)
+NO_RESTART = frozenset(
+    {ErrorClass.LOAD, ErrorClass.REQUEST, ErrorClass.ABSENT, ErrorClass.DEFECT, ErrorClass.BUSY}
+)  # B, C and D: no new start of the server can help
+
+
+def class_of(error: BaseException) -> ErrorClass:
+    """A model that could not be loaded or warmed up is of its cause's class."""
+    while isinstance(error, ModelLoadFailed) and isinstance(error.__cause__, FourEyesError):
+        error = error.__cause__
+    return error.error_class if isinstance(error, FourEyesError) else ErrorClass.OTHER
+
+
+def is_retryable(error: BaseException) -> bool:
+    """True when the same request may succeed in a few seconds. An answer that breaks the contract is not: the same
+    picture gives the same answer."""
+    return ACTIONS[class_of(error)].retry
+
+
+def suspected_class(error: BaseException, failures: int, attempts: int) -> ErrorClass | None:
+    """What to tell the LMStudioActor after ``failures`` failed requests in a row, this one included; None: nothing.
+    TRANSPORT, which is only looked at, while what may pass has not failed ``attempts`` times."""
+    action = ACTIONS[class_of(error)]
+    if action.server is Remedy.NOTHING:
+        return None
+    return ErrorClass.TRANSPORT if action.retry and failures < attempts else class_of(error)
+
+
+# --- texts -> class ---
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """``refused``: the user must change something. ``suspect``: the model server should be looked at now."""
+    """``texts``: regular expressions. ``meaning``: for people, with what to change where that helps. ``refused``: a
+    ConfigurationError."""
 
+    error_class: ErrorClass
     texts: tuple[str, ...]
     meaning: str
-    retryable: bool = False
-    suspect: bool = False
-    refused: bool = False
+    refused: type[ServerRefused] | None = None
 
 
+_TOKEN = Sign(
+    ErrorClass.REQUEST,
+    ("api token is required", "malformed lm studio api token", "invalid_api_key"),
+    "the server wants another API token; set model_server.api_token",
+    ServerRefused,
+)
 SIGNS = (
+    _TOKEN,
     Sign(
+        ErrorClass.REQUEST,
         (
             "exceed_context_size_error",
             "exceeds the available context size",
@@ -51,49 +137,71 @@ SIGNS = (
         "pictures",
     ),
     Sign(
-        ("insufficient system resources", "unable to allocate", "failed to allocate", "out of memory"),
-        "the server has not enough memory for the model",
+        ErrorClass.LOAD,
+        (
+            "insufficient system resources",
+            "unable to allocate",
+            "failed to allocate",
+            "out of memory",
+            "snapshot of system resources failed",
+        ),
+        "the server has not enough memory for the model: free some, or use a smaller model",
     ),
     Sign(
-        ("model_load_failed", "error loading model", "before becoming healthy", "unknown model architecture"),
-        "the server could not load the model",
-        suspect=True,
+        ErrorClass.LOAD,
+        (
+            "model_load_failed",
+            "error loading model",
+            "before becoming healthy",
+            "unknown model architecture",
+            "no lm runtime found",
+        ),
+        "the server could not load the model: use another one, or update the server's runtime",
     ),
-    Sign(("no models loaded",), "the server has no model loaded", suspect=True),
+    Sign(ErrorClass.ABSENT, ("no models loaded", "multiple models are loaded"), "the model is not loaded"),
     Sign(
-        ("invalid model identifier", "model_not_found", "multiple models are loaded"),
+        ErrorClass.ABSENT,
+        ("invalid model identifier", "model_not_found"),
         "the server does not know the model",
-        suspect=True,
-        refused=True,
+        ModelUnknown,
     ),
     Sign(
-        ("api token is required", "malformed lm studio api token", "invalid_api_key"),
-        "the server wants another API token: set model_server.api_token",
-        refused=True,
-    ),
-    Sign(
+        ErrorClass.REQUEST,
         ("unexpected endpoint or method",),
         "the server has no such route: model_server.base_url leads to another product or version",
     ),
     Sign(
+        ErrorClass.DEFECT,
+        ("jinja exception", "is not iterable", "failed to find image for token"),
+        "the server or the model's template has a bug: update it, or use another model",
+    ),
+    Sign(
+        ErrorClass.REQUEST,
         (
             "must be a base64 encoded image",
             "does not support image",
             "vision add-on is not loaded",
             "image input is not supported",
             "failed to load image",
-            "failed to find image",
         ),
-        "the model or the server does not take this picture",
+        "the model or the server does not take this picture: it needs a vision model, with its vision part installed",
     ),
     Sign(
-        ("response_format", "failed to parse grammar", "unrecognized key", "jinja exception", "is not iterable"),
+        ErrorClass.REQUEST,
+        ("response_format", "failed to parse grammar", "unrecognized key"),
         "the server does not take this request",
     ),
     Sign(
+        ErrorClass.SERVER_ERROR,
+        ("predict request failed: fetch failed",),
+        "the server lost its connection to the model's engine",
+    ),
+    Sign(
+        ErrorClass.ENGINE,
         (
             "the model has crashed",
             "channel error",
+            "received prediction-error",
             " terminated ",  # the whole error; not "unterminated string"
             "engine protocol",
             "model unloaded",
@@ -102,42 +210,52 @@ SIGNS = (
             "operation canceled",
         ),
         "the model's engine crashed or is gone",
-        retryable=True,
-        suspect=True,
     ),
+    Sign(
+        ErrorClass.LOAD,
+        (r"model type \S+ (is )?not supported",),
+        "the server has no engine for this kind of model: use another one",
+    ),
+)
+_PATTERNS = tuple((re.compile("|".join(sign.texts)), sign) for sign in SIGNS)
+_FAULTS: Mapping[ErrorClass, type[ServerFault]] = MappingProxyType(
+    {
+        ErrorClass.ENGINE: EngineGone,
+        ErrorClass.SERVER_ERROR: ServerError,
+        ErrorClass.LOAD: ModelNotLoadable,
+        ErrorClass.REQUEST: RequestRefused,
+        ErrorClass.ABSENT: ModelNotLoaded,
+        ErrorClass.DEFECT: ServerDefect,
+        ErrorClass.BUSY: ServerBusy,
+    }
 )
 
 
 def fault_of(status: int, words: str) -> ServerFault | ServerRefused:
-    """The error for an error reply. ``words``: from ``error_words``."""
-    sign = _sign(words)
-    message = f"HTTP {status}: {sign.meaning if sign else 'an error reply'}" + (f" ({words})" if words else "")
-    if (sign is not None and sign.refused) or status in (401, 403):
-        return ServerRefused(message)
-    retryable = sign.retryable if sign else status in RETRYABLE_STATUS or status >= 500
-    return ServerFault(message, status=status, excerpt=words, retryable=retryable)
+    """The error for an error reply. ``words``: from ``error_words``. What a server says about a token is not
+    repeated: LM Studio's words have the token's first characters in them."""
+    sign = _TOKEN if status in AUTH_STATUS else _sign(words)
+    said = f" ({words})" if words and sign is not _TOKEN else ""
+    message = f"HTTP {status}: {sign.meaning if sign else 'an error reply'}{said}"
+    if sign is not None and sign.refused is not None:
+        return sign.refused(message)
+    error_class = sign.error_class if sign else _by_status(status)
+    kind = _FAULTS.get(error_class, ServerFault)
+    return kind(message, status=status, excerpt=words, retryable=ACTIONS[error_class].retry)
 
 
-def is_suspect(error: BaseException) -> bool:
-    """True when the model server itself should be looked at now: it did not answer, or its answer says that the
-    model or its engine is gone."""
-    match error:
-        case ReplyTooLarge():
-            return False
-        case TransportError() | WrongModel():
-            return True
-        case ServerFault() | ServerRefused():
-            sign = _sign(error.excerpt if isinstance(error, ServerFault) else str(error))
-            if sign is not None:
-                return sign.suspect
-            return isinstance(error, ServerFault) and error.retryable and error.status >= 500
-    return False
+def _sign(words: str) -> Sign | None:
+    lowered = f" {words.lower()} "
+    return next((sign for pattern, sign in _PATTERNS if pattern.search(lowered)), None)
 
 
-def is_retryable(error: BaseException) -> bool:
-    """True when the same request may succeed in a few seconds. An answer that breaks the contract is not: the same
-    picture gives the same answer."""
-    return isinstance(error, TransportError | ServerFault) and error.retryable
+def _by_status(status: int) -> ErrorClass:
+    if status in BUSY_STATUS:
+        return ErrorClass.BUSY
+    return ErrorClass.SERVER_ERROR if status >= 500 else ErrorClass.OTHER
+
+
+# --- the server's words ---
 
 
 def has_error(document: Any) -> bool:
@@ -145,11 +263,11 @@ def has_error(document: Any) -> bool:
     return isinstance(document, Mapping) and document.get("error") not in (None, "", {})
 
 
-def error_words(document: Any, text: str) -> str:
-    """The server's own words, on one line, cleaned of control characters and tokens, at most MAX_EXCERPT characters.
-    ``document``: the body as JSON or None; ``text``: the body as text."""
+def error_words(document: Any, text: str, secret: str = "") -> str:
+    """The server's own words, on one line, cleaned of control characters and secrets, at most MAX_EXCERPT characters.
+    ``document``: the body as JSON or None; ``text``: the body as text; ``secret``: the configured token."""
     words = _words(document) or text[: 4 * MAX_EXCERPT]
-    line = " ".join(clean(_TOKEN.sub("(token)", words)).split())
+    line = " ".join(clean(Redactor((secret,) if secret else ()).text(words)).split())
     return line if len(line) <= MAX_EXCERPT else line[: MAX_EXCERPT - 1] + "…"
 
 
@@ -161,11 +279,6 @@ def _words(document: Any) -> str:
         parts = (error.get(key) for key in ("message", "type", "code"))
         return ", ".join(str(part) for part in parts if isinstance(part, str) and part)
     return error if isinstance(error, str) else ""
-
-
-def _sign(words: str) -> Sign | None:
-    lowered = f" {words.lower()} "
-    return next((sign for sign in SIGNS if any(text in lowered for text in sign.texts)), None)
 
 
 def reason_of(error: BaseException) -> str:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from foureyes_actors.lm_studio import plan as planning
 from foureyes_actors.lm_studio.advance import advance, begin
 from foureyes_actors.lm_studio.plan import Command, Finished, Healthy, Plan, PlanEvent, Rules, Stage, Step
 from foureyes_actors.lm_studio.process import ServerProcess
+from foureyes_actors.lm_studio.residency import Ours
 from foureyes_actors.lm_studio.server_state import server_state
 from foureyes_actors.lm_studio.steps import Steps
 from foureyes_actors.messages import (
     GetStatus,
+    ModelAtRest,
+    ModelsWanted,
+    PictureAsked,
     ServerPhase,
     ServerState,
     ServerStateWanted,
     ServerSuspect,
+    Task,
     Tick,
 )
 from foureyes_actors.ports.clock import Clock
@@ -31,6 +37,7 @@ from supervisors.worker import Worker
 LOOK = "look"
 LOOK_EVERY = 1.0  # seconds
 TOLD_LINES = 10  # of the server's output, in a fault
+REST_GRACE = 5.0  # seconds beyond a request's deadline for a model that is to be reloaded to be left alone
 WORKER_STOP = 0.3  # seconds; its exchange has been cut off by then
 
 
@@ -50,10 +57,13 @@ class History:
     attached: bool = False  # somebody else started the server: it is never started or stopped from here
     starts: int = 0
     told_error: str = ""
+    ours: Ours = field(default_factory=Ours)
 
 
 class LMStudioActor(SupervisedActor):
-    """``models``: the wanted ids; ``ocr_models``: those that must be able to read amounts (None: all of them).
+    """``models``: the wanted ids; ``warm_up_tasks``: what each is asked in its warm-up (reading
+    amounts, when nothing is told), for not every model can do every task.
+    ``alternatives``: what else may be wanted; ``choices``: what is wanted now instead of ``models``, when not those.
     ``audience`` is told each ServerState; ``bug`` each new fault. ``http`` is this incarnation's own: closed with it.
 
     Everything that waits is done by a worker, so the actor answers at once. It says ``well`` when the models have
@@ -71,40 +81,52 @@ class LMStudioActor(SupervisedActor):
         processes: ProcessPort,
         clock: Clock,
         audience: tuple[str, ...],
-        ocr_models: tuple[str, ...] | None = None,
+        warm_up_tasks: Mapping[str, Task] | None = None,
         inference: InferenceSettings | None = None,
         history: History | None = None,
         bug: str = BUG,
+        alternatives: tuple[str, ...] = (),
+        choices: planning.Choices = (),
     ) -> None:
         super().__init__(context)
         self._settings, self._http, self._clock, self._audience = settings, http, clock, audience
         self._teller = Teller(context, clock, bug=bug)
         self._rules = Rules(
-            models, settings.start_timeout, settings.check_every, settings.silent_after, settings.manage
+            models,
+            settings.start_timeout,
+            settings.check_every,
+            settings.silent_after,
+            settings.manage,
+            settings.restart_foreign,
+            settings.reload_after,
+            round(settings.reload_above * 1e6),
+            (inference or InferenceSettings()).deadline + REST_GRACE,
         )
+        self._history = history or History()
         self._process = ServerProcess(processes)
         self._quit = threading.Event()
         self._steps = Steps(
             settings,
-            models=models,
-            ocr_models=models if ocr_models is None else ocr_models,
+            models=(*models, *alternatives),
+            warm_up_tasks=warm_up_tasks or {},
             inference=inference or InferenceSettings(),
             http=http,
             processes=processes,
             process=self._process,
             clock=clock,
             quit=self._quit,
+            ours=self._history.ours,
         )
+        self._choices = choices
         self._worker: Worker | None = None
         self._plan = Plan(Stage.STARTING, 0.0)
         self._told: ServerState | None = None
         self._last_error = ""
-        self._history = history or History()
 
     def on_start(self) -> None:
         self._worker = Worker(f"{self.context.name}-worker")
         self.context.every(LOOK_EVERY, LOOK)
-        self._take(begin(self._clock.monotonic(), attached=self._history.attached))
+        self._take(begin(self._clock.monotonic(), attached=self._history.attached, choices=self._choices))
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -113,8 +135,14 @@ class LMStudioActor(SupervisedActor):
                     self._advance(event)
             case Tick(name=name) if name == LOOK:
                 self._advance(planning.Ticked(self._process.exit_error()))
-            case ServerSuspect():
-                self._advance(planning.Suspected())
+            case ServerSuspect(reason=reason, model=model, error_class=error_class):
+                self._advance(planning.Suspected(reason, model, error_class))
+            case PictureAsked(model=model):
+                self._advance(planning.PictureRead(model))
+            case ModelAtRest(model=model):
+                self._advance(planning.Rested(model))
+            case ModelsWanted():
+                self._advance(planning.Wanted(message.choices, message.make_room))
             case ServerStateWanted(sender=sender):
                 self._teller.tell((sender,), self._state())
             case GetStatus():
@@ -181,7 +209,7 @@ class LMStudioActor(SupervisedActor):
             return
         self._history.told_error = text
         context = {"kind": self._settings.kind, "url": self._plan.url, "start": str(self._history.starts)}
-        tail = getattr(error, "tail", ())[-TOLD_LINES:]
+        tail = (getattr(error, "tail", ()) or self._process.last_words())[-TOLD_LINES:]
         context.update({f"output -{n}": line for n, line in enumerate(reversed(tail), start=1)})
         self._teller.fault(error, context)
 
@@ -194,6 +222,10 @@ class LMStudioActor(SupervisedActor):
             "pid": state.pid,
             "models": list(state.models),
             "broken": dict(self._plan.broken),
+            "healing": list(self._plan.healing),
+            "reloads": len(self._plan.reloads),
+            "server": self._steps.dialect.name if self._steps.dialect else "not recognised yet",
+            "pictures": dict(self._plan.used),
             "attached": self._plan.attached,
             "starts": self._history.starts,
             "failed_checks": self._plan.failed_checks,

@@ -13,14 +13,15 @@ from urllib.parse import urlsplit
 
 import foureyes_actors
 from foureyes_actors.errors import ConfigurationError, FourEyesError, ServerStartFailed
+from foureyes_actors.lm_studio.dialects import DIALECTS
+from foureyes_actors.lm_studio.lms import find_lms
 from foureyes_actors.ports.process import ChildProcess, ProcessPort, ProcessResult
 from foureyes_actors.settings import ModelServerSettings
 
 LM_STUDIO_URL = "http://127.0.0.1:1234"
-LMS_STOP_TIME = 10.0
+LMS_STOP_TIME = 3.0  # seconds; with all the rest of the tree, stopping takes at most 5 s
 BAD_CONFIGURATION = 78  # the embedded server's exit code when the user must change something
 SHOWN_LINES = 3  # of the server's output, in a message; all of it is in ``ServerStartFailed.tail``
-_LMS_FOLDERS = (".lmstudio", ".cache/lm-studio")  # below the home folder; the second one is older
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -33,14 +34,21 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
     resident: bool = True
     announces: bool = False
+    before: tuple[str, ...] = ()  # run first, whatever comes of it
     stop_command: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()  # tells whether it ran before; when not, ``end_command`` belongs to stopping
+    end_command: tuple[str, ...] = ()
 
 
 def known_url(settings: ModelServerSettings) -> str | None:
     """Where the server is; None: where it will say that it is."""
     if settings.base_url != "auto":
         return settings.base_url
-    return None if settings.kind == "embedded" else LM_STUDIO_URL
+    return DIALECTS[settings.kind].url if settings.kind != "auto" else None
+
+
+def is_local(url: str) -> bool:
+    return (urlsplit(url).hostname or "") in _LOCAL_HOSTS
 
 
 def launch_for(settings: ModelServerSettings, processes: ProcessPort) -> Launch:
@@ -48,26 +56,27 @@ def launch_for(settings: ModelServerSettings, processes: ProcessPort) -> Launch:
     url = known_url(settings)
     if not settings.manage:
         raise ServerStartFailed(f"nobody answers at {url}, and model_server.manage is false: start the server")
-    if url is not None and (urlsplit(url).hostname or "") not in _LOCAL_HOSTS:
+    if url is not None and not is_local(url):
         raise ServerStartFailed(f"nobody answers at {url}, which is another machine: start the server there")
     if settings.command:
         return Launch(settings.command, announces=url is None)
     if settings.kind == "embedded":
-        return _embedded(url)
+        return _embedded(url, settings)
     if settings.kind == "lm_studio":
         return _lm_studio(url or LM_STUDIO_URL, processes)
     raise ServerStartFailed(f"nobody answers at {url}: start the server, or say how in model_server.command")
 
 
-def _embedded(url: str | None) -> Launch:
+def _embedded(url: str | None, settings: ModelServerSettings) -> Launch:
     parts = urlsplit(url or "//127.0.0.1:0")
     host = "127.0.0.1" if parts.hostname in (None, "localhost") else parts.hostname
     port = str(80 if parts.port is None else parts.port)
     command = (sys.executable, "-m", "foureyes_actors.model_server", "--port", port, "--exit-with-stdin")
+    hosted = ("--models-dir", str(settings.models_dir), "--device", settings.device) if settings.models_dir else ()
     # The program must find the same packages as this one, wherever this one was started.
     root = str(Path(foureyes_actors.__file__).parent.parent)
     path = os.pathsep.join(dict.fromkeys([root, *(entry for entry in sys.path if entry)]))
-    return Launch((*command, "--host", str(host)), {"PYTHONPATH": path}, announces=True)
+    return Launch((*command, "--host", str(host), *hosted), {"PYTHONPATH": path}, announces=True)
 
 
 def _lm_studio(url: str, processes: ProcessPort) -> Launch:
@@ -79,14 +88,14 @@ def _lm_studio(url: str, processes: ProcessPort) -> Launch:
             "Studio and its server, or say how in model_server.command"
         )
     port = str(urlsplit(url).port or 80)
-    return Launch((found, "server", "start", "--port", port), resident=False, stop_command=(found, "server", "stop"))
-
-
-def find_lms(processes: ProcessPort, home: Path) -> str | None:
-    """LM Studio's command line: on PATH, else where LM Studio puts it below ``home`` when it is started first."""
-    name = "lms.exe" if sys.platform == "win32" else "lms"
-    places = ("lms", *(str(home / folder / "bin" / name) for folder in _LMS_FOLDERS))
-    return next((path for path in map(processes.find_program, places) if path is not None), None)
+    return Launch(
+        (found, "server", "start", "--port", port),
+        resident=False,
+        before=(found, "daemon", "up", "--json"),
+        stop_command=(found, "server", "stop"),
+        state=(found, "daemon", "status", "--json"),
+        end_command=(found, "daemon", "down"),
+    )
 
 
 def announced_url(line: str) -> str | None:
@@ -110,6 +119,7 @@ class ServerProcess:
         self._launch: Launch | None = None
         self._child: ChildProcess | None = None
         self._helper: ProcessResult | None = None
+        self._ends_all = False
         self._closed = False
 
     def start(self, launch: Launch, timeout: float) -> None:
@@ -120,8 +130,17 @@ class ServerProcess:
             self._launch = launch
             if launch.resident:
                 self._child = self._processes.start(launch.command, environment=launch.environment)
-        if not launch.resident:
-            self._helper = self._processes.run(launch.command, timeout=timeout)
+        if launch.resident:
+            return
+        self._ends_all = bool(launch.state) and self._not_running(launch.state, timeout)
+        if launch.before:
+            self._processes.run(launch.before, timeout=timeout)
+        self._helper = self._processes.run(launch.command, timeout=timeout)
+
+    def _not_running(self, command: tuple[str, ...], timeout: float) -> bool:
+        """LM Studio's daemon says so in JSON; no answer counts as running: it is not ours then."""
+        lines = self._processes.run(command, timeout=timeout).lines
+        return any('"not-running"' in line for line in lines)
 
     def stop(self, grace: float) -> None:
         """Ends the tree that was started, or runs the command that does. Nothing when nothing was started."""
@@ -130,8 +149,21 @@ class ServerProcess:
             self._launch = self._child = self._helper = None
             if child is not None:
                 child.stop(grace)
-            elif launch is not None and launch.stop_command:
-                self._processes.run(launch.stop_command, timeout=LMS_STOP_TIME)
+            elif launch is not None:
+                self._run_stop(launch, end=self._ends_all)
+
+    def stop_foreign(self, launch: Launch) -> bool:
+        """Stop a server that somebody else has started; False when there is no command for it."""
+        if not launch.stop_command:
+            return False
+        self._run_stop(launch, end=True)  # a wedged engine survives a new start of the server alone
+        return True
+
+    def _run_stop(self, launch: Launch, *, end: bool) -> None:
+        """``end``: with all that belongs to it; what refuses that (the desktop app's daemon) is only stopped."""
+        ended = end and launch.end_command and self._processes.run(launch.end_command, timeout=LMS_STOP_TIME)
+        if launch.stop_command and (not ended or ended.exit_code == 1):
+            self._processes.run(launch.stop_command, timeout=LMS_STOP_TIME)
 
     def close(self, grace: float) -> None:
         """``stop``, and nothing is started any more."""

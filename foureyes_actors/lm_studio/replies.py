@@ -25,29 +25,32 @@ class RouteMissing(LMStudioError):
         self.lm_studio = MISSING_ROUTE in words.lower()
 
 
-def document_of(reply: HttpReply, route: str) -> Mapping[str, Any]:
-    """The JSON object of a reply that is no error.
+def body_of(reply: HttpReply, route: str, secret: str = "") -> Any:
+    """The JSON of a reply that is no error; None when the reply is empty. ``secret``: the token that was sent, which
+    no error repeats.
 
-    Raises RouteMissing; ServerRefused (token, unknown model); ServerFault for any other error, and for what is not
-    a JSON object.
+    Raises RouteMissing; ServerRefused (token, unknown model); ServerFault for any other error; LMStudioError for what
+    is not JSON.
     """
     text = reply.body.decode("utf-8", "replace")
     document = _parsed(text)
-    words = error_words(document, text)
+    words = error_words(document, text, secret)
     if reply.status in (401, 403):
-        raise ServerRefused(f"HTTP {reply.status}: the server wants another API token: set model_server.api_token")
+        raise ServerRefused(f"HTTP {reply.status}: the server wants another API token; set model_server.api_token")
     if MISSING_ROUTE in words.lower() or (reply.status in (404, 405) and not _says_what(document)):
         raise RouteMissing(route, words if has_error(document) else f"HTTP {reply.status}")
     if not 200 <= reply.status < 300 or has_error(document):
         raise fault_of(reply.status, words)
-    if not isinstance(document, Mapping):
-        raise LMStudioError(f"{route}: the answer is not a JSON object but {words[:100]!a}")
+    if document is None and text.strip() not in ("", "null"):
+        raise LMStudioError(f"{route}: the answer is not JSON but {words[:100]!a}")
     return document
 
 
-def rows_of(document: Mapping[str, Any], key: str, route: str) -> list[Mapping[str, Any]]:
-    """The list under ``key``. Raises LMStudioError when there is none."""
-    rows = document.get(key)
+def rows_of(document: Any, key: str, route: str, *, names: bool = False) -> list[Mapping[str, Any]]:
+    """The list under ``key``; ``names``: of ids, which become rows. Raises LMStudioError when there is none."""
+    rows = document.get(key) if isinstance(document, Mapping) else None
+    if isinstance(rows, list) and names:
+        rows = [{"id": row} for row in rows]
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise LMStudioError(f"{route}: the answer has no list {key!r}")
     return rows

@@ -7,6 +7,7 @@ dropped in silence. A model that shall read amounts must read the one on the can
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from io import BytesIO
@@ -15,9 +16,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from foureyes_actors.errors import ModelLoadFailed, ServerRefused, TransportError, VisionInferenceError
 from foureyes_actors.inference.reply import check_reply
-from foureyes_actors.inference.request import chat_request, template
+from foureyes_actors.inference.request import chat_request, template, without_reasoning
 from foureyes_actors.inference.tasks import merge
-from foureyes_actors.lm_studio.dialects import Server
+from foureyes_actors.lm_studio.dialect import Dialect, Server
 from foureyes_actors.messages import Frame, FrameRef, Task
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.readings.money import MoneyError, parse_money
@@ -52,28 +53,50 @@ def canary() -> Frame:
     return Frame(ref, data)
 
 
+def warm_up_task(tasks: Sequence[Task]) -> Task:
+    """What a model that has ``tasks`` is asked: amounts, whose truth is known, or else what it is there for."""
+    return Task.OCR if Task.OCR in tasks else tasks[0]
+
+
 @replay_point(ports={"http": "http"}, raises=(ModelLoadFailed, ServerRefused, TransportError))
 def warm_up(
-    http: HttpPort, server: Server, model: str, *, task: Task, settings: InferenceSettings, seconds: float
+    http: HttpPort,
+    server: Server,
+    model: str,
+    *,
+    task: Task,
+    settings: InferenceSettings,
+    seconds: float,
+    reasons: bool = False,
 ) -> None:
     """``model``: the id that requests use. ``task``: one that it shall do; with OCR the amount must be right.
+    ``reasons``: it thinks aloud, and is told not to.
 
     Raises ModelLoadFailed when the answer is wrong or none, ServerRefused, the TransportError branch.
     """
+    settings = without_reasoning(settings) if reasons and server.dialect.no_reasoning else settings
     settings = settings.model_copy(update={"deadline": seconds})
     shape = template(model, merge([(task, ModelEntry(model_id=model, prompt=PROMPTS[task]))]), settings)
     reply = http.exchange(chat_request(shape, canary(), base_url=server.url, token=server.token, settings=settings))
     try:
         checked = check_reply(reply, model=model, tasks=[task])
     except VisionInferenceError as error:
-        raise ModelLoadFailed(f"{model} did not pass the warm-up: {error}") from error
+        raise _failed(model, str(error), server.dialect) from error
     if checked.failures:
-        raise ModelLoadFailed(f"{model} did not pass the warm-up: {checked.failures[0].reason}")
+        raise _failed(model, checked.failures[0].reason, server.dialect)
     if task is Task.OCR:
-        _check_amount(model, checked.answers[0].values.get(FIELD))
+        _check_amount(model, checked.answers[0].values.get(FIELD), server.dialect)
 
 
-def _check_amount(model: str, read: object) -> None:
+def _failed(model: str, reason: str, dialect: Dialect) -> ModelLoadFailed:
+    return ModelLoadFailed(f"{model} did not pass the warm-up: {reason}{_hint(dialect)}")
+
+
+def _hint(dialect: Dialect) -> str:
+    return f"; {dialect.name}: {dialect.hint}" if dialect.hint else ""
+
+
+def _check_amount(model: str, read: object, dialect: Dialect) -> None:
     try:
         right = isinstance(read, str) and parse_money(read).amount == AMOUNT
     except MoneyError:
@@ -81,5 +104,5 @@ def _check_amount(model: str, read: object) -> None:
     if not right:
         raise ModelLoadFailed(
             f"{model} does not read: the warm-up's picture shows {AMOUNT_TEXT} as {FIELD}, it answered "
-            f"{str(read)[:60]!a}; is it a vision model, with its vision part installed?"
+            f"{str(read)[:60]!a}; is it a vision model, with its vision part installed?{_hint(dialect)}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from foureyes_actors.model_server.catalog import known
+from foureyes_actors.model_server.catalog import BUILT_IN, Catalog
 
 
 class ApiError(Exception):
@@ -36,10 +36,10 @@ def invalid(message: str, *, param: str = "", code: str = "") -> ApiError:
     return ApiError(400, message, kind="invalid_request_error", param=param, code=code)
 
 
-def unknown_model(model_id: object, param: str = "model") -> ApiError:
+def unknown_model(model_id: object, param: str = "model", catalog: Catalog = BUILT_IN) -> ApiError:
     return ApiError(
         404,
-        f"Model {str(model_id)[:200]!a} not found. This server knows: {known()}",
+        f"Model {str(model_id)[:200]!a} not found. This server knows: {catalog.known()}",
         kind="invalid_request_error",
         param=param,
         code="model_not_found",
@@ -47,8 +47,11 @@ def unknown_model(model_id: object, param: str = "model") -> ApiError:
 
 
 def unexpected_route(method: str, path: str) -> ApiError:
-    """LM Studio's words (with a 200 there, which hides the mistake)."""
-    return ApiError(404, f"Unexpected endpoint or method. ({method} {path[:200]})")
+    """LM Studio's words (with a 200 there, which hides the mistake). On OpenAI's routes in OpenAI's shape: its clients
+    show no other words than those of an error object."""
+    message = f"Unexpected endpoint or method. ({method} {path[:200]})"
+    openai = path.startswith("/v1/")
+    return ApiError(404, message, kind="invalid_request_error" if openai else "", code="unknown_url" if openai else "")
 
 
 def overloaded(limit: int) -> ApiError:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from foureyes_actors.model_server import model_rows as rows
 from foureyes_actors.model_server.api_error import ApiError, unexpected_route, unknown_model
 from foureyes_actors.model_server.bodies import ClientGone, read_body, wait_until_gone
-from foureyes_actors.model_server.catalog import CATALOG, CatalogModel, find
+from foureyes_actors.model_server.catalog import CatalogModel
 from foureyes_actors.model_server.chat_reply import completion, events
 from foureyes_actors.model_server.chat_request import parse_chat
 from foureyes_actors.model_server.host import Answer, ModelHost, outcome
@@ -66,28 +66,28 @@ class _Routes:
         return JSONResponse({"lmstudio": True, "foureyes_embedded": True})
 
     async def openai_models(self, _: Request) -> Response:
-        return JSONResponse(rows.openai_list(self._started))
+        return JSONResponse(rows.openai_list(self._host.catalog, self._started))
 
     async def openai_model(self, request: Request) -> Response:
-        return JSONResponse(rows.openai_row(_in_path(request), self._started))
+        return JSONResponse(rows.openai_row(self._in_path(request), self._started))
 
     async def v0_models(self, _: Request) -> Response:
-        return JSONResponse(rows.v0_list(self._loaded()))
+        return JSONResponse(rows.v0_list(self._host.catalog, self._loaded()))
 
     async def v0_model(self, request: Request) -> Response:
-        return JSONResponse(rows.v0_row(_in_path(request), self._loaded()))
+        return JSONResponse(rows.v0_row(self._in_path(request), self._loaded()))
 
     async def v1_models(self, _: Request) -> Response:
-        return JSONResponse(rows.v1_list(self._loaded()))
+        return JSONResponse(rows.v1_list(self._host.catalog, self._loaded()))
 
     async def simple_load(self, request: Request) -> Response:
-        model = simple_load(await self._small_body(request))
+        model = simple_load(await self._small_body(request), self._host.catalog)
         loaded = await self._host.load(model)
         return JSONResponse({"status": "loaded", "model_id": model.id, "load_time_seconds": loaded.load_seconds})
 
     async def native_load(self, request: Request) -> Response:
         """Unlike LM Studio's, a second load makes no second instance."""
-        model, document = native_load(await self._small_body(request))
+        model, document = native_load(await self._small_body(request), self._host.catalog)
         loaded = await self._host.load(model)
         body = {
             "type": "llm",
@@ -99,7 +99,7 @@ class _Routes:
         return JSONResponse({**body, **echo})
 
     async def native_unload(self, request: Request) -> Response:
-        model = native_unload(await self._small_body(request))
+        model = native_unload(await self._small_body(request), self._host.catalog)
         if not await self._host.unload(model):
             raise ApiError(
                 404, f"{model.id} is not loaded", kind="model_not_found", code="model_not_found", param="instance_id"
@@ -110,7 +110,7 @@ class _Routes:
         limits = self._host.limits
         body = await read_body(request, limits.body, limits.body_time)
         with self._host.place():
-            asked = await run_in_threadpool(parse_chat, body)
+            asked = await run_in_threadpool(parse_chat, body, self._host.catalog)
             del body  # tens of megabytes, while the request waits for its turn
             job = await self._host.submit(asked, _peer(request))
             answer = await _while_wanted(request, outcome(job), job.cancel)
@@ -124,7 +124,14 @@ class _Routes:
         return await read_body(request, self._host.limits.small_body, self._host.limits.body_time)
 
     def _loaded(self) -> tuple[str, ...]:
-        return tuple(model.id for model in CATALOG if self._host.loaded(model) is not None)
+        return tuple(model.id for model in self._host.catalog if self._host.loaded(model) is not None)
+
+    def _in_path(self, request: Request) -> CatalogModel:
+        name = request.path_params["model"]
+        model = self._host.catalog.find(name)
+        if model is None:
+            raise unknown_model(name, catalog=self._host.catalog)
+        return model
 
 
 async def _while_wanted(request: Request, answer: Awaitable[Answer], cancel: Callable[[], object]) -> Answer:
@@ -141,14 +148,6 @@ async def _while_wanted(request: Request, answer: Awaitable[Answer], cancel: Cal
     finally:
         leaving.cancel()
         working.cancel()
-
-
-def _in_path(request: Request) -> CatalogModel:
-    name = request.path_params["model"]
-    model = find(name)
-    if model is None:
-        raise unknown_model(name)
-    return model
 
 
 def _peer(request: Request) -> str:

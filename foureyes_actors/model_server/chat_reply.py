@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from foureyes_actors.model_server.chat_request import ChatRequest
@@ -52,8 +52,13 @@ def events(request: ChatRequest, answer: Mapping[str, Any], *, reply_id: str, cr
 
 
 def content_of(request: ChatRequest, answer: Mapping[str, Any]) -> str:
-    """Exactly the tasks that were asked for, in the order of the schema."""
-    return json.dumps({task.value: answer[task.value] for task in request.tasks}, ensure_ascii=False)
+    """Exactly the tasks and values that were asked for, in the order of the schema."""
+    asked = {task.value: _named(answer[task.value], names) for task, names in request.wanted.items()}
+    return json.dumps(asked, ensure_ascii=False)
+
+
+def _named(values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: values[name] for name in names or values}
 
 
 def usage(request: ChatRequest, answer: Mapping[str, Any]) -> dict[str, int]:

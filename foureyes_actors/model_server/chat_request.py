@@ -12,7 +12,8 @@ from typing import Any
 
 from foureyes_actors.messages import Task
 from foureyes_actors.model_server.api_error import ApiError, invalid, unknown_model
-from foureyes_actors.model_server.catalog import CatalogModel, find
+from foureyes_actors.model_server.catalog import BUILT_IN, Catalog, CatalogModel
+from foureyes_actors.model_server.chat_schema import Wanted, wanted
 
 MAX_USER = 200  # characters of the name of a tracked screen
 _DATA_URI = re.compile(r"data:(?P<kind>[a-zA-Z0-9.+/-]*)(?P<options>(?:;[^,;]*)*),")
@@ -22,15 +23,20 @@ _NEEDS_BASE64 = "'url' field must be a base64 encoded image."  # LM Studio's wor
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """``picture``: PNG or JPEG, not examined yet. ``user``: names the screen whose frames belong together."""
+    """``picture``: PNG or JPEG, not examined yet. ``wanted``: what the answer must have, and nothing else. ``user``:
+    names the screen whose frames belong together."""
 
     model: CatalogModel
     picture: bytes = field(repr=False)
-    tasks: tuple[Task, ...]
+    wanted: Wanted
     text: str
     user: str | None = None
     stream: bool = False
     stream_usage: bool = False
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        return tuple(self.wanted)
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -44,20 +50,21 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return document
 
 
-def parse_chat(body: bytes) -> ChatRequest:
+def parse_chat(body: bytes, catalog: Catalog = BUILT_IN) -> ChatRequest:
     """Raises ApiError: 400, or 404 for an unknown model."""
     document = parse_object(body)
-    model = _model(document)
+    model = _model(document, catalog)
     texts, urls = _contents(document)
     if len(urls) != 1:
         many = f"{len(urls)} pictures" if urls else "no picture"
         raise invalid(f"{model.id} reads one picture a request; this one has {many}", param="messages")
     _check_numbers(document)
+    _check_tools(document)
     options = document.get("stream_options")
     return ChatRequest(
         model=model,
         picture=picture_of(urls[0]),
-        tasks=wanted_tasks(document.get("response_format")),
+        wanted=wanted(document.get("response_format"), model),
         text="\n".join(texts),
         user=_user(document),
         stream=_flag(document, "stream"),
@@ -83,41 +90,13 @@ def picture_of(url: str) -> bytes:
     return data
 
 
-def wanted_tasks(response_format: object) -> tuple[Task, ...]:
-    """The tasks that a JSON schema asks for, in its order; all of them without a schema. Raises ApiError 400."""
-    if response_format is None:
-        return tuple(Task)
-    if not isinstance(response_format, dict):
-        raise invalid("'response_format' must be an object", param="response_format")
-    kind = response_format.get("type")
-    if kind == "text":
-        return tuple(Task)
-    if kind != "json_schema":
-        raise invalid("'response_format.type' must be 'json_schema' or 'text'", param="response_format")
-    return _tasks_of_schema(response_format.get("json_schema"))
-
-
-def _tasks_of_schema(wrapper: object) -> tuple[Task, ...]:
-    schema = wrapper.get("schema") if isinstance(wrapper, Mapping) else None
-    properties = schema.get("properties") if isinstance(schema, Mapping) else None
-    if not isinstance(properties, Mapping) or not properties:
-        raise invalid("'response_format.json_schema.schema.properties' must name tasks", param="response_format")
-    known = {task.value: task for task in Task}
-    strange = [name for name in properties if name not in known]
-    if strange:
-        raise invalid(
-            f"The schema asks for {strange[0][:100]!a}; this server answers {', '.join(known)}", param="response_format"
-        )
-    return tuple(known[name] for name in properties)
-
-
-def _model(document: Mapping[str, Any]) -> CatalogModel:
+def _model(document: Mapping[str, Any], catalog: Catalog) -> CatalogModel:
     name = document.get("model")
     if not isinstance(name, str) or not name:
         raise invalid("'model' is required", param="model", code="missing_required_parameter")
-    model = find(name)
+    model = catalog.find(name)
     if model is None:
-        raise unknown_model(name)
+        raise unknown_model(name, catalog=catalog)
     return model
 
 
@@ -138,6 +117,8 @@ def _parts(message: object) -> Iterator[tuple[str, str]]:
     if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
         raise invalid("Each message must be an object with a 'role'", param="messages")
     content = message.get("content")
+    if content is None and message["role"] == "assistant":
+        return  # an earlier answer that was a refusal or a tool call
     if isinstance(content, str):
         yield "text", content
         return
@@ -175,6 +156,13 @@ def _check_numbers(document: Mapping[str, Any]) -> None:
 def _wrong_number(name: str, lowest: int) -> ApiError:
     right = "1" if name == "n" else f"a number from {lowest} on"
     return invalid(f"'{name}' must be {right}", param=name)
+
+
+def _check_tools(document: Mapping[str, Any]) -> None:
+    """Tools that may be called are left uncalled; a client that insists on a call would wait for it in vain."""
+    choice = document.get("tool_choice")
+    if choice not in (None, "none", "auto"):
+        raise invalid("'tool_choice' must be 'none' or 'auto': this server calls no tools", param="tool_choice")
 
 
 def _user(document: Mapping[str, Any]) -> str | None:

@@ -11,13 +11,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from foureyes_actors.model_server.api_error import ApiError, overloaded
-from foureyes_actors.model_server.catalog import CATALOG, CatalogModel
+from foureyes_actors.model_server.catalog import BUILT_IN, Catalog, CatalogModel
 from foureyes_actors.model_server.chat_request import ChatRequest
-from foureyes_actors.model_server.engines import Engine, EngineFactory, Screen
+from foureyes_actors.model_server.engines import Closing, Engine, EngineFactory, Prompted, Screen
 from foureyes_actors.model_server.limits import Limits
 from foureyes_actors.model_server.pictures import decode
 
@@ -32,14 +32,16 @@ class LoadedModel:
     def __init__(self, model: CatalogModel, limits: Limits, monotonic: Callable[[], float]) -> None:
         self.model, self.load_seconds = model, 0.0
         self._limits, self._monotonic = limits, monotonic
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"reader-{model.level}")
+        self._thread = ThreadPoolExecutor(
+            max_workers=1, thread_name_prefix=f"reader-{model.level or model.architecture}"
+        )
         self._engine: Engine | None = None
         self._jobs: set[Future[Answer]] = set()
         self._screens: OrderedDict[tuple[object, ...], Screen] = OrderedDict()
 
     async def load(self, engines: EngineFactory) -> None:
         started = self._monotonic()
-        self._engine = await asyncio.wrap_future(self._thread.submit(engines, self.model.level))
+        self._engine = await asyncio.wrap_future(self._thread.submit(engines, self.model))
         self.load_seconds = self._monotonic() - started
 
     def submit(self, request: ChatRequest, client: str) -> Future[Answer]:
@@ -55,7 +57,18 @@ class LoadedModel:
 
     def close(self) -> None:
         """What waits is cancelled; what is being read is read to its end."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        for job in tuple(self._jobs):
+            job.cancel()
+        with suppress(RuntimeError):  # closed before
+            self._thread.submit(self._forget)
+        self._thread.shutdown(wait=False)
+
+    def _forget(self) -> None:
+        """Frees the networks, after the reading that may be in work."""
+        engine, self._engine = self._engine, None
+        self._screens.clear()
+        if isinstance(engine, Closing):
+            engine.close()
 
     def _read(self, request: ChatRequest, user: str, now: float) -> Answer:
         image = decode(request.picture, self._limits.picture)
@@ -64,6 +77,8 @@ class LoadedModel:
         if screen is None:
             assert self._engine is not None
             screen = self._engine.screen()
+        if isinstance(screen, Prompted):
+            screen.prompt(request.text)
         answer = screen.answer(image, now, request.tasks)
         self._screens[key] = screen  # after an exception it is not kept: nobody knows what it remembers
         while len(self._screens) > self._limits.sessions:
@@ -75,12 +90,17 @@ class ModelHost:
     """Loads, unloads, and lets a bounded number of requests in."""
 
     def __init__(
-        self, engines: EngineFactory, limits: Limits, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        engines: EngineFactory,
+        limits: Limits,
+        *,
+        catalog: Catalog = BUILT_IN,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.limits = limits
+        self.limits, self.catalog = limits, catalog
         self._engines, self._monotonic = engines, monotonic
         self._loaded: dict[str, LoadedModel] = {}
-        self._locks = {model.id: asyncio.Lock() for model in CATALOG}
+        self._locks = {model.id: asyncio.Lock() for model in catalog}
         self.in_work = 0
         self.answered = 0
 

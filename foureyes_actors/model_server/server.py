@@ -15,7 +15,7 @@ from typing import IO, NoReturn
 import uvicorn
 
 from foureyes_actors.model_server.app import create_app
-from foureyes_actors.model_server.catalog import CatalogModel
+from foureyes_actors.model_server.catalog import BUILT_IN, Catalog, CatalogModel
 from foureyes_actors.model_server.engines import EngineFactory
 from foureyes_actors.model_server.host import ModelHost
 from foureyes_actors.model_server.limits import Limits
@@ -49,10 +49,16 @@ class ModelServer:
     """``run`` serves in the calling thread until a signal or ``end``."""
 
     def __init__(
-        self, listener: socket.socket, engines: EngineFactory, limits: Limits, *, preload: Sequence[CatalogModel] = ()
+        self,
+        listener: socket.socket,
+        engines: EngineFactory,
+        limits: Limits,
+        *,
+        catalog: Catalog = BUILT_IN,
+        preload: Sequence[CatalogModel] = (),
     ) -> None:
         self._listener, self._preload = listener, tuple(preload)
-        self._host = ModelHost(engines, limits)
+        self._host = ModelHost(engines, limits, catalog=catalog)
         config = uvicorn.Config(
             create_app(self._host),
             http=protocol_with_header_time(limits.header_time),

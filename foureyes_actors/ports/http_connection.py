@@ -69,12 +69,17 @@ class Exchange:
 
 
 class DeadlineWatch:
-    """The exchanges in flight, and the thread that ends the overdue ones. Any thread may call."""
+    """The exchanges in flight, and the thread that ends the overdue ones. Any thread may call.
+
+    The thread ends with ``abort_all``, and by itself after LONGEST_SLEEP without an exchange: whoever is just about to
+    ask when his port is closed for good would leave it behind.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._open: set[Exchange] = set()
         self._wakes_at = 0.0  # monotonic seconds; when the thread looks again by itself
+        self._used = False  # since the thread looked last
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
@@ -82,6 +87,7 @@ class DeadlineWatch:
         """What the calling thread does inside belongs to ``exchange``."""
         with self._changed:
             self._open.add(exchange)
+            self._used = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="http-deadlines", daemon=True)
                 self._thread.start()
@@ -110,6 +116,10 @@ class DeadlineWatch:
         me = threading.current_thread()
         with self._changed:
             while self._thread is me:
+                if not (self._used or self._open):
+                    self._thread = None
+                    return
+                self._used = False
                 now = time.monotonic()
                 for exchange in [e for e in self._open if e.until <= now]:
                     exchange.abort("deadline")

@@ -13,13 +13,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
 from foureyes_actors.errors import ProcessError
 from foureyes_actors.ports.child_output import ChildOutput
 from foureyes_actors.ports.process import ProcessResult, ProcessUsage
+
+T = TypeVar("T")
 
 MARK = "FOUREYES_CHILD"  # environment: marks a child and all it starts, so that detached ones are found too
 KILL_WAIT = 5.0  # seconds for the system to end a killed process
@@ -135,6 +137,7 @@ class LocalProcesses:
         self._seen: dict[int, psutil.Process] = {}  # psutil measures CPU between two calls on one object
         self._trees: dict[psutil.Process, tuple[float, list[psutil.Process]]] = {}  # when scanned, the descendants
         self._lock = threading.Lock()
+        self._cpu_begun = False
 
     def start(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> LocalChild:
         child = _spawn(command, environment or {}, uuid.uuid4().hex)
@@ -164,19 +167,34 @@ class LocalProcesses:
             self._seen = {p: known for p, known in self._seen.items() if known.is_running()}
             return ProcessUsage(cpu, memory)
 
-    def machine(self) -> tuple[float, int]:
-        return psutil.cpu_percent(None), psutil.virtual_memory().available
+    def memory(self, pid: int) -> int | None:
+        with self._lock:
+            tree = self._tree(pid)
+        total = 0
+        for process in tree:
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+        return total or None
+
+    def machine(self) -> tuple[float | None, int | None]:
+        cpu, memory = _told(lambda: psutil.cpu_percent(None)), _told(lambda: psutil.virtual_memory().available)
+        with self._lock:
+            begun, self._cpu_begun = self._cpu_begun, True
+        return cpu if begun else None, memory  # psutil's first percentage is a 0.0 that means nothing
 
     def listener(self, port: int) -> str | None:
         try:
-            sockets = psutil.net_connections("tcp")
+            found = _holder(port)
         except psutil.Error:  # macOS: only for root
             return "somebody" if _answers(port) else None
-        for found in sockets:
-            here = found.laddr and found.laddr.port == port and found.laddr.ip.startswith(LOOPBACK_OR_ANY)
-            if found.status == psutil.CONN_LISTEN and here:
-                return _described(found.pid)
-        return None
+        return None if found is None else _described(found.pid)
+
+    def listening(self, port: int) -> int | None:
+        try:
+            found = _holder(port)
+        except psutil.Error:
+            return None
+        return None if found is None else found.pid
 
     def find_program(self, name: str) -> str | None:
         found = shutil.which(name)
@@ -201,6 +219,22 @@ class LocalProcesses:
         if known is None or not known.is_running():
             known = self._seen[pid] = psutil.Process(pid)
         return known
+
+
+def kill(pid: int) -> None:
+    """This process alone, at once, and it cannot refuse (SIGKILL, TerminateProcess). Raises ProcessError."""
+    try:
+        psutil.Process(pid).kill()
+    except psutil.Error as error:
+        raise ProcessError(f"process {pid} cannot be killed: {error}") from error
+
+
+def _told(read: Callable[[], T]) -> T | None:
+    """None where the system does not tell (a container without /proc/stat, a sensor that psutil has not here)."""
+    try:
+        return read()
+    except (psutil.Error, OSError, NotImplementedError, AttributeError, KeyError, ValueError):
+        return None
 
 
 def _spawn(command: Sequence[str], environment: Mapping[str, str], mark: str) -> LocalChild:
@@ -237,6 +271,15 @@ def _runs(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def _holder(port: int) -> Any:
+    """The connection, as psutil has it, that listens there; None when there is none. Raises psutil.Error."""
+    for found in psutil.net_connections("tcp"):
+        here = found.laddr and found.laddr.port == port and found.laddr.ip.startswith(LOOPBACK_OR_ANY)
+        if found.status == psutil.CONN_LISTEN and here:
+            return found
+    return None
 
 
 def _described(pid: int | None) -> str:

@@ -56,11 +56,18 @@ class ProcessPort(Protocol):
         """None when there is no such process. ``without``: descendants that are left out, with all below them.
         A process whose CPU is asked for twice within a moment gives noise: leave it out of one of the two."""
 
-    def machine(self) -> tuple[float, int]:
-        """CPU percent of the whole machine since the last call, and available memory in bytes."""
+    def memory(self, pid: int) -> int | None:
+        """Bytes (RSS) of a process and all its descendants; None when there is none. Disturbs no CPU figure."""
+
+    def machine(self) -> tuple[float | None, int | None]:
+        """CPU percent of the whole machine since the last call, and available memory in bytes. None: not known, as
+        the CPU is at the first call."""
 
     def listener(self, port: int) -> str | None:
         """Who listens on this loopback TCP port, for people ("python (pid 12)", "somebody"); None when nobody."""
+
+    def listening(self, port: int) -> int | None:
+        """The id of the process that listens on this loopback TCP port; None when there is none or nobody tells."""
 
     def find_program(self, name: str) -> str | None:
         """The absolute path of an executable on PATH or at that path; None when there is none."""

@@ -215,11 +215,12 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         code = getattr(error, "sqlite_errorname", "without a code")
-        raise StoreUnavailable(f"the store {path}: {error} ({code})") from error
+        advice = ": make room on its disk" if code == "SQLITE_FULL" else ""
+        raise StoreUnavailable(f"the store {path}: {error} ({code}){advice}") from error
     except (sqlite3.DatabaseError, BSONError) as error:
         if isinstance(error, sqlite3.DatabaseError) and type(error) is not sqlite3.DatabaseError:
             raise
         raise StoreUnavailable(
-            f"the store {path} is damaged or no database ({error}). It is left as it is: put a good copy there, or "
-            f"move it away (with its -wal file) and FourEyes starts a new one"
+            f"the store {path} is damaged or no database ({error}): move it aside (with its -wal file) or set "
+            f"store.path, and FourEyes starts a new one, or put a good copy there; it is left as it is"
         ) from error

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
+from foureyes_actors.inference.routing import Routing, Situation, ready_models
 from foureyes_actors.messages import (
     Analysis,
     AnalysisFailed,
@@ -14,6 +15,8 @@ from foureyes_actors.messages import (
     FallbackChanged,
     FrameRef,
     GetStatus,
+    PressureChanged,
+    PressureLevel,
     Reading,
     ReadingSet,
     ServerState,
@@ -38,7 +41,8 @@ MAX_SCREENS = 16  # sources whose fields are remembered; the one unseen for long
 
 
 class ReadingsActor(SupervisedActor):
-    """``models``: whose answers a frame waits for. ``audience`` gets ReadingSet, Event and SourceExhausted; the
+    """``models``: whose answers a frame waits for; where there is a ``routing``, it says so in each situation instead.
+    ``level``: how much may be asked of the machine now. ``audience`` gets ReadingSet, Event and SourceExhausted; the
     recorder gets the documents. ``degraded``: the polling fallback is active already."""
 
     def __init__(
@@ -52,12 +56,16 @@ class ReadingsActor(SupervisedActor):
         audience: tuple[str, ...] = ("console",),
         recorder: str = "recorder",
         degraded: bool = False,
+        routing: Routing | None = None,
+        level: PressureLevel = PressureLevel.NORMAL,
     ) -> None:
         super().__init__(context)
         self._run_id, self._settings, self._clock = run_id, settings, clock
         self._audience, self._recorder = audience, recorder
         self._teller = Teller(context, clock)
-        self._join = Join(models, settings.join_timeout)
+        self._routing, self._level = routing, level
+        expected = models if routing is None else routing.answering(Situation(level))
+        self._join = Join(expected, settings.join_timeout)
         self._screens: dict[str, Screen] = {}
         self._server: ServerState | None = None
         self._last: FrameRef | None = None  # the newest frame that came out; None while its silence has been told
@@ -91,6 +99,10 @@ class ReadingsActor(SupervisedActor):
                 change, self._server = server_change(self._server, message), message
                 if change:
                     self._event(change, None)
+                self._expect()
+            case PressureChanged(level=level):
+                self._level = level
+                self._expect()
             case FallbackChanged(active=active):
                 if active != self._degraded:
                     self._degraded, self._degraded_since = active, self._clock.utc_now()
@@ -103,6 +115,14 @@ class ReadingsActor(SupervisedActor):
                 raise TypeError(f"{self.context.name} does not know {type(message).__name__}")
         self._ask_for_tick()
         return None
+
+    def _expect(self) -> None:
+        """Whose answers a frame waits for, now that the situation has changed."""
+        if self._routing is None:
+            return
+        models = self._routing.answering(Situation(self._level, ready_models(self._server)))
+        self._join, joined = fusion.expect(self._join, models, self._clock.monotonic())
+        self._come_out(joined)
 
     def _ask_for_tick(self) -> None:
         """One at a time, and only when there is something to wait for: a wake-up costs more than most messages. What
@@ -199,6 +219,7 @@ class ReadingsActor(SupervisedActor):
         return {
             **{name: self._counts[name] for name in names},
             "degraded": self._degraded,
+            "expected": list(self._join.models),
             "pending": len(self._join.waiting),
             "screens": len(self._screens),
             "values": dict(self._values),

@@ -54,6 +54,7 @@ def event_document(event: Event, run_id: str) -> dict[str, Any]:
         "after": event.after,
         "reason": event.reason,
         "seconds": event.seconds,
+        **({"figures": dict(event.figures)} if event.figures else {}),
         "frame": None
         if frame is None
         else {

@@ -64,6 +64,7 @@ class Join:
     reached: Mapping[str, Order] = field(default_factory=lambda: MappingProxyType({}))
     newest: Order | None = None  # the newest frame that came out
     out: tuple[tuple[FrameKey, int], ...] = ()  # the frames that came out last, and how often
+    former: frozenset[str] = frozenset()  # models that were waited for once, and are not asked any more
 
 
 def order(frame: FrameRef) -> Order:
@@ -82,7 +83,7 @@ def add(join: Join, frame: FrameRef, part: Part, now: float) -> tuple[Join, tupl
     if join.models == (part.model,) and not join.waiting and (join.newest is None or here > join.newest):
         # Nearly always: one model, one frame after the other. As below, without the steps between.
         out = (*join.out[-REMEMBERED + 1 :], (_key(frame), 1))
-        return Join(join.models, join.timeout, (), reached, here, out), (Joined(frame, (part,)),)
+        return Join(join.models, join.timeout, (), reached, here, out, join.former), (Joined(frame, (part,)),)
     join = replace(join, reached=reached)
     if join.newest is not None and here <= join.newest:
         join, joined = _late(join, frame, part)
@@ -94,6 +95,15 @@ def add(join: Join, frame: FrameRef, part: Part, now: float) -> tuple[Join, tupl
 def expire(join: Join, now: float) -> tuple[Join, tuple[Joined, ...]]:
     """Time has passed: the frames that have waited long enough."""
     return _release(join, now) if join.waiting else (join, ())
+
+
+def expect(join: Join, models: tuple[str, ...], now: float) -> tuple[Join, tuple[Joined, ...]]:
+    """From now on frames wait for these models; those that waited for others alone come out. What a model still says
+    that is no longer asked comes out at once."""
+    if models == join.models:
+        return join, ()
+    former = (join.former | set(join.models)) - set(models)
+    return _release(replace(join, models=models, former=former), now)
 
 
 @replay_point()
@@ -134,6 +144,8 @@ def _release(join: Join, now: float) -> tuple[Join, tuple[Joined, ...]]:
 
 def _complete(join: Join, item: Waiting) -> bool:
     answered = {part.model for part in item.parts}
+    if answered & join.former:
+        return True  # those that are asked now were not asked about this frame
     here = order(item.frame)
     return all(model in answered or join.reached.get(model, here) > here for model in join.models)
 

@@ -98,19 +98,20 @@ def _amounts(answer: TaskAnswer) -> dict[Field, _Parsed]:
     """The visible amounts of a frame, the open ones read with the mark that the others prove; marks that contradict
     each other prove nothing."""
     texts = {field: answer.values[field.value] for field in MONEY_FIELDS}
-    parsed = {field: _parse(text) for field, text in texts.items() if text is not None}
+    parsed = {field: parse_amount(text) for field, text in texts.items() if text is not None}
     marks = {each.mark for each in parsed.values()} - {None}
     if len(marks) != 1:
         return parsed
     shown = any(each.decimals for each in parsed.values() if each.mark)
     return {
-        field: each if each.mark or (each.money and not shown) else _parse(each.text, *marks)
+        field: each if each.mark or (each.money and not shown) else parse_amount(each.text, *marks)
         for field, each in parsed.items()
     }
 
 
 @lru_cache(maxsize=256)  # most amounts of a screen are those of the frame before
-def _parse(text: str, mark: DecimalMark | None = None) -> _Parsed:
+def parse_amount(text: str, mark: DecimalMark | None = None) -> _Parsed:
+    """``mark``: the decimal mark that other amounts of the frame prove."""
     try:
         money = parse_money(text, decimal_mark=mark)
     except MoneyError as error:
@@ -118,13 +119,9 @@ def _parse(text: str, mark: DecimalMark | None = None) -> _Parsed:
     return _Parsed(text, money, mark=_mark_of(text, money), decimals=_decimals(money) > 0)
 
 
-def proven_mark(text: str) -> DecimalMark | None:
+def _mark_of(text: str, money: Money) -> DecimalMark | None:
     """The decimal mark that a legal amount shows by itself: in front of its decimals, or as the other one of the mark
     that groups its digits twice. None: it proves nothing."""
-    return _parse(text).mark
-
-
-def _mark_of(text: str, money: Money) -> DecimalMark | None:
     if "," not in text and "." not in text:
         return None
     digits = [at for at, character in enumerate(text) if "0" <= character <= "9"]

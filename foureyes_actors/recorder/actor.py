@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from foureyes_actors.bug.faults import TOLD
-from foureyes_actors.errors import StoreError
+from foureyes_actors.errors import JournalFull, StoreError
 from foureyes_actors.messages import CountError, Event, EventKind, Flush, GetStatus, StoreDocuments, Tick
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.store import StorePort
+from foureyes_actors.recorder import writer
 from foureyes_actors.recorder.journal import Journal
 from foureyes_actors.recorder.writer import Writer
 from foureyes_actors.settings import RetentionSettings
@@ -23,6 +24,8 @@ from supervisors.worker import Worker
 PROBE, PURGE = "probe", "purge"
 SLICE = 0.5  # seconds of replay before other messages have their turn
 LAST_SLICE = 1.0  # seconds of replay at the end
+KEPT = 100  # messages for those who start after the recorder
+STORED, AWAY, LOSING = "stored", "away", "losing"  # of an Event STORE_CHANGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class RecorderActor(SupervisedActor):
     GetStatus. Writes in its own thread; a store that is away is opened again by a worker, with growing pauses, while
     the journal takes what comes. A store or journal in use, or wrong settings, end ``on_start`` with StoreInUse or
     ConfigurationError. Tells a Fault when the store goes away and when it is back, and when anything was lost, and
-    ``audience`` an Event for the first two."""
+    ``audience`` an Event from one of stored, away and losing (the journal takes no more either) to another. It starts
+    before those it tells: what they missed is told when they are there."""
 
     def __init__(
         self,
@@ -61,11 +65,11 @@ class RecorderActor(SupervisedActor):
         purge_every: float = 3600.0,
     ) -> None:
         super().__init__(context)
-        self._open_store, self._teller = open_store, Teller(context, clock, bug=bug)
+        self._open_store, self._teller = open_store, Teller(context, clock, bug=bug, keep=KEPT)
         self._probe_every, self._purge_every = probe_every, purge_every
         self._writer = Writer(journal, clock, retention)
         self._clock, self._audience = clock, audience
-        self._away = False  # as the audience knows it
+        self._condition = STORED  # as the audience knows it
         self._worker: Worker | None = None
         self._opening = False  # the worker opens the store, or its result is on the way
         self._probe_coming = False
@@ -143,24 +147,27 @@ class RecorderActor(SupervisedActor):
             self._writer.opened(opened.result)
 
     def _tell_reports(self) -> None:
+        self._teller.again()
         reports, self._writer.reports = self._writer.reports, []
         status: Mapping[str, Any] = self._writer.status() if reports else {}
         facts = {key: str(status[key]) for key in ("store", "condition", "pending", "dropped", "refused") if status}
-        edge = self._edge(reports, status) if reports else None
+        told = self._edge(reports, status) if reports else []
         for error in reports:
-            self._teller.fault(error, {**facts, TOLD: "as an event"} if error is edge else facts)
+            self._teller.fault(error, {**facts, TOLD: "as an event"} if error in told else facts)
 
-    def _edge(self, reports: list[Exception], status: Mapping[str, Any]) -> Exception | None:
-        """The report that says that the store has gone or is back; the audience hears it as an event."""
-        away = status["away_since"] is not None
-        if away is self._away or not self._audience:
-            return None
-        self._away = away
-        before, after = ("stored", "away") if away else ("away", "stored")
-        edge = reports[0] if away else reports[-1]
-        event = Event(uuid4().hex, EventKind.STORE_CHANGED, self._clock.utc_now(), "store", before, after, str(edge))
+    def _edge(self, reports: list[Exception], status: Mapping[str, Any]) -> list[Exception]:
+        """The reports that say what has become of the documents; the audience hears them as one event."""
+        before, after = self._condition, _condition(status)
+        if after == before or not self._audience:
+            return []
+        self._condition = after
+        news: list[Exception] = [error for error in reports if isinstance(error, (*writer.AWAY, JournalFull))]
+        told = {STORED: news[-1:], AWAY: news[-1:] if before == LOSING else news[:1], LOSING: news}[after]
+        reason = "; ".join(str(error) for error in told)
+        was = before if status["store"] or before != STORED else None  # never opened
+        event = Event(uuid4().hex, EventKind.STORE_CHANGED, self._clock.utc_now(), "store", was, after, reason)
         self._teller.tell(self._audience, event)
-        return edge
+        return told
 
     def _guarded(self, job: Callable[[], Any]) -> Any:
         """A defect ends this incarnation; the store and the journal must be free for the next one."""
@@ -175,6 +182,12 @@ class RecorderActor(SupervisedActor):
         if self._worker is not None:
             self._worker.stop(0.2)
         self._writer.close()
+
+
+def _condition(status: Mapping[str, Any]) -> str:
+    if status["losing_since"] is not None:
+        return LOSING
+    return STORED if status["away_since"] is None else AWAY
 
 
 def _close_unwanted(result: StorePort | Exception) -> None:

@@ -25,6 +25,7 @@ from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.store import StorePort
 from foureyes_actors.recorder.journal import Journal, Recovery
 from foureyes_actors.recorder.journal_records import Entry, entry_bytes, merged
+from foureyes_actors.recorder.losses import Losses
 from foureyes_actors.recorder.refusals import Refusals
 from foureyes_actors.settings import RetentionSettings
 
@@ -71,7 +72,7 @@ class Writer:
         self._store: StorePort | None = None
         self._absence: Absence | None = None
         self._description = ""
-        self._refusals = Refusals(journal, clock)
+        self._refusals, self._losses = Refusals(journal, clock), Losses(clock)
         self.counters = Counters()
         self.reports: list[Exception] = []
 
@@ -159,6 +160,7 @@ class Writer:
             "condition": self._condition(),
             "away_since": None if absence is None else absence.at.isoformat(),
             "away_reason": None if absence is None else absence.reason,
+            "losing_since": None if self._losses.since is None else self._losses.since.isoformat(),
             "pending": self._journal.pending,
             "journal_bytes": self._journal.size,
             **{name: getattr(counters, name) for name in counters.__slots__},
@@ -218,12 +220,14 @@ class Writer:
         try:
             self._journal.append(entry)
             self.counters.journaled += documents
+            report: Exception | None = self._losses.kept()
         except JournalFull as error:
             self.counters.dropped += documents
             if self._absence is not None:
                 self._absence.dropped += documents
-                if self._absence.dropped == documents:  # the first of this absence
-                    self.reports.append(JournalFull(f"{error}: documents are being lost until it has room"))
+            report = self._losses.add(documents, error)
+        if report is not None:
+            self.reports.append(report)
 
     def _without_refused(self, entry: Entry) -> Entry:
         good = []
@@ -255,7 +259,7 @@ class Writer:
                 self._store.close()
             self._store = None
         if self._absence is None:
-            self._absence = Absence(str(error), self._clock.utc_now(), now, now)
+            self._absence = Absence(str(error), self._clock.utc_now(), now, now, dropped=self._losses.lost)
             self.reports.append(error)
         self._absence.next_probe = now + probe_pause(self._absence.failures)
         self._absence.failures += 1
@@ -263,6 +267,9 @@ class Writer:
 
     def _came_back(self) -> None:
         absence, self._absence = self._absence, None
+        loss = self._losses.over()
+        if absence is None and loss is not None:  # what was lost during an absence is told with its end
+            self.reports.append(loss)
         if absence is not None:
             seconds = self._clock.monotonic() - absence.since
             self.reports.append(

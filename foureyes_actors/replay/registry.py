@@ -28,8 +28,10 @@ MODULES = (
     "foureyes_actors.inference.request",
     "foureyes_actors.inference.strict_json",
     "foureyes_actors.inference.tasks",
+    "foureyes_actors.lm_studio.dialect",
     "foureyes_actors.lm_studio.dialects",
     "foureyes_actors.lm_studio.replies",
+    "foureyes_actors.lm_studio.server_calls",
     "foureyes_actors.lm_studio.warmup",
     "foureyes_actors.messages",
     "foureyes_actors.ports.documents",
@@ -43,7 +45,9 @@ MODULES = (
     "foureyes_actors.readings.screen",
     "foureyes_actors.settings",
 )
-CONSTANTS = ("foureyes_actors.lm_studio.dialects:Dialect",)  # types that hold functions: their values go by name
+CONSTANTS = tuple(  # types that hold functions: their values go by name
+    f"foureyes_actors.lm_studio.dialect:{name}" for name in ("Change", "Details", "Dialect", "Listing", "Resident")
+)
 
 
 class Registry:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from foureyes_actors.messages import ResourceSample
+from foureyes_actors.messages import GpuUsage, ResourceSample
 from foureyes_actors.ports.clock import Clock
-from foureyes_actors.ports.process import ProcessPort, ProcessUsage
+from foureyes_actors.ports.process import ProcessPort
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +21,26 @@ class Peaks:
     server_memory: int | None = None
 
 
-def sample(processes: ProcessPort, clock: Clock, own_pid: int, server_pid: int | None) -> ResourceSample:
+def sample(
+    processes: ProcessPort,
+    clock: Clock,
+    own_pid: int,
+    server_pid: int | None,
+    gpus: tuple[GpuUsage, ...] | None = None,
+) -> ResourceSample:
     """The server is a child of ours when we started it, and is not counted as our own."""
     server = None if server_pid is None else processes.usage(server_pid)
-    own = processes.usage(own_pid, without=() if server_pid is None else (server_pid,)) or ProcessUsage(0.0, 0)
+    own = processes.usage(own_pid, without=() if server_pid is None else (server_pid,))
     machine_cpu, available = processes.machine()
     return ResourceSample(
         at=clock.utc_now(),
         machine_cpu=machine_cpu,
         available_memory=available,
-        own_cpu=own.cpu,
-        own_memory=own.memory,
+        own_cpu=None if own is None else own.cpu,
+        own_memory=None if own is None else own.memory,
         server_cpu=None if server is None else server.cpu,
         server_memory=None if server is None else server.memory,
+        gpus=gpus,
     )
 
 

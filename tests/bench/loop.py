@@ -230,8 +230,9 @@ class TimedSource:
 def foureyes(url: str, pictures: Path, data: Path, seconds: float, rate: float) -> Result:
     raw: Mapping[str, Any] = {
         "data_dir": str(data),
+        "resource": {"pressure": {"enabled": False}},  # the rate is what is measured
         "source": {"kind": "pictures", "rate": rate, "pictures": {"path": str(pictures), "loop": True}},
-        "model_server": {"base_url": url, "manage": False},
+        "model_server": {"kind": "embedded", "base_url": url, "manage": False},
     }
     settings = Settings.model_validate(raw)
     stored: list[tuple[float, int]] = []

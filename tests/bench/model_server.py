@@ -12,15 +12,18 @@ import os
 import signal
 import statistics
 import sys
+import threading
 import time
 
 from foureyes_actors.capture.cabinet import Cabinet, encode_jpeg
-from foureyes_actors.lm_studio.dialects import EMBEDDED, Server, server_at
+from foureyes_actors.lm_studio.dialect import Server, server_at
+from foureyes_actors.lm_studio.dialects import EMBEDDED
 from foureyes_actors.lm_studio.process import announced_url
-from foureyes_actors.lm_studio.residency import ensure_loaded
+from foureyes_actors.lm_studio.residency import Loading, ensure_loaded
 from foureyes_actors.lm_studio.warmup import warm_up
 from foureyes_actors.messages import ServerPhase, Task
 from foureyes_actors.model_server.catalog import CATALOG
+from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.http import HttpRequest
 from foureyes_actors.ports.http_requests import RequestsHttp
 from foureyes_actors.ports.local_process import LocalProcesses
@@ -50,7 +53,7 @@ def one_model(model: str, rounds: int) -> list[object]:
     assert line is not None, child.tail()
     server = server_at(announced_url(line) or "", EMBEDDED)
     listening, began = time.monotonic() - started, time.monotonic()
-    ensure_loaded(http, server, model, 60.0)
+    ensure_loaded(Loading(http, server, SystemClock(), threading.Event(), 60.0), model)
     loaded, began = time.monotonic() - began, time.monotonic()
     warm_up(http, server, model, task=Task.OCR, settings=InferenceSettings(), seconds=60.0)
     warm = time.monotonic() - began

@@ -34,15 +34,15 @@ BATCHES, BATCH = 15, 100
 WIDTH, HEIGHT, WANTED = 1280, 720, 250_000
 
 
-def jpeg() -> bytes:
-    """Noise over a gradient, at the quality that comes nearest to the wanted size."""
+def jpeg(wanted: int = WANTED) -> bytes:
+    """Noise over a gradient, at the quality that comes nearest to ``wanted`` bytes."""
     noise = Image.effect_noise((WIDTH, HEIGHT), 40).convert("RGB")
     picture = Image.blend(noise, Image.linear_gradient("L").resize((WIDTH, HEIGHT)).convert("RGB"), 0.5)
     sizes = {}
     for quality in range(20, 96, 5):
         file = io.BytesIO()
         picture.save(file, "JPEG", quality=quality)
-        sizes[abs(len(file.getvalue()) - WANTED)] = file.getvalue()
+        sizes[abs(len(file.getvalue()) - wanted)] = file.getvalue()
     return sizes[min(sizes)]
 
 

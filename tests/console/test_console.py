@@ -113,9 +113,19 @@ def test_a_store_that_is_away_is_told_with_what_becomes_of_the_readings() -> Non
     for before, after, reason in (("stored", "away", gone), ("away", "stored", back)):
         desk.actor.on_receive(Event("e", EventKind.STORE_CHANGED, AT, "store", before, after, reason))
     assert [line.split("  ", 1)[1] for line in desk.written] == [
-        f"* the store is away, the journal keeps what is read until it is back ({gone})",
+        f"* the store is away: {gone}; the journal keeps what is read",
         "* the store is back after 62.0 s: 10 documents were replayed, 0 were lost",
     ]
+
+
+def test_the_journal_is_not_said_to_keep_what_is_lost() -> None:
+    full, again = "the journal has used 9 of its 9 bytes", "documents are kept again: 3 were lost in 2.0 s"
+    begins, ends = (
+        lines.event_line(Event("e", EventKind.STORE_CHANGED, AT, "store", before, after, reason))
+        for before, after, reason in (("away", "losing", full), ("losing", "away", again))
+    )
+    assert begins.split("  ", 1)[1] == f"* documents are being LOST since {lines.stamp(AT)}: {full}"
+    assert ends.split("  ", 1)[1] == f"* {again}; the store is still away"
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2Jgone", "a\r\nb", "x" * 500, "\u202egnp.exe", "tab\tand\x00nul"])
@@ -177,15 +187,15 @@ def test_the_fallback_is_one_line_when_it_begins_and_one_when_it_ends() -> None:
     [
         (
             bitten("restart: recovered after 2.3 s"),
-            f"lm_studio restarted after {ENDED}; well again after 2.3 s",
+            f"the model server restarted after {ENDED}; well again after 2.3 s",
         ),
         (
             bitten("reload: no recovery within 2.3 s"),
-            f"lm_studio reloaded with all that depends on it after {ENDED}; no recovery within 2.3 s",
+            f"the model server reloaded with all that depends on it after {ENDED}; no recovery within 2.3 s",
         ),
         (
             bitten("fallback: no recovery within 2.3 s", reason=""),
-            "lm_studio in its polling fallback; no recovery within 2.3 s",
+            "the model server in its polling fallback; no recovery within 2.3 s",
         ),
         (
             mode(True, "capture", "RuntimeError: x"),
@@ -231,3 +241,24 @@ def test_in_the_fallback_attempts_to_start_are_told_by_what_is_new_about_their_f
         "* the model server is well again: back to normal after 60 s",
         "model server loading",
     ]
+
+
+def pressure(before: str, after: str, reason: str) -> Event:
+    return Event("e", EventKind.PRESSURE_CHANGED, datetime.now(UTC), "machine", before, after, reason)
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (pressure("normal", "smaller models", "CPU 96 %"), "going over to smaller models: CPU 96 %"),
+        (
+            pressure("smaller models", "lower rhythm", "CPU 97 %"),
+            "going over to lower rhythm (from smaller models): CPU 97 %",
+        ),
+        (pressure("lower rhythm", "normal", "CPU 20 %"), "this machine is well again: back to normal: CPU 20 %"),
+    ],
+)
+def test_what_is_asked_of_the_machine_is_told_with_the_figures(event: Event, line: str) -> None:
+    desk = Desk()
+    desk.actor.on_receive(event)
+    assert [told.partition("  * ")[2] for told in desk.written] == [line]

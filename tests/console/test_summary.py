@@ -73,7 +73,8 @@ def test_a_run_without_trouble() -> None:
 
 def test_what_went_wrong_is_said() -> None:
     told = summary(
-        recorder={"away_since": "2026-03-01T10:00:00+00:00", "pending": 51, "journal_bytes": 54582, "dropped": 2},
+        recorder={"away_since": "2026-03-01T10:00:00+00:00", "pending": 51, "journal_bytes": 54582, "dropped": 2}
+        | {"away_reason": "gone: move it aside"},
         bug={"recorded": 3, "by_severity": {"High": 1, "Medium": 2}},
         cerberus={"replaced": {"capture": 2, "readings": 1}},
         capture={"dropped": 7, "failures": {"BadPicture": 2}},
@@ -81,6 +82,7 @@ def test_what_went_wrong_is_said() -> None:
     )
     assert told["store"].startswith("away since ")
     assert "51 wait in the journal (55 kB) until it is back, now or later, 2 LOST" in told["store"]
+    assert told["store"].endswith(", why it is away: gone: move it aside")
     assert told["faults"] == "3 recorded, 1 high, 2 medium; see ERR0R in the store"
     assert told["restarts"] == "capture 2 x, readings 1 x"
     assert told["frames"].endswith("7 dropped because the source was slow, 2 without a picture (BadPicture)")
@@ -109,3 +111,11 @@ def test_text_from_outside_cannot_steer_the_terminal() -> None:
 )
 def test_sizes_for_people(count: float, text: str) -> None:
     assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [({"asked": [], "answered": 0}, False), ({"asked": [], "answered": 3}, True), ({}, True)]
+)
+def test_a_smaller_model_that_was_never_needed_is_not_told(status: dict[str, Any], told: bool) -> None:
+    lines = summary_lines({**STATUSES, "inference:smaller": {**STATUSES["inference:screen-reader"], **status}})
+    assert any("smaller" in line for line in lines) is told

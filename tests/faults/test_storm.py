@@ -14,7 +14,7 @@ from tests.faults.storm.storm import storm, told
 from tests.faults.storm.verdict import verdict
 from tests.model_server.support import need_embedded
 
-SHORT, LONG = 36, 300  # faults
+SHORT, LONG = 24, 300  # faults
 ACTORS = ("recorder", "bug", "capture")
 
 

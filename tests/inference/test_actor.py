@@ -181,12 +181,15 @@ def test_a_transport_fault_is_tried_again_and_the_server_is_suspected_at_once(on
     stage.give(READY, frame())
     stage.settle()
     assert len(stage.analyses) == 1
-    assert stage.suspects == [ServerSuspect("refused")]
+    assert stage.suspects == [ServerSuspect("refused", MODEL)]
     assert (stage.status["retries"], stage.status["failed"], stage.faults) == (1, 0, [])
 
 
 def test_an_exhausted_call_is_one_failure_and_one_fault(on: Any) -> None:
-    stage = on(ScriptedHttp(ConnectFailed("refused")))
+    def refuse(request: Any) -> Any:
+        raise ConnectFailed("refused")
+
+    stage = on(ScriptedHttp(refuse))
     stage.give(READY, frame(4))
     stage.settle()
     assert stage.failed == [AnalysisFailed(frame(4).ref, MODEL, tuple(Task), "ConnectFailed", "refused")]

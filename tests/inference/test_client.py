@@ -13,9 +13,13 @@ from foureyes_actors.errors import (
     ConnectFailed,
     ConnectionBroken,
     EmptyAnswer,
+    EngineGone,
     FourEyesError,
     ReplyTooLarge,
+    RequestRefused,
     RequestTimeout,
+    ServerBusy,
+    ServerError,
     ServerFault,
     ServerRefused,
     WrongModel,
@@ -79,16 +83,16 @@ ATTEMPTS: list[tuple[Step, type[FourEyesError], int]] = [
     (RequestTimeout("30 s"), RequestTimeout, 3),
     (ConnectionBroken("reset"), ConnectionBroken, 3),
     (ReplyTooLarge("9 MB"), ReplyTooLarge, 1),
-    (reply(b"", 500), ServerFault, 3),
-    (reply(b"", 503), ServerFault, 3),
-    (reply(b"", 429), ServerFault, 3),
-    (reply(b"", 408), ServerFault, 3),
-    (reply({"error": "The model has crashed"}, 400), ServerFault, 3),
-    (reply({"error": "exceeds the available context size"}, 500), ServerFault, 1),
+    (reply(b"", 500), ServerError, 3),
+    (reply(b"", 503), ServerBusy, 3),
+    (reply(b"", 429), ServerBusy, 3),
+    (reply(b"", 408), ServerBusy, 3),
+    (reply({"error": "The model has crashed"}, 400), EngineGone, 1),
+    (reply({"error": "exceeds the available context size"}, 500), RequestRefused, 1),
     (reply(b"", 400), ServerFault, 1),
     (reply(b"", 404), ServerFault, 1),
     (reply(b"", 401), ServerRefused, 1),
-    (reply({"error": "Unexpected endpoint or method. (POST /v1)"}), ServerFault, 1),
+    (reply({"error": "Unexpected endpoint or method. (POST /v1)"}), RequestRefused, 1),
     (reply({"model": MODEL, "choices": None}), ServerFault, 1),
     (good("another"), WrongModel, 1),
     (completion(""), EmptyAnswer, 1),
@@ -119,7 +123,7 @@ def test_it_succeeds_after_a_fault_and_tells_of_it() -> None:
         http, failed=lambda n, e: told.append((n, type(e).__name__)), retrying=lambda: again.append(len(told))
     )
     assert len(analysis.answers) == 4
-    assert (told, again) == ([(1, "ConnectFailed"), (2, "ServerFault")], [1, 2])
+    assert (told, again) == ([(1, "ConnectFailed"), (2, "ServerError")], [1, 2])
 
 
 def test_the_same_bytes_are_sent_again() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from foureyes_actors.errors import BadPicture, MissingExtraError
 from foureyes_actors.inference.actor import InferenceActor
-from foureyes_actors.inference.fallback import Due
 from foureyes_actors.inference.in_process import FallbackReader
+from foureyes_actors.inference.pace import Due
 from foureyes_actors.messages import (
     Analysis,
     AnalysisFailed,

@@ -16,8 +16,9 @@ from foureyes_actors.errors import (
     ConnectionBroken,
     FourEyesError,
     ReplyTooLarge,
+    RequestRefused,
     RequestTimeout,
-    ServerFault,
+    ServerError,
 )
 from foureyes_actors.inference.actor import InferenceActor
 from foureyes_actors.inference.client import analyse
@@ -167,8 +168,8 @@ def test_frames_become_readings(house_of: Any, server: LoopbackServer) -> None:
         ("reset", ConnectionBroken, 2),
         ("cut", ConnectionBroken, 2),
         ("not HTTP", ConnectionBroken, 2),
-        ("500", ServerFault, 2),
-        ("no route", ServerFault, 1),
+        ("500", ServerError, 2),
+        ("no route", RequestRefused, 1),
         ("too large", ReplyTooLarge, 1),
     ],
 )

@@ -8,11 +8,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from foureyes_actors.ports.http import HttpReply, HttpRequest
+from foureyes_actors.lm_studio.dialect import Server
+from foureyes_actors.lm_studio.residency import Loading
+from foureyes_actors.ports.clock import ManualClock
+from foureyes_actors.ports.http import HttpPort, HttpReply, HttpRequest
 from foureyes_actors.ports.process import ProcessResult, ProcessUsage
 
 URL = "http://127.0.0.1:1234"
 Scripted = HttpReply | Exception | Callable[[HttpRequest], HttpReply]
+
+
+def loading(http: HttpPort, server: Server, **more: Any) -> Loading:
+    return Loading(http, server, ManualClock(), threading.Event(), **{"seconds": 300.0, **more})
 
 
 def reply(body: object, status: int = 200) -> HttpReply:
@@ -93,6 +100,8 @@ class FakeProcesses:
         self.runs: list[tuple[str, ...]] = []
         self.started = threading.Event()
         self.held_by: str | None = None
+        self.in_use: int | None = None
+        self.listens: dict[int, int] = {}
 
     def start(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> FakeChild:
         self.commands.append(tuple(command))
@@ -107,11 +116,17 @@ class FakeProcesses:
     def usage(self, pid: int, *, without: Collection[int] = ()) -> ProcessUsage | None:
         return None
 
+    def memory(self, pid: int) -> int | None:
+        return self.in_use
+
     def machine(self) -> tuple[float, int]:
         return 0.0, 0
 
     def listener(self, port: int) -> str | None:
         return self.held_by
+
+    def listening(self, port: int) -> int | None:
+        return self.listens.get(port)
 
     def find_program(self, name: str) -> str | None:
         return self.programs.get(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from foureyes_actors.messages import (
     ServerState,
     ServerStateWanted,
     ServerSuspect,
+    Task,
     Tick,
 )
 from foureyes_actors.ports.clock import ManualClock
@@ -62,7 +63,13 @@ class EmbeddedServer(ScriptedHttp):
 class Stage:
     """The actor with everything around it. ``pump`` hands it what its worker has sent."""
 
-    def __init__(self, http: ScriptedHttp | None = None, models: tuple[str, ...] = (MODEL,), **values: Any) -> None:
+    def __init__(
+        self,
+        http: ScriptedHttp | None = None,
+        models: tuple[str, ...] = (MODEL,),
+        tasks: Mapping[str, Task] | None = None,
+        **values: Any,
+    ) -> None:
         self.context, self.clock = FakeContext("lm_studio"), ManualClock()
         self.http = http or EmbeddedServer(MODEL)
         self.processes = FakeProcesses([LINE])
@@ -74,6 +81,7 @@ class Stage:
             processes=self.processes,
             clock=self.clock,
             audience=("inference:x", "console"),
+            warm_up_tasks=tasks,
         )
         self.actor.on_start()
 
@@ -107,6 +115,27 @@ def stage() -> Iterator[Callable[..., Stage]]:
     for each in stages:
         each.actor.on_stop()
     assert not [t for t in threading.enumerate() if t.name.startswith("lm_studio")]
+
+
+def test_each_model_is_asked_in_its_warm_up_what_it_is_there_for(stage: Callable[..., Stage]) -> None:
+    answers = {
+        MODEL: amounts("$1,234.56"),
+        "lab/dit": json.dumps({"vision_state": {"state": "idle"}}),
+        "lab/owlvit": json.dumps({"error_detection": {"popup": "none", "text": None}}),
+    }
+
+    class Hosts(EmbeddedServer):
+        def _chat(self, request: HttpRequest) -> HttpReply:
+            model = json.loads(request.body or b"")["model"]
+            return chat_reply(model, answers[model])
+
+    http = Hosts(*answers)
+    made = stage(http, tuple(answers), {"lab/dit": Task.STATE, "lab/owlvit": Task.ERROR})
+    made.pump()
+    assert made.told()[-1].phase is ServerPhase.READY
+    asked = [json.loads(r.body or b"") for r in http.requests if r.url.endswith("/chat/completions")]
+    tasks = {a["model"]: list(a["response_format"]["json_schema"]["schema"]["properties"]) for a in asked}
+    assert tasks == {MODEL: ["vision_ocr"], "lab/dit": ["vision_state"], "lab/owlvit": ["error_detection"]}
 
 
 Make = Callable[..., Stage]
@@ -282,6 +311,7 @@ def test_not_in_time(stage: Make) -> None:
     it.pump()  # the manual clock moves on by each pause
     assert it.told()[-1].phase is ServerPhase.FAILED
     assert "not ready within 2 s: refused; its last words:" in it.told()[-1].detail
+    assert it.faults()[0].context["output -1"] == LINE
 
 
 def test_stop_ends_the_server_and_says_so(stage: Make) -> None:

@@ -231,6 +231,17 @@ def test_a_suspicion_is_looked_at_now(stage: Stage) -> None:
     assert machine.command is None  # one look is enough
 
 
+def test_a_stranger_on_the_port_gets_time_to_leave_and_then_the_system_goes_on_without_the_server() -> None:
+    machine = Machine()
+    machine.finish(PortTaken("held by nc (pid 7)"))
+    assert not machine.plan.unwell
+    machine.tick(CHECK_AGAIN)
+    machine.expect(Do.LAUNCH, Stage.STARTING)
+    machine.now += RULES.start_timeout
+    machine.finish(PortTaken("held by nc (pid 7)"))
+    assert machine.plan.unwell
+
+
 def test_what_a_new_start_may_mend_waits_for_the_supervisor() -> None:
     machine = ready()
     machine.tick(exited=EXIT)
@@ -239,7 +250,7 @@ def test_what_a_new_start_may_mend_waits_for_the_supervisor() -> None:
     machine.expect(None, Stage.FAILED)
 
 
-@pytest.mark.parametrize("error", [PortTaken("x"), ServerRefused("token"), ConfigurationError("pip install")])
+@pytest.mark.parametrize("error", [ServerRefused("token"), ConfigurationError("pip install")])
 def test_what_people_must_change_is_tried_slowly(error: Exception) -> None:
     machine = Machine()
     machine.finish(error)

@@ -15,21 +15,13 @@ from foureyes_actors.errors import (
     ServerFault,
     ServerRefused,
 )
-from foureyes_actors.lm_studio.dialects import (
-    EMBEDDED,
-    LM_STUDIO,
-    OPENAI,
-    Dialect,
-    check_alive,
-    list_models,
-    load_model,
-    server_at,
-    unload_model,
-)
+from foureyes_actors.lm_studio.dialect import Dialect, server_at
+from foureyes_actors.lm_studio.dialects import EMBEDDED, LM_STUDIO, OPENAI, V1_LOAD, V1_UNLOAD
 from foureyes_actors.lm_studio.replies import RouteMissing
 from foureyes_actors.lm_studio.residency import ensure_loaded, resident
+from foureyes_actors.lm_studio.server_calls import check_alive, list_models, load_model, unload_model
 from foureyes_actors.ports.http import HttpReply, HttpRequest
-from tests.lm_studio.support import URL, ScriptedHttp, reply, unexpected
+from tests.lm_studio.support import URL, ScriptedHttp, loading, reply, unexpected
 
 QWEN = "qwen/qwen3-vl-8b"
 TOKEN = "sk-lm-abcdefgh:0123456789"
@@ -185,8 +177,8 @@ def test_load_and_unload_send_exactly_the_known_keys() -> None:
         {"POST /api/v1/models/load": loaded(), "POST /api/v1/models/unload": reply({"instance_id": QWEN})}
     )
     server = server_at(URL, LM_STUDIO)
-    assert load_model(http, server, QWEN, 300.0) == QWEN
-    unload_model(http, server, QWEN)
+    assert load_model(http, server, V1_LOAD, QWEN, 300.0) == QWEN
+    unload_model(http, server, V1_UNLOAD, QWEN)
     bodies = [json.loads(request.body or b"") for request in http.requests]
     assert bodies == [{"model": QWEN}, {"instance_id": QWEN}]
     assert http.requests[0].deadline == 300.0
@@ -231,7 +223,7 @@ def test_load_and_unload_send_exactly_the_known_keys() -> None:
 def test_a_load_that_fails(answer: HttpReply, words: str) -> None:
     http = ScriptedHttp({"GET /api/v1/models": v1(v1_row(QWEN)), "POST /api/v1/models/load": answer})
     with pytest.raises(ModelLoadFailed) as caught:
-        ensure_loaded(http, server_at(URL, LM_STUDIO), QWEN, 300.0)
+        ensure_loaded(loading(http, server_at(URL, LM_STUDIO)), QWEN)
     assert words in str(caught.value) and QWEN in str(caught.value)
 
 
@@ -263,7 +255,7 @@ def test_a_model_is_listed_first_and_loaded_once() -> None:
     http = LoadingServer(QWEN, "other")
     server = server_at(URL, LM_STUDIO)
     for _ in range(3):
-        assert ensure_loaded(http, server, QWEN.upper(), 300.0) == QWEN
+        assert ensure_loaded(loading(http, server), QWEN.upper()).known_as == QWEN
     assert http.instances == {QWEN: [QWEN], "other": []}
     assert http.asked().count("POST /api/v1/models/load") == 1
 
@@ -272,35 +264,35 @@ def test_an_instance_with_another_name_is_used_by_it() -> None:
     http = LoadingServer(QWEN)
     http.instances[QWEN] = ["my-eyes"]
     server = server_at(URL, LM_STUDIO)
-    assert ensure_loaded(http, server, QWEN, 300.0) == "my-eyes"
-    assert ensure_loaded(http, server, "my-eyes", 300.0) == "my-eyes"
+    assert ensure_loaded(loading(http, server), QWEN).known_as == "my-eyes"
+    assert ensure_loaded(loading(http, server), "my-eyes").known_as == "my-eyes"
     http.instances[QWEN] = [f"{QWEN}:2", f"{QWEN}:3"]
-    assert ensure_loaded(http, server, QWEN, 300.0) == f"{QWEN}:2"
+    assert ensure_loaded(loading(http, server), QWEN).known_as == f"{QWEN}:2"
     http.instances[QWEN] = [f"{QWEN}:2", QWEN]
-    assert ensure_loaded(http, server, QWEN, 300.0) == QWEN
+    assert ensure_loaded(loading(http, server), QWEN).known_as == QWEN
     assert "POST /api/v1/models/load" not in http.asked()
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
     http = LoadingServer("a/one", "b/two")
     with pytest.raises(ServerRefused, match="no model 'c/three'; it has: a/one, b/two"):
-        ensure_loaded(http, server_at(URL, LM_STUDIO), "c/three", 300.0)
+        ensure_loaded(loading(http, server_at(URL, LM_STUDIO)), "c/three")
 
 
 def test_a_model_without_eyes_is_refused() -> None:
     http = ScriptedHttp({"GET /api/v1/models": v1(v1_row("text/only", vision=False))})
     with pytest.raises(ServerRefused, match="takes no pictures"):
-        ensure_loaded(http, server_at(URL, LM_STUDIO), "text/only", 300.0)
+        ensure_loaded(loading(http, server_at(URL, LM_STUDIO)), "text/only")
 
 
 def test_a_load_that_leaves_no_trace_is_a_failure() -> None:
     with pytest.raises(ModelLoadFailed, match="not in the list of loaded models"):
-        ensure_loaded(LoadingServer(QWEN, forget=True), server_at(URL, LM_STUDIO), QWEN, 300.0)
+        ensure_loaded(loading(LoadingServer(QWEN, forget=True), server_at(URL, LM_STUDIO)), QWEN)
 
 
 def test_servers_without_a_load_route_load_by_the_first_request() -> None:
     http = ScriptedHttp({"GET /v1/models": reply({"data": [{"id": "gemma"}]})})
-    assert ensure_loaded(http, server_at(URL, OPENAI), "gemma", 300.0) == "gemma"
+    assert ensure_loaded(loading(http, server_at(URL, OPENAI)), "gemma").known_as == "gemma"
     assert http.asked() == ["GET /v1/models"]
 
 

@@ -30,10 +30,18 @@ def test_the_embedded_server() -> None:
     assert known_url(settings()) is None
 
 
+def test_the_embedded_server_with_hosted_models() -> None:
+    for told, folder in (("models", "models"), ("hub", "hub")):
+        launch = launch_for(settings(models_dir=told, device="cpu"), FakeProcesses())
+        assert launch.command[-4:] == ("--models-dir", folder, "--device", "cpu")
+    assert "--device" not in launch_for(settings(device="cpu"), FakeProcesses()).command
+
+
 def test_the_embedded_server_at_an_address() -> None:
-    launch = launch_for(settings(base_url=HERE), FakeProcesses())
+    here = settings(kind="embedded", base_url=HERE)
+    launch = launch_for(here, FakeProcesses())
     assert launch.command[launch.command.index("--port") + 1] == "4321"
-    assert known_url(settings(base_url=HERE)) == HERE
+    assert known_url(here) == HERE
 
 
 def test_lm_studio_is_started_by_its_own_command() -> None:
@@ -102,7 +110,12 @@ def test_a_helper_is_run_and_its_counterpart_stops_the_server() -> None:
     assert process.last_words() == ("Success!",)
     process.stop(3.0)
     process.stop(3.0)
-    assert processes.runs == [(LMS, "server", "start", "--port", "1234"), (LMS, "server", "stop")]
+    assert processes.runs == [
+        (LMS, "daemon", "status", "--json"),
+        (LMS, "daemon", "up", "--json"),
+        (LMS, "server", "start", "--port", "1234"),
+        (LMS, "server", "stop"),
+    ]
 
 
 def test_nothing_is_started_after_the_end() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from foureyes_actors.capture.picture import examine
 from foureyes_actors.errors import ModelLoadFailed, RequestTimeout, ServerRefused
-from foureyes_actors.lm_studio.dialects import LM_STUDIO, server_at
-from foureyes_actors.lm_studio.warmup import SIZE, canary, warm_up
+from foureyes_actors.lm_studio.dialect import Kind, server_at
+from foureyes_actors.lm_studio.dialects import DIALECTS, LM_STUDIO
+from foureyes_actors.lm_studio.warmup import SIZE, canary, warm_up, warm_up_task
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.http import HttpReply
 from foureyes_actors.settings import InferenceSettings, PictureLimits
@@ -18,6 +19,20 @@ from tests.lm_studio.support import URL, ScriptedHttp, amounts, chat_reply, repl
 
 MODEL = "qwen/qwen3-vl-8b"
 CHAT = "POST /v1/chat/completions"
+
+
+THINKING = reply(
+    {
+        "model": MODEL,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"content": "", "reasoning_content": "I see five amounts"},
+                "finish_reason": "length",
+            }
+        ],
+    }
+)
 
 
 def run(answer: HttpReply | Exception, task: Task = Task.OCR, token: str = "") -> ScriptedHttp:
@@ -63,6 +78,11 @@ def test_the_right_amount_in_any_form(text: str) -> None:
         (chat_reply(MODEL, {"vision_state": {"state": "idle"}}), "did not pass the warm-up"),
         (reply({"error": "The model has crashed without additional information. (Exit code: null)"}, 400), "crashed"),
         (unexpected("POST", "/v1/chat/completions"), "no such route"),
+        (THINKING, "its thinking used up"),
+        (
+            reply({"error": {"message": "Vision add-on is not loaded, but images were provided"}, "message": "x"}),
+            "picture",
+        ),
     ],
 )
 def test_answers_that_do_not_count(answer: HttpReply, words: str) -> None:
@@ -83,3 +103,34 @@ def test_other_errors_keep_their_kind() -> None:
         run(RequestTimeout("late"))
     with pytest.raises(ServerRefused):
         run(reply({"error": {"message": "no", "code": "invalid_api_key"}}, 401))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "asked"),
+    [
+        ([Task.STATE, Task.OCR], Task.OCR),  # its answer can be checked
+        ([Task.ERROR], Task.ERROR),
+        ([Task.ANIMATION, Task.STATE], Task.ANIMATION),
+    ],
+)
+def test_what_a_model_is_asked(tasks: list[Task], asked: Task) -> None:
+    assert warm_up_task(tasks) is asked
+
+
+@pytest.mark.parametrize(
+    ("reasons", "kind", "configured", "sent"),
+    [
+        (True, "lm_studio", None, "none"),
+        (True, "lm_studio", "low", "low"),  # what the user has set stands
+        (False, "lm_studio", None, None),
+        (True, "vllm", None, None),  # not known there
+    ],
+)
+def test_a_model_that_thinks_aloud_is_told_not_to(
+    reasons: bool, kind: Kind, configured: str | None, sent: str | None
+) -> None:
+    http = ScriptedHttp({CHAT: chat_reply(MODEL, amounts())})
+    settings = InferenceSettings.model_validate({"reasoning_effort": configured})
+    at = server_at(URL, DIALECTS[kind])
+    warm_up(http, at, MODEL, task=Task.OCR, settings=settings, seconds=77.0, reasons=reasons)
+    assert json.loads(http.requests[0].body or b"").get("reasoning_effort") == sent

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from foureyes_actors.messages import Task
-from foureyes_actors.model_server.catalog import Level
+from foureyes_actors.model_server.catalog import BUILT_IN, Catalog, CatalogModel
 from foureyes_actors.model_server.limits import Limits
 from foureyes_actors.ports.http import HttpReply, HttpRequest
 from foureyes_actors.ports.http_requests import RequestsHttp
@@ -59,7 +59,7 @@ class FakeEngine:
     """Counts; says how many frames a screen has had. ``hold``: readings wait until ``go`` is set."""
 
     def __init__(self) -> None:
-        self.loads: list[Level] = []
+        self.loads: list[str | None] = []
         self.screens = 0
         self.readings: list[tuple[tuple[int, ...], tuple[Task, ...], str]] = []
         self.go = threading.Event()
@@ -69,8 +69,8 @@ class FakeEngine:
         self.read_error: Exception | None = None
         self._lock = threading.Lock()
 
-    def __call__(self, level: Level) -> FakeEngine:
-        self.loads.append(level)
+    def __call__(self, model: CatalogModel) -> FakeEngine:
+        self.loads.append(model.level)
         if self.load_error is not None:
             raise self.load_error
         return self
@@ -123,11 +123,11 @@ class Announced:
 class RunningServer:
     """The real server on a loopback port, in a thread, around an engine. ``http``: a client of its own."""
 
-    def __init__(self, engine: Any, limits: Limits | None = None) -> None:
+    def __init__(self, engine: Any, limits: Limits | None = None, catalog: Catalog = BUILT_IN) -> None:
         from foureyes_actors.model_server.server import ModelServer, bind
 
         announced = Announced()
-        self.server = ModelServer(bind("127.0.0.1", 0), engine, limits or Limits())
+        self.server = ModelServer(bind("127.0.0.1", 0), engine, limits or Limits(), catalog=catalog)
         self._thread = threading.Thread(target=self.server.run, args=(announced,), name="test-model-server")
         self._thread.start()
         assert announced.came.wait(PATIENCE)

@@ -14,7 +14,9 @@ from PIL import Image
 
 from foureyes_actors.messages import Task
 from foureyes_actors.model_server.api_error import ApiError
-from foureyes_actors.model_server.chat_request import parse_chat, picture_of, wanted_tasks
+from foureyes_actors.model_server.catalog import BUILT_IN
+from foureyes_actors.model_server.chat_request import parse_chat, picture_of
+from foureyes_actors.model_server.chat_schema import wanted
 from foureyes_actors.model_server.pictures import decode
 from foureyes_actors.settings import PictureLimits
 from tests.model_server.support import TINY, chat, data_uri, picture
@@ -47,8 +49,8 @@ def test_the_model_is_found_whatever_its_case() -> None:
 
 
 def test_without_a_schema_all_tasks_are_answered() -> None:
-    assert wanted_tasks(None) == tuple(Task)
-    assert wanted_tasks({"type": "text"}) == tuple(Task)
+    for model in BUILT_IN:
+        assert wanted(None, model) == wanted({"type": "text"}, model) == dict.fromkeys(Task, ())
 
 
 def test_a_picture_may_be_in_any_message_and_the_url_alone() -> None:
@@ -88,6 +90,8 @@ def test_a_picture_may_be_in_any_message_and_the_url_alone() -> None:
         (chat(user=7), "'user' must be text"),
         (chat(stream="yes"), "'stream' must be true or false"),
         (chat(response_format={"type": "json_object"}), "'response_format.type' must be 'json_schema' or 'text'"),
+        (chat(tool_choice="required"), "'tool_choice' must be 'none' or 'auto'"),
+        (chat(tool_choice={"type": "function"}), "'tool_choice' must be 'none' or 'auto'"),
         (chat(response_format="json"), "'response_format' must be an object"),
         (chat(response_format={"type": "json_schema"}), "must name tasks"),
         (chat(response_format={"type": "json_schema", "json_schema": {"schema": {}}}), "must name tasks"),
@@ -110,6 +114,41 @@ def test_a_schema_with_a_strange_key() -> None:
     error = refused(chat(response_format={"type": "json_schema", "json_schema": {"schema": schema}}))
     assert error.status == 400
     assert "'weather'" in error.message and "animation_detection" in error.message
+
+
+AMOUNTS = {"type": "object", "properties": {"balance": {}, "grand": {}}}
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ({"type": "object"}, ()),
+        (True, ()),
+        (AMOUNTS, ("balance", "grand")),
+        ({"$ref": "#/$defs/Amounts"}, ("balance", "grand")),
+        ({"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Amounts"}]}, ("balance", "grand")),
+        ({"allOf": [{"$ref": "#/$defs/Amounts"}], "description": "what it shows"}, ("balance", "grand")),
+        ({"$ref": "#/$defs/Nothing"}, ()),
+        ({"$ref": "https://example.org/amounts.json"}, ()),
+        ({"$ref": "#/properties/vision_ocr"}, ()),
+    ],
+)
+def test_the_values_that_a_schema_names(part: object, names: tuple[str, ...]) -> None:
+    schema = {"properties": {"vision_ocr": part}, "$defs": {"Amounts": AMOUNTS}}
+    assert wanted({"type": "json_schema", "json_schema": {"schema": schema}}, BUILT_IN.models[0]) == {Task.OCR: names}
+
+
+def test_a_value_that_nobody_reads() -> None:
+    schema: Any = {"properties": {"vision_ocr": {"properties": {"grand": {}, "mega": {}}}}}
+    error = refused(chat(response_format={"type": "json_schema", "json_schema": {"schema": schema}}))
+    assert (error.status, error.param) == (400, "response_format")
+    assert "'vision_ocr.mega'" in error.message and "balance" in error.message
+
+
+def test_an_earlier_answer_without_text_is_no_fault() -> None:
+    document = chat()
+    document["messages"].append({"role": "assistant", "content": None, "refusal": "no"})
+    assert parse_chat(body(document)).picture == picture()
 
 
 def test_an_unknown_model() -> None:

@@ -14,15 +14,18 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from foureyes_actors.lm_studio.dialects import EMBEDDED, check_alive, server_at
+from foureyes_actors.lm_studio.dialect import server_at
+from foureyes_actors.lm_studio.dialects import EMBEDDED
 from foureyes_actors.lm_studio.process import announced_url
 from foureyes_actors.lm_studio.residency import ensure_loaded, resident
+from foureyes_actors.lm_studio.server_calls import check_alive
 from foureyes_actors.lm_studio.warmup import canary, warm_up
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.http import HttpRequest
 from foureyes_actors.ports.http_requests import RequestsHttp
 from foureyes_actors.ports.local_process import LocalChild, LocalProcesses
 from foureyes_actors.settings import InferenceSettings
+from tests.lm_studio.support import loading
 from tests.model_server.support import SMALL, TINY, chat, data_uri
 from tests.support import eventually
 
@@ -179,7 +182,7 @@ def test_help_needs_nothing() -> None:
 def test_a_real_model_reads_the_canary(start: Start, http: RequestsHttp, model: str) -> None:
     server = server_at(url_of(start("--port", "0", "--exit-with-stdin")), EMBEDDED)
     assert resident(http, server, (TINY, SMALL)) == ()
-    assert ensure_loaded(http, server, model, PATIENCE) == model
+    assert ensure_loaded(loading(http, server), model).known_as == model
     assert resident(http, server, (TINY, SMALL)) == (model,)
     for task in (Task.OCR, Task.STATE, Task.ANIMATION, Task.ERROR):
         warm_up(http, server, model, task=task, settings=InferenceSettings(), seconds=PATIENCE)

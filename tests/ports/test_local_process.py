@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
@@ -283,7 +284,11 @@ def test_who_listens() -> None:
         described = LocalProcesses().listener(port)
         assert described is not None
         assert str(os.getpid()) in described or described == "somebody"
-    assert LocalProcesses().listener(port) is None
+        pid = LocalProcesses().listening(port)
+        assert pid in (os.getpid(), None)  # macOS tells root alone
+        own = LocalProcesses().memory(os.getpid())
+        assert own is not None and own > 10_000_000
+    assert LocalProcesses().listener(port) is None and LocalProcesses().listening(port) is None
 
 
 def test_usage_counts_the_whole_tree(run: Run) -> None:
@@ -329,9 +334,23 @@ def test_the_system_is_not_scanned_at_each_look_but_what_was_started_is_seen_at_
 
 
 def test_the_machine() -> None:
-    cpu, memory = LocalProcesses().machine()
-    assert cpu >= 0
-    assert memory > 1_000_000
+    processes = LocalProcesses()
+    cpu, memory = processes.machine()
+    assert cpu is None, "it is measured between two looks: the first one knows nothing"
+    assert memory is not None and memory > 1_000_000
+    cpu, _ = processes.machine()
+    assert cpu is not None and cpu >= 0
+
+
+def test_a_sensor_that_the_system_has_not_is_unknown_and_not_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_such_file() -> NoReturn:
+        raise FileNotFoundError("/proc/meminfo")
+
+    monkeypatch.setattr(psutil, "virtual_memory", no_such_file)
+    processes = LocalProcesses()
+    processes.machine()
+    cpu, memory = processes.machine()
+    assert memory is None and cpu is not None
 
 
 def test_programs_are_found_by_name_and_path(tmp_path: Path) -> None:

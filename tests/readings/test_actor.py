@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from foureyes_actors.inference.routing import Routing
 from foureyes_actors.messages import (
     AnalysisFailed,
     Collection,
@@ -17,6 +18,8 @@ from foureyes_actors.messages import (
     Fault,
     Field,
     GetStatus,
+    PressureChanged,
+    PressureLevel,
     ReadingSet,
     ReadingStatus,
     ServerPhase,
@@ -29,7 +32,7 @@ from foureyes_actors.messages import (
 )
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.readings.actor import MAX_SCREENS, ReadingsActor
-from foureyes_actors.settings import ReadingsSettings
+from foureyes_actors.settings import ModelEntry, ReadingsSettings
 from supervisors.inbox import InboxFull
 from tests.readings.support import MODEL, analysis, frame, motion, ocr, popup, state
 from tests.support import TimedContext
@@ -44,6 +47,7 @@ class Stage:
         settings: ReadingsSettings | None = None,
         incarnation: int = 1,
         degraded: bool = False,
+        **more: Any,
     ) -> None:
         self.clock = ManualClock()
         self.context = TimedContext("readings", self.clock, incarnation)
@@ -54,6 +58,7 @@ class Stage:
             models=models or (MODEL,),
             clock=self.clock,
             degraded=degraded,
+            **more,
         )
         self.actor.on_start()
 
@@ -285,3 +290,50 @@ def test_a_replacement_in_the_fallback_knows_of_it() -> None:
     assert {r.reason for r in stage.sets[-1].readings} == {
         "no answer for 10 s; the model server is away, polling fallback"
     }
+
+
+# --- under pressure ---
+
+ROUTING = Routing(
+    (
+        *(
+            (task, ModelEntry(model_id="large", prompt="p", alternatives=("small",)))
+            for task in Task
+            if task != Task.OCR
+        ),
+        (Task.OCR, ModelEntry(model_id="ocr", prompt="p")),
+    )
+)
+
+
+def ready(*models: str) -> ServerState:
+    return ServerState(ServerPhase.READY, "http://127.0.0.1:1", models)
+
+
+def test_a_frame_waits_for_whoever_is_asked_now() -> None:
+    stage = Stage(routing=ROUTING)
+    assert stage.status["expected"] == ["large", "ocr"]
+    stage.give(ready("large", "ocr"), PressureChanged(PressureLevel.SMALLER))
+    assert stage.status["expected"] == ["large", "ocr"], "the smaller one is not there yet"
+    stage.give(analysis(1, WHOLE[0], model="ocr"))
+    assert stage.sets == []
+    stage.give(ready("small", "ocr"))
+    stage.give(analysis(2, WHOLE[0], model="ocr"), analysis(2, *WHOLE[1:], model="small"))
+    assert [s.models for s in stage.sets] == [("ocr",), ("ocr", "small")]
+    stage.give(PressureChanged(PressureLevel.NORMAL))
+    assert stage.status["expected"] == ["small", "ocr"]
+    stage.give(ready("small", "large", "ocr"))
+    assert stage.status["expected"] == ["large", "ocr"]
+
+
+def test_a_replacement_begins_with_the_level_there_is() -> None:
+    stage = Stage(routing=ROUTING, level=PressureLevel.SLOWER)
+    assert stage.status["expected"] == ["small", "ocr"]
+    stage.give(ServerState(ServerPhase.LOADING))
+    assert stage.status["expected"] == ["small", "ocr"]
+
+
+def test_without_a_routing_pressure_changes_nothing() -> None:
+    stage = Stage("a", "b")
+    stage.give(PressureChanged(PressureLevel.SMALLER), ready("a"))
+    assert stage.status["expected"] == ["a", "b"]

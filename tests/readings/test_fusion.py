@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foureyes_actors.messages import Field, TaskAnswer
-from foureyes_actors.readings.fusion import MAX_OPEN, Join, Joined, Part, add, conflicts, expire, flush, order
+from foureyes_actors.readings.fusion import MAX_OPEN, Join, Joined, Part, add, conflicts, expect, expire, flush, order
 from foureyes_actors.readings.observe import observe
 from tests.readings.support import frame, motion, ocr, popup, state
 
@@ -181,3 +181,38 @@ def test_contradictions_are_said_and_not_resolved_by_a_guess(answers: tuple[Task
     assert conflicts(seen) == reason
     if Field.STATE in seen and answers[0].values.get("state"):
         assert seen[Field.STATE].value == answers[0].values["state"]
+
+
+# --- other models are asked from now on ---
+
+
+def expecting(table: Table, *models: str, now: float = 0.0) -> list[int]:
+    table.join, joined = expect(table.join, models, now)
+    return [one.frame.sequence for one in joined]
+
+
+def test_frames_that_waited_for_a_model_that_is_not_asked_any_more_come_out() -> None:
+    table = Table("large", "other")
+    assert table.add(1, "other") == [] and table.add(2, "other") == []
+    assert expecting(table, "other") == [1, 2]
+    assert table.add(3, "other") == [(3, 0, False)]
+
+
+def test_a_frame_that_the_old_model_has_answered_waits_for_nobody() -> None:
+    table = Table("large", "other")
+    assert table.add(1, "large") == []
+    assert expecting(table, "small", "other") == [1]
+    assert table.add(1, "other") == [(1, 1, False)], "what comes later is not lost"
+
+
+def test_the_old_models_last_answer_comes_out_at_once() -> None:
+    table = Table("large")
+    assert expecting(table, "small") == []
+    assert table.add(1, "large") == [(1, 0, False)]
+    assert table.add(2, "small") == [(2, 0, False)]
+
+
+def test_the_same_models_again_change_nothing() -> None:
+    table = Table("a", "b")
+    table.add(1, "a")
+    assert expecting(table, "a", "b") == [] and table.join.waiting != ()

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from foureyes_actors.messages import Field, Task, TaskAnswer
-from foureyes_actors.readings.observe import MAX_POPUP, MAX_RAW, Observation, Seen, observe, proven_mark
+from foureyes_actors.readings.observe import MAX_POPUP, MAX_RAW, Observation, Seen, observe, parse_amount
 from tests.readings.support import motion, ocr, popup, state
 
 
@@ -63,7 +63,7 @@ MARKS = [
 
 @pytest.mark.parametrize(("text", "mark"), MARKS)
 def test_which_amounts_prove_the_decimal_mark(text: str, mark: str | None) -> None:
-    assert proven_mark(text) == mark
+    assert parse_amount(text).mark == mark
 
 
 def test_an_open_amount_is_read_with_the_mark_that_another_one_proves() -> None:

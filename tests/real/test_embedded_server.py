@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from foureyes_actors.lm_studio.actor import History, LMStudioActor
+from foureyes_actors.lm_studio.dialects import EMBEDDED
 from foureyes_actors.messages import Fault, GetStatus, ServerPhase, ServerState, ServerSuspect
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.http_requests import RequestsHttp
@@ -197,10 +198,11 @@ def test_a_port_that_a_stranger_holds(house: Make) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         port = stranger.getsockname()[1]
         stranger.settimeout(0.1)
-        it = house(base_url=f"http://127.0.0.1:{port}")
+        it = house(kind="embedded", base_url=f"http://127.0.0.1:{port}")
         state = it.until(ServerPhase.FAILED, READY)
         assert f"http://127.0.0.1:{port} is held by" in state.detail
         assert str(os.getpid()) in state.detail or "somebody" in state.detail
+        eventually(lambda: bool(it.faults), 10, "it is told")
         assert it.faults[0].exception_type.endswith("PortTaken")
         assert servers() == []
 
@@ -208,11 +210,12 @@ def test_a_port_that_a_stranger_holds(house: Make) -> None:
 def test_an_explicit_address(house: Make) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    it = house(base_url=url)
+    it = house(kind="embedded", base_url=url)
     assert it.until(ServerPhase.READY, READY).base_url == url
-    other = house(base_url=url)
+    other = house(base_url=url)  # no kind: it is asked
     state = other.until(ServerPhase.READY, READY)
     assert (state.base_url, state.pid, other.status()["attached"]) == (url, None, True)
+    assert other.status()["server"] == EMBEDDED.name
     other.stop()
     assert it.now.phase is ServerPhase.READY
     assert servers() == [it.now.pid]

@@ -30,7 +30,8 @@ from foureyes_actors.ports.store_mongo import MongoStore
 from foureyes_actors.ports.store_sqlite import SqliteStore
 from foureyes_actors.ports.stores import StoreOpener
 from foureyes_actors.recorder.actor import RecorderActor, ReplayOn, StoreOpened
-from foureyes_actors.recorder.journal import Journal
+from foureyes_actors.recorder.journal import BUDGET, Journal
+from foureyes_actors.recorder.losses import QUIET
 from foureyes_actors.settings import RetentionSettings, StoreSettings
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.context import Tree
@@ -51,10 +52,10 @@ def readings(*names: str) -> StoreDocuments:
 
 
 class Bench:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, budget: int = BUDGET) -> None:
         self.clock, self.context = ManualClock(), FakeContext("recorder")
         self.switch = Switch(folder / "store.sqlite3")
-        self.journal = Journal(folder / "journal")
+        self.journal = Journal(folder / "journal", budget=budget)
         self.actor = self.make(self.context)
 
     def make(self, context: ActorContext, open_store: Callable[[], StorePort] | None = None) -> RecorderActor:
@@ -171,6 +172,49 @@ def test_away_and_back(bench: Bench) -> None:
     assert [event.after for event in bench.events()] == ["away", "stored"]
     assert bench.events()[1].reason == bench.faults()[1].message
     assert len(bench.faults()) == 2
+
+
+def test_a_store_that_is_away_at_the_start_is_told_as_soon_as_somebody_is_there(bench: Bench) -> None:
+    """The recorder starts before those it tells."""
+    bench.context.absent = ("console", "bug")
+    bench.switch.away = True
+    bench.actor.on_start()
+    assert (1.0, Tick("probe", 0)) in bench.context.later
+    bench.context.absent = ()
+    bench.actor.on_receive(Tick("probe", 0))
+    bench.actor.on_receive(Tick("probe", 0))
+    (event,) = bench.events()
+    assert (event.kind, event.before, event.after) == (EventKind.STORE_CHANGED, None, "away")
+    assert event.reason == bench.status()["away_reason"] == "the plug is out"
+    (fault,) = bench.faults()
+    assert (fault.message, TOLD in fault.context) == ("the plug is out", True)
+    assert bench.status()["undelivered"] == {}
+
+
+def test_losses_are_an_event_when_they_begin_and_when_they_end(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, budget=2000)
+    bench.actor.on_start()
+    bench.switch.away = True
+    large = StoreDocuments(READINGS, ({"_id": "large", "at": T0, "text": "x" * 2000},))
+    bench.actor.on_receive(large)  # the store is away and the journal is full, at once
+    (losing,) = bench.events()
+    assert (losing.before, losing.after) == ("stored", "losing")
+    assert losing.reason.startswith("the plug is out; the journal ")
+    assert all(TOLD in fault.context for fault in bench.faults())
+    bench.actor.on_receive(large)
+    bench.clock.advance(QUIET)
+    bench.actor.on_receive(readings("small"))
+    bench.actor.on_receive(bench.opened())  # still away
+    bench.actor.on_receive(large)
+    bench.switch.away = False
+    bench.clock.advance(60)
+    bench.actor.on_receive(Tick("probe", 0))
+    bench.actor.on_receive(bench.opened())
+    bench.actor.on_receive(ReplayOn())
+    assert [event.after for event in bench.events()] == ["losing", "away", "losing", "stored"]
+    assert "documents are kept again: 2 were lost" in bench.events()[1].reason
+    assert "1 documents were replayed, 3 were lost" in bench.events()[3].reason
+    bench.actor.on_stop()
 
 
 def test_only_one_opening_at_a_time(bench: Bench) -> None:

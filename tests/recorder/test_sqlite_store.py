@@ -114,7 +114,7 @@ def test_a_file_that_is_no_database_is_reported_and_left_as_it_is(path: Path, co
     with pytest.raises(StoreUnavailable) as caught:
         SqliteStore(path)
     assert str(path) in str(caught.value)
-    assert "move it away" in str(caught.value)
+    assert "move it aside (with its -wal file) or set store.path" in str(caught.value)
     assert path.read_bytes() == content
     path.unlink()
     filled(path)  # the lock is free again

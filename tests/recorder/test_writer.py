@@ -15,6 +15,7 @@ from foureyes_actors.messages import Collection, CountError, StoreDocuments
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.ports.store_sqlite import SqliteStore
 from foureyes_actors.recorder.journal import Journal
+from foureyes_actors.recorder.losses import QUIET
 from foureyes_actors.recorder.writer import Writer, probe_pause
 from foureyes_actors.settings import RetentionSettings
 from tests.recorder.switched import Switch
@@ -315,13 +316,71 @@ def test_when_the_journal_is_full_it_is_counted_and_told_once(tmp_path: Path) ->
     assert bench["journaled"] == 50 - dropped
     _, full = bench.told()
     assert full.startswith("JournalFull: the journal")
-    assert "documents are being lost" in full
+    assert "what is read is lost until the store is back or the journal has room" in full
     bench.come_back()
     bench.writer.replay(10)
     (back,) = bench.told()
     assert f"{50 - dropped} documents were replayed, {dropped} were lost" in back
     assert len(bench.stored()) == 50 - dropped
     assert JournalFull.retryable
+
+
+def test_a_journal_that_is_full_while_it_is_replayed_is_told_with_its_end(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, budget=2000)
+    bench.switch.away = True
+    bench.writer.start(bench.switch.open)
+    bench.readings("a", text="x" * 1500)
+    bench.writer.close()
+    bench.switch.away = False
+    bench.told()
+    bench.writer = Writer(bench.journal, bench.clock, RetentionSettings())  # it has no absence to tell it with
+    bench.writer.start(bench.switch.open)
+    bench.readings("b", text="x" * 1500)
+    assert bench["losing_since"] is not None
+    (full,) = bench.told()
+    assert full.startswith("JournalFull: ")
+    bench.writer.replay(10)
+    bench.readings("c")
+    (over,) = bench.told()
+    assert "documents are kept again: 1 were lost" in over
+    assert (bench["losing_since"], bench["dropped"]) == (None, 1)
+    assert bench.stored() == ["a", "c"]
+
+
+def test_what_was_lost_before_the_store_went_away_counts_at_its_return(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, budget=2000)
+    bench.switch.away = True
+    bench.writer.start(bench.switch.open)
+    bench.readings("a", text="x" * 1500)
+    bench.writer.close()
+    bench.switch.away = False
+    bench.writer = Writer(bench.journal, bench.clock, RetentionSettings())
+    bench.writer.start(bench.switch.open)
+    bench.readings("b", text="x" * 1500)
+    bench.switch.away = True
+    bench.writer.replay(10)
+    bench.come_back()
+    bench.told()
+    bench.writer.replay(10)
+    (back,) = bench.told()
+    assert "1 documents were replayed, 1 were lost" in back
+    bench.writer.close()
+
+
+def test_a_small_document_that_still_fits_is_no_end_of_the_losses(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, budget=2000)
+    bench.switch.away = True
+    bench.writer.start(bench.switch.open)
+    for number in range(2):
+        bench.readings(f"large{number}", text="x" * 1500)
+        bench.readings(f"small{number}")
+    assert (bench["dropped"], len(bench.told())) == (1, 2)
+    bench.clock.advance(QUIET)
+    bench.error("e")
+    (over,) = bench.told()
+    assert "documents are kept again: 1 were lost in 0.0 s" in over
+    assert (bench["losing_since"], bench["condition"]) == (None, "away")
+    bench.writer.close()
 
 
 def test_a_defect_ends_the_incarnation_but_not_the_documents(bench: Bench) -> None:

@@ -28,16 +28,9 @@ from foureyes_actors.inference.client import ask
 from foureyes_actors.inference.reply import check_reply
 from foureyes_actors.inference.request import template
 from foureyes_actors.inference.tasks import merge
-from foureyes_actors.lm_studio.dialects import (
-    EMBEDDED,
-    LM_STUDIO,
-    OPENAI,
-    check_alive,
-    list_models,
-    load_model,
-    server_at,
-    unload_model,
-)
+from foureyes_actors.lm_studio.dialect import server_at
+from foureyes_actors.lm_studio.dialects import EMBEDDED, LM_STUDIO, OPENAI, V1_LOAD, V1_UNLOAD
+from foureyes_actors.lm_studio.server_calls import check_alive, list_models, load_model, unload_model
 from foureyes_actors.lm_studio.warmup import warm_up
 from foureyes_actors.messages import FrameRef, Task, TaskAnswer
 from foureyes_actors.ports.clock import ManualClock
@@ -179,8 +172,8 @@ def servers() -> list[Scenario]:
         Scenario("model server", "no such route", server(list_models, reply(b"nope", 404), kind=EMBEDDED)),
         Scenario("model server", "rows are no list", server(list_models, reply({"models": 3}))),
         Scenario("model server", "unauthorised", server(list_models, reply({}, 401)), (TOKEN,)),
-        Scenario("model server", "not loaded", server(load_model, LOADED, "vl", 5.0)),
-        Scenario("model server", "not unloaded", server(unload_model, reply({"instance_id": 7}), "vl")),
+        Scenario("model server", "not loaded", server(load_model, LOADED, V1_LOAD, "vl", 5.0)),
+        Scenario("model server", "not unloaded", server(unload_model, reply({"instance_id": 7}), V1_UNLOAD, "vl")),
         Scenario("model server", "refused", server(check_alive, ConnectFailed("nobody"), kind=OPENAI)),
         Scenario(
             "model server",

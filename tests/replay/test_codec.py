@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foureyes_actors.errors import ServerFault
-from foureyes_actors.lm_studio.dialects import LM_STUDIO, server_at
+from foureyes_actors.lm_studio.dialect import server_at
+from foureyes_actors.lm_studio.dialects import LM_STUDIO
 from foureyes_actors.messages import FrameRef, Task, TaskAnswer
 from foureyes_actors.ports.http import HttpReply
 from foureyes_actors.replay import codec
@@ -182,7 +183,7 @@ def refuses(text: str) -> None:
         '{"$": "enum", "type": "foureyes_actors.messages:FrameRef", "name": "x"}',
         '{"$": "exception", "type": "SystemExitX", "args": [], "attributes": []}',
         '{"$": "exception", "type": "ValueError", "args": 3, "attributes": []}',
-        '{"$": "constant", "name": "foureyes_actors.lm_studio.dialects:json"}',
+        '{"$": "constant", "name": "foureyes_actors.lm_studio.dialects:rows"}',
         '{"$": "bytes", "sha256": "../../etc/passwd", "size": 1}',
         '{"$": "bytes", "sha256": "%s", "size": 1}' % ("a" * 64),
         '{"$": "int", "hex": "zz"}',

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from foureyes_actors.bug.redact import stand_in
 from foureyes_actors.capture import picture
 from foureyes_actors.errors import ConnectFailed, RequestTimeout
-from foureyes_actors.lm_studio.dialects import list_models
+from foureyes_actors.lm_studio.server_calls import list_models
 from foureyes_actors.replay.record import Record
 from foureyes_actors.replay.replaying import Outcome, judge
 from t00l5et.reproduction import source

@@ -9,16 +9,16 @@ from foureyes_actors.ports.process import ProcessUsage
 
 
 class ScriptedProcesses:
-    """``usages`` by pid; ``asked`` keeps who was asked for, and without whom."""
+    """``usages`` by pid; ``now``: the machine's CPU and memory; ``asked`` keeps who was asked for, and without whom."""
 
     def __init__(
         self,
         usages: Mapping[int, ProcessUsage] | None = None,
-        machine: tuple[float, int] = (0.0, 1),
+        machine: tuple[float | None, int | None] = (0.0, 1),
         programs: Mapping[str, str] | None = None,
         listeners: Mapping[int, str] | None = None,
     ) -> None:
-        self.usages, self._machine = dict(usages or {}), machine
+        self.usages, self.now = dict(usages or {}), machine
         self.programs, self.listeners = programs or {}, listeners or {}
         self.asked: list[tuple[int, tuple[int, ...]]] = []
         self.trouble: Callable[[], Exception] | None = None
@@ -35,8 +35,14 @@ class ScriptedProcesses:
         self.asked.append((pid, tuple(without)))
         return self.usages.get(pid)
 
-    def machine(self) -> tuple[float, int]:
-        return self._machine
+    def listening(self, port: int) -> int | None:
+        return None
+
+    def memory(self, pid: int) -> int | None:
+        return None
+
+    def machine(self) -> tuple[float | None, int | None]:
+        return self.now
 
     def listener(self, port: int) -> str | None:
         return self.listeners.get(port)

@@ -38,6 +38,12 @@ def test_a_server_that_is_gone_is_told_as_none() -> None:
     assert (got.server_cpu, got.server_memory, got.own_cpu) == (None, None, 10)
 
 
+def test_what_nobody_tells_is_none_and_not_zero() -> None:
+    got = sample(ScriptedProcesses({}, machine=(None, None)), CLOCK, 1, None)
+    assert (got.own_cpu, got.own_memory, got.machine_cpu, got.available_memory, got.gpus) == (None,) * 5
+    assert raised(Peaks(), got) == Peaks()
+
+
 def test_peaks_are_the_worst_of_each() -> None:
     peaks = Peaks()
     for usage, machine in [
@@ -72,7 +78,7 @@ def test_real_processes_a_busy_child_is_the_servers_and_not_ours(busy: ChildProc
     eventually(looks_busy, 30, "the server's CPU is seen", every=0.2)
     last = seen[-1]
     assert last.server_memory is not None and last.server_memory > 1_000_000
-    assert last.own_memory > 1_000_000 and last.available_memory > 0
+    assert (last.own_memory or 0) > 1_000_000 and (last.available_memory or 0) > 0
 
 
 def test_real_processes_what_is_left_out_is_left_out_with_its_children(busy: ChildProcess) -> None:

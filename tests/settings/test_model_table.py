@@ -61,6 +61,16 @@ PROBLEMS = {
     "": ["m.json:1:1: is not JSON: Expecting value"],
     '{"vision_ocr": NaN}': ["m.json:1:1: NaN is not JSON"],
     "{}": ["m.json: no task is enabled; known tasks: vision_ocr, vision_state, animation_detection, error_detection"],
+    '{"vision_ocr": {"model_id": "x", "prompt": "p",\n "alternatives": ["y",\n "X", "y"]}}': [
+        "m.json:3: vision_ocr.alternatives.1: 'X' is the model itself; right would be the id of a smaller one",
+        "m.json:3: vision_ocr.alternatives.2: 'y' stands twice; keep one of them",
+    ],
+    '{"vision_ocr": {"model_id": "x", "prompt": "p",\n "alternatives": "y"}}': [
+        "m.json:2: vision_ocr.alternatives: a list is expected; right would be e.g. [one, two]"
+    ],
+    '{"vision_ocr": {"model_id": "x", "prompt": "p", "alternatives": [""]}}': [
+        "m.json:1: vision_ocr.alternatives.0: '' is too short"
+    ],
     "[" * 100_000: ["m.json:1:1: is nested too deeply"],
     '{"vision_ocr": {"model_id": "x", "prompt": "p", "enabled": false}}': [
         "m.json: no task is enabled; known tasks: vision_ocr, vision_state, animation_detection, error_detection"
@@ -89,6 +99,12 @@ def test_any_text_that_json_can_write_is_read_as_it_is(prompt: str, indent: int 
 def test_json_without_blanks_and_with_escaped_slashes() -> None:
     table = parse_models('{"vision_ocr":{"model_id":"a\\/b","prompt":"\\ud83d\\ude00","enabled":true}}', PATH)
     assert (table[Task.OCR].model_id, table[Task.OCR].prompt) == ("a/b", "\U0001f600")
+
+
+def test_alternatives_keep_their_order_and_are_none_when_not_given() -> None:
+    text = json.dumps({"vision_ocr": {**ROW, "alternatives": ["s", "m"]}, "vision_state": ROW})
+    table = parse_models(text, PATH)
+    assert (table[Task.OCR].alternatives, table[Task.STATE].alternatives) == (("s", "m"), ())
 
 
 def test_tasks_of_one_model_travel_together() -> None:

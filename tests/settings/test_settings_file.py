@@ -319,3 +319,13 @@ def test_two_names_of_one_key_must_agree(here: Path) -> None:
 
 def test_the_mark_of_our_own_children_is_no_setting(here: Path) -> None:
     assert load("", {MARK: "1"}) == Settings()
+
+
+def test_an_address_without_a_kind_is_asked_which_kind_it_is(here: Path) -> None:
+    assert load("", {}).model_server.kind == "embedded"
+    assert load("model_server: {base_url: 'http://127.0.0.1:8080'}", {}).model_server.kind == "auto"
+    named = "model_server: {kind: embedded, base_url: 'http://127.0.0.1:8080'}"
+    assert load(named, {}).model_server.kind == "embedded"
+    assert problems("model_server: {kind: auto}", {}) == [
+        "foureyes.yaml:1: model_server: base_url must be given for kind auto, e.g. http://127.0.0.1:8080"
+    ]

@@ -49,6 +49,14 @@ def test_every_section_of_the_shipped_configuration_is_commented() -> None:
         assert "#" in lines[at] or lines[at - 1].startswith("#"), name
 
 
+def test_the_table_with_alternatives_asks_the_same_of_the_embedded_servers_two_models() -> None:
+    usual = parse_models((TOP / EMBEDDED).read_text(), TOP / EMBEDDED)
+    table = parse_models((TOP / "huggingface_models.small.json").read_text(), TOP / "huggingface_models.small.json")
+    assert {task: entry.prompt for task, entry in table.items()} == {task: e.prompt for task, e in usual.items()}
+    assert {e.model_id for e in table.values()} == {"foureyes/screen-reader-small"}
+    assert {e.alternatives for e in table.values()} == {("foureyes/screen-reader-tiny",)}
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "model"),
     [

@@ -256,3 +256,24 @@ def test_one_that_declines_after_it_was_told_to_stop_is_down() -> None:
     sim.advance(1.0)
     assert (sim.answer(request), sim.known()) == (None, "a")
     assert isinstance(sim.answer(added), StartFailed)
+
+
+def test_one_that_was_well_has_failed_for_the_first_time_again() -> None:
+    """A model server that passes its canary and fails a while later is not made to wait longer each time."""
+    pauses = []
+    for passes_probes in (False, True):
+        machine = Machine([spec("a", backoff=Backoff(first=1.0, stable_after=60.0))], Flags(intensity=9))
+        machine.boot(0.0)
+        delays = []
+        for number in range(3):
+            now = 20.0 * number
+            machine.started("a", now)
+            if passes_probes:
+                machine.well("a", now + 1)
+            commands = machine.exited("a", RuntimeError("gone"), "gone", now + 15)
+            waits = [c for c in commands if isinstance(c, Timer) and c.token.kind == "pause"]
+            delays.append(waits[0].delay if waits else 0.0)
+            for timer in waits:
+                machine.fired(timer.token, now + 19)
+        pauses.append(delays)
+    assert pauses == [[0.0, 1.0, 2.0], [0.0, 0.0, 0.0]]

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import gc
 import itertools
-import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -76,7 +72,7 @@ def settings_for(folder: Path, obs_port: int, **source: object) -> Settings:
             },
             "model_server": {"check_every": 1.0, "silent_after": 2, "stop_grace": 0.5},
             "readings": {"join_timeout": 5.0},
-            "resource": {"every": 1.0},
+            "resource": {"every": 1.0, "pressure": {"enabled": False}},  # its own load is no reason to read less
         }
     )
 
@@ -96,45 +92,10 @@ class Shown(dict[str, bytes]):
         return next(self._next)
 
 
-@dataclass(frozen=True)
-class Footprint:
-    """What the process holds."""
-
-    threads: Mapping[str, int]  # name without numbers -> how many
-    files: int  # descriptors; handles on Windows
-    memory: int  # resident, bytes
-    processes: int  # children
-
-    @property
-    def thread_count(self) -> int:
-        return sum(self.threads.values())
-
-
 def warm() -> None:
     """What the first polling fallback imports, and leaves in the process for ever."""
     engine = load_tiny()
     engine.screen().answer(decode(Shown()["cabinet"], PictureLimits()), 0.0, tuple(Task))
-
-
-def footprint() -> Footprint:
-    """``memory``: without what glibc's allocator only keeps for later, which depends on which thread freed what."""
-    gc.collect()
-    _trim()
-    me = psutil.Process()
-    threads = Counter("".join(c for c in thread.name if not c.isdigit()) for thread in threading.enumerate())
-    return Footprint(threads, _files(me), me.memory_info().rss, len(me.children(recursive=True)))
-
-
-def _trim() -> None:
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
-
-
-def _files(process: psutil.Process) -> int:
-    if sys.platform == "win32":
-        return process.num_handles()
-    return process.num_fds()
 
 
 class Program:

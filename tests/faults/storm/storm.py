@@ -15,12 +15,13 @@ from foureyes_actors.messages import Collection
 from tests.bench.tables import table
 from tests.faults.storm.door import Account, account
 from tests.faults.storm.faults import Blow, Hit, NotNow, strike
+from tests.faults.storm.footprint import Footprint, footprint, measurable
 from tests.faults.storm.plan import Section, plan
-from tests.faults.storm.program import Footprint, Program, footprint, warm
+from tests.faults.storm.program import Program, warm
 
 AT_ONCE = 3  # faults that may be open at the same time
 LONGEST_GAP = 0.8  # seconds between two blows
-LOOKS = 5  # at the footprint, one a second
+LOOKS, MOST_LOOKS = 5, 20  # at the footprint, one a second
 POLL = 0.05  # seconds
 LONGEST_RECOVERY = 120.0  # seconds
 CALM = 120.0  # seconds until all is green again
@@ -41,6 +42,8 @@ class Report:
     after: Footprint | None = None
     bites: dict[str, int] = field(default_factory=dict)
     exits: int = 0
+    spoiled: int = 0  # answers of the model server
+    refused: int = 0  # calls of the store
     account: Account | None = None
     code: int | None = None
 
@@ -48,6 +51,7 @@ class Report:
 def storm(folder: Path, *, faults: int, seed: int, say: Callable[[str], None] = lambda line: None) -> Report:
     """The whole of it, with a program of its own. Raises NoRecovery."""
     report = Report(seed)
+    measurable()
     warm()
     with Program(folder) as program:
         sections = plan(seed, faults, tuple(program.children()))
@@ -59,7 +63,8 @@ def storm(folder: Path, *, faults: int, seed: int, say: Callable[[str], None] = 
             say(said(footprint()))
         report.seconds, report.hits = time.monotonic() - began, strikes.done
         report.calm_after = strikes.calm()
-        report.after = strikes.settled()
+        report.after = strikes.settled(report.before.thread_count)
+        report.spoiled, report.refused = program.relay.met, program.weather.met
         report.exits = sum(program.door.exits.values())
         report.code = program.stop()
         with program.store() as store:
@@ -96,15 +101,16 @@ class Strikes:
             self._pause.wait(0.2)
         return time.monotonic() - began
 
-    def settled(self) -> Footprint:
+    def settled(self, threads: int | None = None) -> Footprint:
         """Of some seconds of quiet work with OBS's pictures (the cabinet needs some 50 MiB more while it makes its next
-        stage): what is lowest, for a thread may be ending just then."""
+        stage): what is lowest, for a thread may be ending just then. ``threads``: look longer while there are more."""
         self._switch("obs")
-        looks = []
-        for _ in range(LOOKS):
+        lowest = footprint()
+        for number in range(MOST_LOOKS):
+            if number >= LOOKS and (threads is None or lowest.thread_count <= threads):
+                break
             self._pause.wait(1.0)
-            looks.append(footprint())
-        lowest = min(looks, key=lambda each: (each.thread_count, each.files, each.memory))
+            lowest = min(lowest, footprint(), key=lambda each: (each.thread_count, each.files, each.memory))
         self._say(said(lowest))
         return lowest
 
@@ -178,6 +184,7 @@ def told(report: Report) -> Iterator[str]:
         [*_rows(report.hits)],
     )
     yield f"all green {report.calm_after:.1f} s after the last recovery; exit notices with an error: {report.exits}"
+    yield f"answers of the model server spoiled: {report.spoiled}; calls of the store refused or held: {report.refused}"
     yield f"heads: {', '.join(f'{head} {times}' for head, times in sorted(report.bites.items()))}"
     yield f"before: {said(report.before)}"
     yield f"after:  {said(report.after)}; more threads: {more_threads(report) or 'none'}"

@@ -14,6 +14,10 @@ def verdict(report: Report) -> list[str]:
     before, after, kept = report.before, report.after, report.account
     assert before is not None and after is not None and kept is not None
     found = []
+    if not (report.spoiled and report.refused):
+        found.append(
+            f"a storm in a glass: {report.spoiled} answers spoiled, {report.refused} calls of the store refused"
+        )
     if after.thread_count > before.thread_count:
         found.append(f"threads: {before.thread_count} before, {after.thread_count} after: {more_threads(report)}")
     if after.files > before.files + MORE_FILES:

@@ -1,0 +1,50 @@
+"""LM Studio's command line ``lms``, for what its HTTP routes lack. Its exit codes are not believed: the list tells."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from foureyes_actors.errors import ModelLoadFailed
+from foureyes_actors.ports.process import ProcessPort, ProcessResult
+
+UNLOAD_TIME = 60.0
+SHOWN_LINES = 3
+_FOLDERS = (".lmstudio", ".cache/lm-studio")  # below the home folder; the second one is older
+
+
+@dataclass(frozen=True, slots=True)
+class Lms:
+    """``path``: of the program."""
+
+    processes: ProcessPort
+    path: str
+
+    def load(self, key: str, context: int | None, seconds: float) -> None:
+        """-y: never ask. Raises ModelLoadFailed when it did not end in time, ProcessError."""
+        options = () if context is None else ("-c", str(context))
+        result = self._run(("load", key, "-y", *options), seconds)
+        if result.exit_code != 0:
+            raise ModelLoadFailed(f"lms load {key} {_how(result)}")
+
+    def unload(self, instance: str) -> None:
+        self._run(("unload", instance), UNLOAD_TIME)
+
+    def _run(self, arguments: Sequence[str], seconds: float) -> ProcessResult:
+        return self.processes.run((self.path, *arguments), timeout=seconds)
+
+
+def find_lms(processes: ProcessPort, home: Path) -> str | None:
+    """LM Studio's command line: on PATH, else where LM Studio puts it below ``home`` when it is started first."""
+    name = "lms.exe" if sys.platform == "win32" else "lms"
+    places = ("lms", *(str(home / folder / "bin" / name) for folder in _FOLDERS))
+    return next((path for path in map(processes.find_program, places) if path is not None), None)
+
+
+def _how(result: ProcessResult) -> str:
+    words = " | ".join(line.strip()[:200] for line in result.lines if line.strip())
+    tail = " | ".join(words.split(" | ")[-SHOWN_LINES:])
+    how = "did not end in time" if result.exit_code is None else f"ended with code {result.exit_code}"
+    return how + (f": {tail}" if tail else "")

@@ -1,0 +1,117 @@
+"""``run.py models``: what is told about each kind of server, and when none answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foureyes_actors.doctor_findings import FINE, MISSING_PART
+from foureyes_actors.model_survey import CONFIGURATION, Survey, as_document, render, survey
+from foureyes_actors.settings import Settings
+from tests.doctor.world import TestWorld
+from tests.lm_studio import recorded
+from tests.lm_studio.recorded import MODEL, Recorded, body, served
+
+TOKEN = "sk-lm-abcdefgh:0123456789"
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Any:
+    """Settings whose model table wants MODEL, and "absent" where it is named."""
+
+    def make(url: str, *, kind: str = "auto", absent: bool = False, **more: Any) -> Survey:
+        entry = {"model_id": MODEL, "prompt": "Read."}
+        table = {"vision_ocr": entry} | ({"vision_state": {**entry, "model_id": "absent/model"}} if absent else {})
+        path = tmp_path / "models.json"
+        path.write_text(json.dumps(table))
+        server = {"kind": kind, "base_url": url, "models_file": str(path), **more}
+        return survey(Settings.model_validate({"model_server": server}), TestWorld())
+
+    return make
+
+
+def test_what_lm_studio_has(asked: Any) -> None:
+    with served(recorded.lm_studio()) as server:
+        server.loaded.append(MODEL)
+        found = asked(server.url)
+        assert all(path.startswith("GET ") for path in server.paths())
+    assert (found.kind, found.answers, found.code) == ("lm_studio", True, FINE)
+    first, second = found.rows
+    assert (first.model, first.tasks, first.there, first.loaded) == (MODEL, ("vision_ocr",), True, (MODEL,))
+    assert (first.vision, first.context, first.max_context, first.size) == (True, 8192, 32768, 3330000000)
+    assert (second.model, second.tasks, second.loaded, second.vision) == ("text/only", (), (), False)
+    lines = render(found).splitlines()
+    assert lines[0] == f"LM Studio at {server.url}"
+    assert lines[1].split() == ["model", "wanted", "for", "there", "in", "memory", "pictures", "context", "size"]
+    assert lines[2].split() == [MODEL, "vision_ocr", "yes", "yes", "yes", "8192", "of", "32768", "3.33", "GB"]
+    assert lines[3].split() == ["text/only", "-", "yes", "no", "no", "-", "?"]
+
+
+def test_as_json(asked: Any) -> None:
+    with served(recorded.ollama()) as server:
+        document = json.loads(json.dumps(as_document(asked(server.url))))
+    assert (document["kind"], document["url"], document["answers"]) == ("ollama", server.url, True)
+    assert document["models"][0]["model"] == MODEL and document["models"][0]["vision"] is True
+    assert document["models"][0]["loaded"] == []
+
+
+def test_what_the_server_does_not_say_is_unknown(asked: Any) -> None:
+    with served(recorded.openai()) as server:
+        found = asked(server.url)
+    assert found.rows[0].loaded is None and found.rows[0].vision is None
+    assert render(found).splitlines()[2].split() == [MODEL, "vision_ocr", "yes", "?", "?", "-", "?"]
+
+
+def test_a_wanted_model_that_it_does_not_have(asked: Any) -> None:
+    with served(recorded.vllm()) as server:
+        found = asked(server.url, absent=True)
+    assert found.code == MISSING_PART
+    assert [(row.model, row.there) for row in found.rows] == [(MODEL, True), ("absent/model", False)]
+    assert "it does not have absent/model" in render(found) and "models_file" in render(found)
+
+
+def test_nobody_answers(asked: Any) -> None:
+    found = asked("http://127.0.0.1:9", kind="llama_server")
+    assert (found.answers, found.code) == (False, MISSING_PART)
+    text = render(found)
+    assert "llama-server at http://127.0.0.1:9: not usable" in text and "nobody answers there" in text
+    assert MODEL in text
+
+
+def test_a_stranger(asked: Any) -> None:
+    stranger = Recorded({}, lambda _method, _path: body(b"<html>It works!</html>"))
+    with served(stranger) as server:
+        found = asked(server.url)
+        assert not found.answers and "not a model server" in found.problem
+        assert "kind: auto" in asked(server.url, kind="ollama").advice
+
+
+def test_a_token_is_asked_for(asked: Any) -> None:
+    echo = {"error": {"message": f"Malformed LM Studio API token provided: {TOKEN[:14]}*****"}}
+    with served(Recorded({}, lambda _method, _path: body(echo, 401))) as server:
+        found = asked(server.url, api_token=TOKEN)
+    assert (found.code, found.refused) == (CONFIGURATION, True)
+    assert "model_server.api_token" in found.problem and TOKEN[:12] not in json.dumps(as_document(found))
+
+
+def test_the_embedded_one_is_not_there_to_be_asked() -> None:
+    found = survey(Settings(), TestWorld())
+    assert (found.kind, found.code) == ("embedded", FINE)
+    assert [bool(row.tasks) for row in found.rows] == [True, False]
+    assert "only while FourEyes does" in render(found)
+
+
+def test_the_command() -> None:
+    run = Path(__file__).parent.parent / "run.py"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("FOUREYES_")}
+    ended = subprocess.run(
+        [sys.executable, str(run), "models", "--json"], capture_output=True, env=clean, timeout=60, check=False
+    )
+    assert ended.returncode == FINE, ended.stderr
+    assert json.loads(ended.stdout)["kind"] == "embedded"
