@@ -49,8 +49,8 @@ from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.local_process import LocalProcesses, kill
 from foureyes_actors.ports.patient_stream import PatientStream
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
-from foureyes_actors.ports.store import StorePort
-from foureyes_actors.ports.stores import open_store
+from foureyes_actors.ports.store import StoreReader
+from foureyes_actors.ports.stores import open_store, open_to_read
 from foureyes_actors.redacted_log import log_to
 from foureyes_actors.replay.record import ID
 from foureyes_actors.settings import Settings
@@ -147,7 +147,7 @@ def errors_resolve(
     text: Annotated[str, typer.Option("--as", help="What was done about it.")] = "resolved by hand",
 ) -> None:
     """Mark one group as resolved; when it happens again, a new group begins."""
-    with _store(context) as (_, store):
+    with _store(context, write=True) as (_, store):
         print(f"resolved: {error_commands.resolve(store, wanted, text, SystemClock().utc_now())}")
 
 
@@ -163,7 +163,7 @@ def reproduce(context: typer.Context, wanted: IdArgument) -> None:
     raise typer.Exit(found.level is Level.UNCONFIRMED)
 
 
-def _record_id(store: StorePort | None, wanted: str, records: LocalPrivateFolder) -> str:
+def _record_id(store: StoreReader | None, wanted: str, records: LocalPrivateFolder) -> str:
     """``wanted`` may be a record's own id, or a group's."""
     if ID.fullmatch(wanted) and kept_record(records, wanted) is not None:
         return wanted
@@ -177,14 +177,14 @@ def _record_id(store: StorePort | None, wanted: str, records: LocalPrivateFolder
 
 
 @contextmanager
-def _store(context: typer.Context, *, away: bool = False) -> Iterator[tuple[Settings, Any]]:
-    """The settings and the store. ``away``: it may be in use or away, then it is None."""
+def _store(context: typer.Context, *, away: bool = False, write: bool = False) -> Iterator[tuple[Settings, Any]]:
+    """The settings and the store. ``away``: it may be away, then it is None. ``write``: no run may have it then."""
     settings, _ = _settings(context.find_root().obj)
     log_to(sys.stderr, settings.log.level, secrets_of(settings))
-    store: StorePort | None = None
+    store: StoreReader | None = None
     try:
         try:
-            store = open_store(settings.store, settings.data_dir)
+            store = (open_store if write else open_to_read)(settings.store, settings.data_dir)
         except StoreError:
             if not away:
                 raise

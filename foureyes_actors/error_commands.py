@@ -11,7 +11,7 @@ from foureyes_actors.bug.keeper import kept_blob, kept_record
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.messages import Collection
 from foureyes_actors.ports.private_folder import LocalPrivateFolder, PrivateFolder
-from foureyes_actors.ports.store import StorePort
+from foureyes_actors.ports.store import StorePort, StoreReader
 from foureyes_actors.replay.codec import CodecError
 from foureyes_actors.replay.platform import folder_of, platform_files
 from foureyes_actors.replay.record import ID
@@ -25,7 +25,7 @@ class NoSuchError(FourEyesError):
     """No failure has this id, or several begin with it."""
 
 
-def list_lines(store: StorePort, limit: int, *, resolved: bool = False) -> Iterator[str]:
+def list_lines(store: StoreReader, limit: int, *, resolved: bool = False) -> Iterator[str]:
     """A group a line, the newest first. ``resolved``: those too."""
     found = store.latest(Collection.ERRORS, limit, where=None if resolved else {"resolved": False})
     if not found:
@@ -71,7 +71,7 @@ def _again(group: Mapping[str, Any], folder: PrivateFolder) -> str:
     return f"python run.py reproduce {found}"
 
 
-def find_group(store: StorePort, wanted: str) -> dict[str, Any]:
+def find_group(store: StoreReader, wanted: str) -> dict[str, Any]:
     """By its id, or by the beginning of the id or of the fingerprint. Raises NoSuchError."""
     exact = store.get(Collection.ERRORS, wanted)
     if exact is not None:

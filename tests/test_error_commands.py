@@ -117,11 +117,15 @@ def run(data: Path, *arguments: str) -> tuple[int, str]:
 
 
 def test_for_real(tmp_path: Path) -> None:
-    """List, reproduce while another holds the store, show, resolve."""
+    """List, show and reproduce while another holds the store; resolve."""
     store = SqliteStore(tmp_path / "foureyes.sqlite3")
     fault = a_recorded(tmp_path / "records")
     count(store, fault, record=fault.id)
     code, said = run(tmp_path, "errors", "list")
+    assert code == 0 and fault.id[:12] in said, said
+    code, said = run(tmp_path, "errors", "show", fault.id[:12])
+    assert code == 0 and f"python run.py reproduce {fault.id}" in said, said
+    code, said = run(tmp_path, "errors", "resolve", fault.id[:12])
     assert code == 69 and "in use by process" in said, said
     code, said = run(tmp_path, "reproduce", fault.id)
     assert code == 0 and "port: KeyError (3 of 3 runs" in said, said

@@ -20,6 +20,7 @@ from foureyes_actors.settings import RetentionSettings
 from tests.support import eventually, need
 
 TIMEOUT = 10.0  # seconds for one call: the machine may be busy
+FOR_EVER = RetentionSettings(readings=36500, events=36500, errors=36500)  # a server deletes what is older, each minute
 REAL_MONGODB = os.environ.get("MONGODB_URI", "")
 MONGO_KINDS = ("secantusdb", *(["mongod"] if REAL_MONGODB else []))
 KINDS = ("sqlite", *MONGO_KINDS)
@@ -44,7 +45,7 @@ class MongoPlace:
         self.arguments = ("mongodb", uri, self.database)
 
     def open(self) -> MongoStore:
-        return MongoStore(self.uri, self.database, timeout=TIMEOUT, retention=RetentionSettings())
+        return MongoStore(self.uri, self.database, timeout=TIMEOUT, retention=FOR_EVER)
 
     def drop(self) -> None:
         client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(self.uri, serverSelectionTimeoutMS=5000)

@@ -38,13 +38,12 @@ from supervisors.context import Tree
 from supervisors.inbox import InboxFull
 from supervisors.policy import Backoff
 from supervisors.specs import ChildSpec
-from tests.recorder.places import MongoPlace, Secantus
+from tests.recorder.places import FOR_EVER, MongoPlace, Secantus
 from tests.recorder.switched import Switch
 from tests.support import FakeContext, eventually, start_tree
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 READINGS = Collection.READINGS
-FOR_EVER = RetentionSettings(readings=36500, errors=36500)
 
 
 def readings(*names: str) -> StoreDocuments:
