@@ -30,26 +30,35 @@ import platform
 import sys
 import tempfile
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from foureyes_actors import doctor as doctor_module
-from foureyes_actors import headless, model_survey, wiring
+from foureyes_actors import error_commands, headless, model_survey, wiring
 from foureyes_actors.bench.measure import Bench
 from foureyes_actors.bench.session import PHASE
 from foureyes_actors.bench.targets import document, exit_code, judge, table
+from foureyes_actors.bug.keeper import kept_record
 from foureyes_actors.defence import Defence
-from foureyes_actors.errors import ConfigurationError, SettingsError
+from foureyes_actors.errors import ConfigurationError, FourEyesError, SettingsError, StoreError
 from foureyes_actors.model_table import group_by_model, load_models
+from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.files import LocalFiles
-from foureyes_actors.ports.local_process import kill
+from foureyes_actors.ports.local_process import LocalProcesses, kill
 from foureyes_actors.ports.patient_stream import PatientStream
+from foureyes_actors.ports.private_folder import LocalPrivateFolder
+from foureyes_actors.ports.store import StoreReader
+from foureyes_actors.ports.stores import open_store, open_to_read
 from foureyes_actors.redacted_log import log_to
+from foureyes_actors.replay.record import ID
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings_file import find_settings, load_settings, secrets_of
+from foureyes_actors.text import one_line
+from t00l5et.confirm import Level, confirm
 
 OUTPUT_WITHIN = 1.0  # seconds for what is still to be printed at the end
 
@@ -106,6 +115,91 @@ def doctor(context: typer.Context, config: ConfigOption = None) -> None:
     findings = doctor_module.examine(settings, wiring.real_world(settings))
     print(doctor_module.render(findings))
     raise typer.Exit(doctor_module.verdict(findings))
+
+
+errors_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(errors_app, name="errors", help="The failures that were recorded: list them, show one, resolve one.")
+IdArgument = Annotated[str, typer.Argument(help="The id, or its beginning, as errors list shows it.")]
+
+
+@errors_app.command("list")
+def errors_list(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 30,
+    everything: Annotated[bool, typer.Option("--all", help="The resolved ones too.")] = False,
+) -> None:
+    """A line for each group of failures, the newest first."""
+    with _store(context) as (_, store):
+        for line in error_commands.list_lines(store, limit, resolved=everything):
+            print(line)
+
+
+@errors_app.command("show")
+def errors_show(context: typer.Context, wanted: IdArgument) -> None:
+    """All that is known of one group."""
+    with _store(context) as (settings, store):
+        folder = LocalPrivateFolder(wiring.records_folder(settings))
+        for line in error_commands.show_lines(error_commands.find_group(store, wanted), folder):
+            print(line)
+
+
+@errors_app.command("resolve")
+def errors_resolve(
+    context: typer.Context,
+    wanted: IdArgument,
+    text: Annotated[str, typer.Option("--as", help="What was done about it.")] = "resolved by hand",
+) -> None:
+    """Mark one group as resolved; when it happens again, a new group begins."""
+    with _store(context, write=True) as (_, store):
+        print(f"resolved: {error_commands.resolve(store, wanted, text, SystemClock().utc_now())}")
+
+
+@app.command(short_help="Run a recorded failure again.")
+def reproduce(context: typer.Context, wanted: IdArgument) -> None:
+    """Write the folder that runs a recorded failure again, run it three times, and say whether it is confirmed."""
+    with _store(context, away=ID.fullmatch(wanted) is not None) as (settings, store):
+        records, platforms = LocalPrivateFolder(wiring.records_folder(settings)), wiring.platforms_folder(settings)
+        folder = error_commands.make_platform(records, platforms, _record_id(store, wanted, records))
+    print(folder)
+    found = confirm(folder, LocalProcesses(), SystemClock())
+    print(f"{found.level}: {one_line(found.reason, 500)} ({found.same} of {found.runs} runs, {found.seconds:.1f} s)")
+    raise typer.Exit(found.level is Level.UNCONFIRMED)
+
+
+def _record_id(store: StoreReader | None, wanted: str, records: LocalPrivateFolder) -> str:
+    """``wanted`` may be a record's own id, or a group's."""
+    if ID.fullmatch(wanted) and kept_record(records, wanted) is not None:
+        return wanted
+    if store is None:
+        raise error_commands.NoSuchError(f"there is no record {wanted}, and the store cannot be asked for its group")
+    group = error_commands.find_group(store, wanted)
+    found = error_commands.record_id(group)
+    if not found:
+        raise error_commands.NoSuchError(f"{group['_id']} has no record: it came through no replay point")
+    return found
+
+
+@contextmanager
+def _store(context: typer.Context, *, away: bool = False, write: bool = False) -> Iterator[tuple[Settings, Any]]:
+    """The settings and the store. ``away``: it may be away, then it is None. ``write``: no run may have it then."""
+    settings, _ = _settings(context.find_root().obj)
+    log_to(sys.stderr, settings.log.level, secrets_of(settings))
+    store: StoreReader | None = None
+    try:
+        try:
+            store = (open_store if write else open_to_read)(settings.store, settings.data_dir)
+        except StoreError:
+            if not away:
+                raise
+        yield settings, store
+    except ConfigurationError as error:
+        _refuse(error)
+    except (FourEyesError, OSError) as error:
+        print(one_line(str(error), 1000), file=sys.stderr)
+        raise typer.Exit(headless.UNAVAILABLE) from None
+    finally:
+        if store is not None:
+            store.close()
 
 
 @app.command(short_help="Tell which models the server has, and which are wanted and in memory.")

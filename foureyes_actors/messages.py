@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from foureyes_actors.errors import ErrorClass
+from foureyes_actors.replay.capture import Capture
 from supervisors.messages import Tick as Tick
 
 FieldValue = Decimal | str | bool | None
@@ -411,6 +412,7 @@ class Fault:
     retryable: bool = False
     exception_chain: tuple[str, ...] = ()  # module-qualified types, the caught one first, then its causes
     frames: tuple[str, ...] = ()  # module:qualname of our own frames without the ports, outermost first
+    capture: Capture | None = field(default=None, repr=False)  # what the replay point kept that it came through
 
 
 @dataclass(frozen=True, slots=True)

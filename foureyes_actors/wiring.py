@@ -17,8 +17,11 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from foureyes_actors.bug.actor import BugActor
+from foureyes_actors.bug.keeper import RecordKeeper
+from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.capture.actor import CaptureActor
 from foureyes_actors.capture.numbering import FrameNumbers
 from foureyes_actors.capture.sources import open_source
@@ -41,6 +44,7 @@ from foureyes_actors.ports.local_process import LocalProcesses
 from foureyes_actors.ports.machine import MachinePort, UnknownMachine
 from foureyes_actors.ports.obs import ObsFactory
 from foureyes_actors.ports.obs_websocket import ObsWebsocketPort
+from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.process import ProcessPort
 from foureyes_actors.ports.store import StorePort
 from foureyes_actors.ports.stores import StoreOpener
@@ -181,7 +185,21 @@ def recorder(config: Config, world: World) -> ChildSpec:
 
 
 def bug(config: Config, world: World) -> ChildSpec:
-    return ChildSpec("bug", lambda context: BugActor(context, clock=world.clock, secrets=secrets_of(config.settings)))
+    def make(context: ActorContext) -> BugActor:
+        secrets = secrets_of(config.settings)
+        folder = LocalPrivateFolder(records_folder(config.settings))
+        keeper = RecordKeeper(folder, files=world.files, clock=world.clock, redactor=Redactor(secrets))
+        return BugActor(context, clock=world.clock, secrets=secrets, keeper=keeper)
+
+    return ChildSpec("bug", make)
+
+
+def records_folder(settings: Settings) -> Path:
+    return settings.data_dir / "records"
+
+
+def platforms_folder(settings: Settings) -> Path:
+    return settings.data_dir / "platforms"
 
 
 def console(config: Config, world: World, run: Run) -> ChildSpec:

@@ -10,6 +10,8 @@ from typing import Any
 from foureyes_actors.bug.document import error_document
 from foureyes_actors.bug.faults import TOLD
 from foureyes_actors.bug.fingerprint import fingerprint
+from foureyes_actors.bug.keeper import RecordKeeper
+from foureyes_actors.bug.records import Kept, Records
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.bug.severity import severity_of
 from foureyes_actors.bug.storm import SECOND, Storm
@@ -21,11 +23,14 @@ from supervisors.inbox import InboxFull
 
 logger = logging.getLogger("foureyes.bug")
 FLUSH = "flush"
+RECORD = "record"  # in a document's context: the id of its group's newest record
 
 
 class BugActor(SupervisedActor):
     """Takes Fault and GetStatus. It never raises for a fault: what goes wrong in its own handling is counted and
     logged, and not told to itself. ``secrets``: the configured ones, taken out of every text by their exact value.
+
+    ``keeper``: where the records of failures go that came through a replay point; None: nowhere.
 
     Of each group a few documents a second are recorded (see ``storm``); each says in its context how many faults of
     its group were ``suppressed`` so far, so that the store's ``occurrences`` plus that number is the truth.
@@ -39,11 +44,13 @@ class BugActor(SupervisedActor):
         secrets: tuple[str, ...] = (),
         recorder: str = "recorder",
         forgewright: str = "forgewright",
+        keeper: RecordKeeper | None = None,
     ) -> None:
         super().__init__(context)
         self._clock, self._redactor = clock, Redactor(secrets)
         self._recorder, self._forgewright = recorder, forgewright
         self._storm = Storm()
+        self._records = Records(context, keeper) if keeper else None
         self._received = self._recorded = self._undelivered = self._own_failures = 0
         self._severities: Counter[str] = Counter()
         self._last: dict[str, str] | None = None
@@ -56,6 +63,8 @@ class BugActor(SupervisedActor):
             case Tick():
                 self._flush_coming = False
                 self._guarded(None)
+            case Kept() if self._records is not None:
+                self._records.finished(message)
             case GetStatus():
                 return self._status()
         if self._storm.waiting and not self._flush_coming:
@@ -66,6 +75,8 @@ class BugActor(SupervisedActor):
     def on_stop(self) -> None:
         """What is held back goes out now, within another second's limits: nobody else has it."""
         self._guarded(None, ahead=SECOND)
+        if self._records is not None:
+            self._records.stop()
 
     def on_failure(self, *_: Any) -> None:
         self.on_stop()
@@ -97,9 +108,12 @@ class BugActor(SupervisedActor):
             message=self._redactor.text(fault.message),
             stack_trace=self._redactor.text(fault.stack_trace),
             context=self._redactor.mapping(fault.context),
+            capture=None,
         )
         counted = self._storm.group(group)
         extra = {"suppressed": str(counted.suppressed)} if counted.suppressed else {}
+        record = self._records.offer(fault, group) if self._records is not None else ""
+        extra |= {RECORD: record} if record else {}
         if not self._told(self._recorder, CountError(error_document(clean, group, extra))):
             self._undelivered += 1
             self._storm.give_back(group, fault)
@@ -139,6 +153,14 @@ class BugActor(SupervisedActor):
             "own_failures": self._own_failures,
             "groups": self._storm.groups,
             "groups_forgotten": self._storm.forgotten,
+            "records": self._record_counts(),
             "by_severity": dict(self._severities),
             "last": self._last,
         }
+
+    def _record_counts(self) -> dict[str, Any]:
+        found = self._records
+        if found is None:
+            return {}
+        counts = {"kept": found.kept, "failed": found.failed, "dropped": found.dropped, "waiting": found.waiting}
+        return {**counts, "last_error": found.last_error}

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import traceback
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import CodeType, TracebackType
 
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.messages import EMPTY, Fault
 from foureyes_actors.ports.clock import Clock
+from foureyes_actors.replay.capture import Capture, capture_of, chain_of, in_app, type_name, words_of
+from foureyes_actors.replay.fingerprint import group_frames
 from foureyes_actors.text import bounded, bounded_middle
 
 MAX_MESSAGE = 4 * 1024  # bytes of UTF-8, as the two below
 MAX_TRACE = 16 * 1024
 MAX_CONTEXT_VALUE = 1024
 MAX_CONTEXT_KEYS = 32
-MAX_CHAIN = 8  # exceptions along __cause__ and __context__
 MAX_FRAMES = 32
 TOLD = "told"  # in a fault's context: the user is told in another way already, and not by the log as well
 
 _PACKAGES = ("foureyes_actors", "supervisors")
-_PORTS = "foureyes_actors.ports"
+_REPLAY = "foureyes_actors.replay."
 
 
 def fault_from_exception(
@@ -53,25 +54,31 @@ def fault_from_exit(
 def _fault(
     error: BaseException, trace: str, frames: tuple[str, ...], source: str, clock: Clock, context: Mapping[str, str]
 ) -> Fault:
+    capture = capture_of(error)
+    if capture is None:
+        chain = tuple(type_name(type(each)) for each in chain_of(error))
+        grouping = tuple(f for f in dict.fromkeys(frames) if in_app(f.partition(":")[0]))  # recursion collapses
+    else:  # as a replay gives them
+        chain, grouping = capture.chain, group_frames(capture)
     return Fault(
         id=uuid.uuid4().hex,
         at=clock.utc_now(),
         source=bounded(source, MAX_CONTEXT_VALUE),
         component=frames[-1] if frames else bounded(source, MAX_CONTEXT_VALUE),
         exception_type=type_name(type(error)),
-        message=bounded(_message(error) or type(error).__name__, MAX_MESSAGE),
+        message=bounded(words_of(error) or type(error).__name__, MAX_MESSAGE),
         stack_trace=bounded_middle(trace, MAX_TRACE),
         context=_clean_context(context),
         retryable=is_retryable(error),
-        exception_chain=tuple(type_name(type(each)) for each in _chain(error)),
-        frames=tuple(f for f in dict.fromkeys(frames) if not _of_port(f))[-MAX_FRAMES:],  # recursion collapses
+        exception_chain=chain,
+        frames=grouping[-MAX_FRAMES:],
+        capture=capture or _inner_capture(error),
     )
 
 
-def type_name(kind: type) -> str:
-    """Module-qualified, as a traceback writes it: without ``builtins``."""
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return bounded(name, MAX_CONTEXT_VALUE)
+def _inner_capture(error: BaseException) -> Capture | None:
+    """Of what caused it, when it came about outside of a replay point itself."""
+    return next((found for each in chain_of(error) if (found := capture_of(each)) is not None), None)
 
 
 def is_retryable(error: BaseException) -> bool:
@@ -81,28 +88,11 @@ def is_retryable(error: BaseException) -> bool:
     return isinstance(error, ConnectionError | TimeoutError)
 
 
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # its __str__ is anybody's code
-        return f"<the text of {type(error).__name__} cannot be had>"
-
-
 def _formatted(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error))
     except Exception:
         return f"<the trace of {type(error).__name__} cannot be had>"
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and its causes, as a traceback tells them; a cycle ends it."""
-    seen: set[int] = set()
-    at: BaseException | None = error
-    while at is not None and id(at) not in seen and len(seen) < MAX_CHAIN:
-        seen.add(id(at))
-        yield at
-        at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
 
 
 def _live_frames(at: TracebackType | None) -> tuple[str, ...]:
@@ -121,13 +111,7 @@ def _qualname(code: CodeType) -> str:
 
 
 def _ours(module: str) -> bool:
-    return module.partition(".")[0] in _PACKAGES
-
-
-def _of_port(frame: str) -> bool:
-    """Ports are doors: a replay goes through other ones, and must still give the same fingerprint."""
-    module = frame.partition(":")[0]
-    return module == _PORTS or module.startswith(f"{_PORTS}.")
+    return module.partition(".")[0] in _PACKAGES and not module.startswith(_REPLAY)
 
 
 def _clean_context(context: Mapping[str, str]) -> Mapping[str, str]:

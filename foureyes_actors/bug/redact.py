@@ -41,6 +41,79 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+# In bytes that are taken for characters a letter is one of A to Z: before an address may stand anything.
+_ASCII_PATTERNS = tuple(re.compile(pattern.pattern, re.IGNORECASE | re.ASCII) for pattern, _ in _PATTERNS)
+_STAND_IN = "redacted-"
+_SHORT_TEXT = 8 * 1024  # characters that the patterns are simply tried on
+_MOST_SUSPICIOUS = 256 * 1024  # of a longer text
+_BEFORE, _AFTER = 40, 4096  # characters around a trigger that a match can have
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}  # the length stays
+# At least one of them is in whatever one of the patterns matches; a test holds them to that.
+_TRIGGERS = (
+    *("://", "sk-", "hf_", "eyj", "bearer", "basic"),
+    *("pass", "pwd", "secret", "token", "api", "private", "auth", "cookie", "credential"),
+)
+
+
+def stand_in(length: int) -> str:
+    """In place of a secret where the text is used again, by a replay: as long as it was, and easy to see."""
+    return (_STAND_IN * (length // len(_STAND_IN) + 1))[:length]
+
+
+def _same_length(found: re.Match[str]) -> str:
+    """A pattern's match with its secret replaced: what is kept before it, quotes and a closing @ stay."""
+    keep = found.groupdict().get("keep") or ""
+    secret = found[0][len(keep) :]
+    head = secret[0] if secret[0] in "\"'" else ""
+    tail = secret[-1] if head or (secret[-1] == "@" and keep.endswith("://")) else ""
+    return keep + head + stand_in(len(secret) - len(head) - len(tail)) + tail
+
+
+def _stand_ins(text: str, forms: tuple[str, ...]) -> str:
+    for form in forms:
+        if form in text:
+            text = text.replace(form, stand_in(len(form)))
+    spans = _suspicious(text)
+    if sum(end - start for start, end in spans) > _MOST_SUSPICIOUS:
+        return stand_in(len(text))  # rather nothing of it than minutes of looking
+    for start, end in reversed(spans):
+        part = text[start:end]
+        for pattern in _ASCII_PATTERNS:
+            part = pattern.sub(_same_length, part)
+        text = text[:start] + part + text[end:]
+    return text
+
+
+def _suspicious(text: str) -> list[tuple[int, int]]:
+    """Where a pattern could match. A pattern takes half a second for a megabyte and lets no other thread run; a word is
+    found in a millisecond."""
+    if len(text) <= _SHORT_TEXT:
+        return [(0, len(text))]
+    lower = _lowered(text)
+    starts: list[int] = []
+    for word in _TRIGGERS:
+        at = lower.find(word)
+        while at >= 0 and len(starts) <= _MOST_SUSPICIOUS // len(word):
+            starts.append(at)
+            at = lower.find(word, at + 1)
+    spans: list[tuple[int, int]] = []
+    for at in sorted(starts):
+        start, end = max(0, at - _BEFORE), min(len(text), at + _AFTER)
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+    return spans
+
+
+def _lowered(text: str) -> str:
+    """A to Z alone: the length must stay."""
+    try:
+        return text.encode("latin-1").lower().decode("latin-1")
+    except UnicodeEncodeError:
+        return text.translate(_LOWER)
+
+
 def mask_patterns(text: str) -> str:
     """Everything that looks like a secret, masked."""
     for pattern, replacement in _PATTERNS:
@@ -53,9 +126,11 @@ class Redactor:
     looked for: they would be found everywhere."""
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+        self._secrets = secrets
         forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
         self._forms = tuple(sorted(forms, key=len, reverse=True))
         self._exact = re.compile("|".join(map(re.escape, self._forms))) if forms else None
+        self._byte_forms = tuple(form.encode("utf-8", "surrogatepass").decode("latin-1") for form in self._forms)
 
     def __repr__(self) -> str:
         return "Redactor()"  # never its secrets
@@ -65,6 +140,17 @@ class Redactor:
             text = self._exact.sub(MASK, text)
             text = self._edges(text)
         return mask_patterns(text)
+
+    def with_also(self, secrets: tuple[str, ...]) -> Redactor:
+        return Redactor((*self._secrets, *secrets)) if secrets else self
+
+    def same_length(self, text: str) -> str:
+        """As ``text``, with stand-ins of equal length for what is to be replayed. Doing it twice changes nothing."""
+        return _stand_ins(text, self._forms)
+
+    def same_length_bytes(self, data: bytes) -> bytes:
+        """Each byte is taken for a character, so that the length in bytes stays as well."""
+        return _stand_ins(data.decode("latin-1"), self._byte_forms).encode("latin-1")
 
     def _edges(self, text: str) -> str:
         """Where a text was cut, half a secret may be left."""
@@ -104,6 +190,7 @@ def _forms(secret: str) -> set[str]:
         re.sub("%..", lambda found: found[0].lower(), urllib.parse.quote(secret, safe="")),
         urllib.parse.quote_plus(secret),
         repr(secret)[1:-1],
+        ascii(secret)[1:-1],
         json.dumps(secret)[1:-1],
         b64encode(secret.encode("utf-8", "surrogatepass")).decode().rstrip("="),
     }

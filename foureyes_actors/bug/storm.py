@@ -6,7 +6,7 @@ later flush, so that a storm's end is recorded too. Used in one thread; time is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from foureyes_actors.messages import Fault
 
@@ -43,7 +43,7 @@ class Storm:
         group = self._touch(fingerprint)
         group.seen += 1
         if group.in_second >= PER_GROUP or self._in_second >= PER_SECOND:
-            self._waiting[fingerprint] = fault
+            self._waiting[fingerprint] = _light(fault)
             return False
         self._hand_out(fingerprint, group)
         return True
@@ -62,7 +62,7 @@ class Storm:
     def give_back(self, fingerprint: str, fault: Fault) -> None:
         """What was handed out could not be delivered: it waits again, unless a newer one does."""
         self._touch(fingerprint).recorded -= 1
-        self._waiting.setdefault(fingerprint, fault)
+        self._waiting.setdefault(fingerprint, _light(fault))
 
     def group(self, fingerprint: str) -> Group:
         return self._groups.get(fingerprint) or Group()
@@ -100,3 +100,8 @@ class Storm:
             self._waiting.pop(oldest, None)
             self.forgotten += 1
         return group
+
+
+def _light(fault: Fault) -> Fault:
+    """Without its inputs, which may be pictures: one fault of each group may wait."""
+    return fault if fault.capture is None else replace(fault, capture=None)

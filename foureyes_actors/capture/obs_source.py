@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from foureyes_actors.errors import FourEyesError, FrameError, SourceRefused, SourceUnavailable
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.obs import ObsAddress, ObsConnection, ObsPort, ScreenshotRequest
+from foureyes_actors.replay.point import replay_point
 from foureyes_actors.settings import ObsSettings
 
 BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds after the 1st, 2nd, ... failure in a row; the last one repeats
@@ -44,7 +47,7 @@ class ObsSource:
     def grab(self) -> bytes:
         self._refuse_early()
         try:
-            picture = self._screenshot(self._open())
+            picture = screenshot(self._open(), _request(self._settings))
         except SourceRefused as error:
             self._failed(error)
             if self._told != self._reason:
@@ -73,10 +76,6 @@ class ObsSource:
             self._connection = self._port.connect(_address(self._settings))
         return self._connection
 
-    def _screenshot(self, connection: ObsConnection) -> bytes:
-        scene = self._settings.source or connection.program_scene()
-        return connection.screenshot(_request(self._settings, scene))
-
     def _failed(self, error: FourEyesError) -> None:
         self._failures += 1
         self._reason = str(error)
@@ -91,9 +90,16 @@ class ObsSource:
             connection.close()
 
 
+@replay_point(ports={"connection": "obs"}, raises=(FrameError, SourceRefused))
+def screenshot(connection: ObsConnection, request: ScreenshotRequest) -> bytes:
+    """Of the request's source, or, when it names none, of the scene on program."""
+    source = request.source or connection.program_scene()
+    return connection.screenshot(replace(request, source=source))
+
+
 def _address(settings: ObsSettings) -> ObsAddress:
     return ObsAddress(settings.host, settings.port, settings.password.get_secret_value(), settings.deadline)
 
 
-def _request(settings: ObsSettings, source: str) -> ScreenshotRequest:
-    return ScreenshotRequest(source, settings.media, settings.width, settings.height, settings.quality)
+def _request(settings: ObsSettings) -> ScreenshotRequest:
+    return ScreenshotRequest(settings.source, settings.media, settings.width, settings.height, settings.quality)

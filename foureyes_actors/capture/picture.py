@@ -16,6 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from foureyes_actors.errors import BadPicture
+from foureyes_actors.replay.point import replay_point
 from foureyes_actors.settings import PictureLimits
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -44,6 +45,7 @@ class PictureInfo:
     height: int
 
 
+@replay_point(raises=(BadPicture,))
 def examine(data: bytes, limits: PictureLimits) -> PictureInfo:
     """Kind and size from the header. Raises BadPicture when the bytes are no JPEG or PNG, are cut off, or when the
     picture is larger than allowed. It may still turn out broken when it is decoded."""
@@ -90,6 +92,7 @@ def open_examined(data: bytes) -> ImageFile:
     return JpegImageFile(BytesIO(data)) if data.startswith(_JPEG) else PngImageFile(BytesIO(data))
 
 
+@replay_point(raises=(BadPicture,))
 def is_black(data: bytes, level: int) -> bool:
     """No luma above ``level`` (0-255). The picture must have passed ``examine``. Raises BadPicture when it does not
     decode.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from foureyes_actors.errors import ConnectionBroken
+from foureyes_actors.errors import BadPicture, ConnectionBroken, ServerRefused, TransportError, VisionInferenceError
 from foureyes_actors.inference.reply import check_reply
 from foureyes_actors.inference.request import RequestTemplate, chat_request, template
 from foureyes_actors.inference.server_faults import is_retryable
@@ -15,6 +15,7 @@ from foureyes_actors.inference.tasks import merge
 from foureyes_actors.messages import Analysis, Frame, Task
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.http import HttpPort
+from foureyes_actors.replay.point import replay_point
 from foureyes_actors.settings import InferenceSettings, ModelEntry
 
 
@@ -65,11 +66,17 @@ def analyse(
     def attempt() -> Analysis:
         if cancelled.is_set():
             raise ConnectionBroken("cancelled before anything was sent")
-        began = clock.monotonic()
-        reply = http.exchange(chat_request(shape, frame, base_url=base_url, token=token, settings=settings))
-        checked = check_reply(reply, model=model, tasks=[task for task, _ in tasks], secret=token)
-        latency = clock.monotonic() - began
-        return Analysis(frame.ref, model, checked.answers, latency, failures=checked.failures)
+        return ask(
+            frame,
+            model=model,
+            tasks=[task for task, _ in tasks],
+            http=http,
+            clock=clock,
+            settings=settings,
+            base_url=base_url,
+            token=token,
+            shape=shape,
+        )
 
     first: list[BaseException] = []
 
@@ -110,6 +117,30 @@ def analyse(
     number, error = last[0]
     error.add_note(f"given up after attempt {number} of {settings.attempts}: {reason}")
     raise error
+
+
+@replay_point(
+    ports={"http": "http", "clock": "clock"},
+    raises=(TransportError, VisionInferenceError, ServerRefused, BadPicture),
+)
+def ask(
+    frame: Frame,
+    *,
+    model: str,
+    tasks: Sequence[Task],
+    http: HttpPort,
+    clock: Clock,
+    settings: InferenceSettings,
+    base_url: str,
+    token: str,
+    shape: RequestTemplate,
+) -> Analysis:
+    """One attempt: one exchange. Raises as ``analyse``."""
+    began = clock.monotonic()
+    reply = http.exchange(chat_request(shape, frame, base_url=base_url, token=token, settings=settings))
+    checked = check_reply(reply, model=model, tasks=tasks, secret=token)
+    latency = clock.monotonic() - began
+    return Analysis(frame.ref, model, checked.answers, latency, failures=checked.failures)
 
 
 def backoff(failures: int, settings: InferenceSettings) -> float:

@@ -6,13 +6,21 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from foureyes_actors.errors import AnswerContractError, EmptyAnswer, EngineGone, ServerFault, WrongModel
+from foureyes_actors.errors import (
+    AnswerContractError,
+    EmptyAnswer,
+    EngineGone,
+    ServerFault,
+    ServerRefused,
+    WrongModel,
+)
 from foureyes_actors.inference.answers import Checked, check_content
 from foureyes_actors.inference.request import MAX_REPLY
 from foureyes_actors.inference.server_faults import error_words, fault_of, has_error
 from foureyes_actors.inference.strict_json import JsonError, loads
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.http import HttpReply
+from foureyes_actors.replay.point import replay_point
 
 _INSTANCE = re.compile(r"(:\d+|:latest|@main)$")  # added by LM Studio (a second instance), Ollama, transformers serve
 _ERROR_EVENT = "event: error"  # LM Studio's way to end a stream that it cannot go on with
@@ -21,6 +29,7 @@ _THINKING_HELP = (
 )
 
 
+@replay_point(raises=(ServerFault, ServerRefused, WrongModel, EmptyAnswer, AnswerContractError))
 def check_reply(reply: HttpReply, *, model: str, tasks: Sequence[Task], secret: str = "") -> Checked:
     """The answers in a reply of ``/v1/chat/completions``. ``model``: the id that was asked for; ``secret``: the token
     that was sent, which no error repeats.

@@ -75,6 +75,36 @@ WEBUI_UNLOAD = Change(
 V1 = Listing("/api/v1/models", "models", rows.lm_studio_v1, V1_LOAD, V1_UNLOAD)  # LM Studio from 0.4.0
 V0 = Listing("/api/v0/models", "data", rows.lm_studio_v0, by_lms=True)  # from 0.3.6
 OPENAI_LIST = Listing("/v1/models", "data", rows.openai)
+SIMPLE_LIST = Listing(
+    "/v1/models", "data", rows.openai, SIMPLE_LOAD, resident=Resident("/health", rows.simple_resident)
+)
+ROUTER_LIST = Listing(
+    "/models",
+    "data",
+    rows.llama_server,
+    ROUTER_LOAD,
+    ROUTER_UNLOAD,
+    details=Details("/props", lambda _key: {}, rows.llama_vision),
+)
+OLLAMA_LIST = Listing(
+    "/api/tags",
+    "models",
+    rows.ollama,
+    OLLAMA_LOAD,
+    OLLAMA_UNLOAD,
+    resident=Resident("/api/ps", rows.ollama_resident),
+    details=Details("/api/show", lambda key: {"model": key}, rows.ollama_details),
+)
+VLLM_LIST = Listing("/v1/models", "data", rows.vllm)
+WEBUI_LIST = Listing(
+    "/v1/internal/model/list",
+    "model_names",
+    rows.name_only,
+    WEBUI_LOAD,
+    WEBUI_UNLOAD,
+    resident=Resident("/v1/internal/model/info", rows.webui_resident),
+    names=True,
+)
 
 
 def _greets(answer: Json) -> bool:
@@ -115,22 +145,13 @@ SIMPLE = Dialect(
     "simple",
     "a server with /health and /v1/models/load",
     ("/health", lambda answer: isinstance(at(answer, "status"), str)),
-    (Listing("/v1/models", "data", rows.openai, SIMPLE_LOAD, resident=Resident("/health", rows.simple_resident)),),
+    (SIMPLE_LIST,),
 )
 LLAMA_SERVER = Dialect(
     "llama_server",
     "llama-server",
     ("/health", _is_ok),
-    (
-        Listing(
-            "/models",
-            "data",
-            rows.llama_server,
-            ROUTER_LOAD,
-            ROUTER_UNLOAD,
-            details=Details("/props", lambda _key: {}, rows.llama_vision),
-        ),
-    ),
+    (ROUTER_LIST,),
     url="http://127.0.0.1:8080",
     context="its option -c",
     hint="pictures need its option --mmproj",
@@ -139,17 +160,7 @@ OLLAMA = Dialect(
     "ollama",
     "Ollama",
     ("/api/version", lambda answer: bool(text(answer, "version"))),
-    (
-        Listing(
-            "/api/tags",
-            "models",
-            rows.ollama,
-            OLLAMA_LOAD,
-            OLLAMA_UNLOAD,
-            resident=Resident("/api/ps", rows.ollama_resident),
-            details=Details("/api/show", lambda key: {"model": key}, rows.ollama_details),
-        ),
-    ),
+    (OLLAMA_LIST,),
     url="http://127.0.0.1:11434",
     context="OLLAMA_CONTEXT_LENGTH, or num_ctx in the model's Modelfile",
     hint="its MLX builds ignore the wanted schema; its context is 4096 unless OLLAMA_CONTEXT_LENGTH says otherwise",
@@ -160,7 +171,7 @@ VLLM = Dialect(
     "vllm",
     "vLLM",
     ("/version", lambda answer: bool(text(answer, "version"))),
-    (Listing("/v1/models", "data", rows.vllm),),
+    (VLLM_LIST,),
     works=("/health", lambda answer: answer is None),  # empty; 503 when its engine is dead
     url="http://127.0.0.1:8000",
     concurrency=256,  # continuous batching; its own default for --max-num-seqs
@@ -179,17 +190,7 @@ WEBUI = Dialect(
     "text_generation_webui",
     "text-generation-webui",
     ("/v1/internal/health", _is_ok),
-    (
-        Listing(
-            "/v1/internal/model/list",
-            "model_names",
-            rows.name_only,
-            WEBUI_LOAD,
-            WEBUI_UNLOAD,
-            resident=Resident("/v1/internal/model/info", rows.webui_resident),
-            names=True,
-        ),
-    ),
+    (WEBUI_LIST,),
     url="http://127.0.0.1:5000",
     context="model_server.context_length",
     hint="it does not know json_schema: the model must write the JSON by itself",

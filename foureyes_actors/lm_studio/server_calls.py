@@ -11,18 +11,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from foureyes_actors.errors import LMStudioError
+from foureyes_actors.errors import LMStudioError, ServerFault, ServerRefused, TransportError
 from foureyes_actors.lm_studio.dialect import Change, Json, ListedModel, Listing, ModelList, Server
 from foureyes_actors.lm_studio.replies import RouteMissing, body_of, rows_of
 from foureyes_actors.ports.http import HttpPort, HttpRequest
+from foureyes_actors.replay.point import replay_point
 
 PROBE_TIME = 2.0  # seconds for a sign of life
 LIST_TIME = 5.0
 UNLOAD_TIME = 60.0
 CONNECT_TIME = 2.0
 MAX_REPLY = 4 * 1024 * 1024  # a list of hundreds of models
+RAISES = (TransportError, ServerRefused, ServerFault, LMStudioError)
 
 
+@replay_point(ports={"http": "http"}, raises=RAISES)
 def check_alive(http: HttpPort, server: Server) -> None:
     """Returns when the wanted kind of server answers; raises LMStudioError when something else does."""
     route, is_alive = server.dialect.lives
@@ -40,6 +43,7 @@ def check_alive(http: HttpPort, server: Server) -> None:
             raise LMStudioError(f"{server.url}{route}: {server.dialect.name} does not say that it works")
 
 
+@replay_point(ports={"http": "http"}, raises=RAISES)
 def list_models(http: HttpPort, server: Server) -> ModelList:
     """By the first list that the server has. Raises RouteMissing when it has none."""
     missing: RouteMissing | None = None
@@ -55,6 +59,7 @@ def list_models(http: HttpPort, server: Server) -> ModelList:
     raise missing
 
 
+@replay_point(ports={"http": "http"}, raises=RAISES)
 def describe(http: HttpPort, server: Server, listed: ModelList, model: ListedModel) -> ListedModel:
     """More about one model, where the server has a route for it."""
     details = listed.listing.details
@@ -70,6 +75,7 @@ def describe(http: HttpPort, server: Server, listed: ModelList, model: ListedMod
     return details.read(told, model)
 
 
+@replay_point(ports={"http": "http"}, raises=RAISES)
 def load_model(
     http: HttpPort, server: Server, change: Change, key: str, seconds: float, context: int | None = None
 ) -> str:
@@ -77,6 +83,7 @@ def load_model(
     return _change(http, server, change, key, seconds, context, "loaded")
 
 
+@replay_point(ports={"http": "http"}, raises=RAISES)
 def unload_model(http: HttpPort, server: Server, change: Change, instance: str, seconds: float = UNLOAD_TIME) -> None:
     _change(http, server, change, instance, seconds, None, "unloaded")
 

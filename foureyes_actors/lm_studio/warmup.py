@@ -14,7 +14,7 @@ from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont
 
-from foureyes_actors.errors import ModelLoadFailed, VisionInferenceError
+from foureyes_actors.errors import ModelLoadFailed, ServerRefused, TransportError, VisionInferenceError
 from foureyes_actors.inference.reply import check_reply
 from foureyes_actors.inference.request import chat_request, template, without_reasoning
 from foureyes_actors.inference.tasks import merge
@@ -22,6 +22,7 @@ from foureyes_actors.lm_studio.dialect import Dialect, Server
 from foureyes_actors.messages import Frame, FrameRef, Task
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.readings.money import MoneyError, parse_money
+from foureyes_actors.replay.point import replay_point
 from foureyes_actors.settings import InferenceSettings, ModelEntry
 
 SIZE = (640, 360)
@@ -57,6 +58,7 @@ def warm_up_task(tasks: Sequence[Task]) -> Task:
     return Task.OCR if Task.OCR in tasks else tasks[0]
 
 
+@replay_point(ports={"http": "http"}, raises=(ModelLoadFailed, ServerRefused, TransportError))
 def warm_up(
     http: HttpPort,
     server: Server,

@@ -20,6 +20,7 @@ from bson.decimal128 import Decimal128
 
 from foureyes_actors.errors import DocumentRefused
 from foureyes_actors.messages import Collection, Document
+from foureyes_actors.replay.point import replay_point
 
 MAX_DEPTH = 100  # MongoDB's limit for nested documents
 MAX_BYTES = 16 * 1024 * 1024 - 64 * 1024  # MongoDB's limit, less room for what a store adds
@@ -41,6 +42,7 @@ _AS_IT_IS = frozenset({bool, float, bytes})
 _OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 
+@replay_point(raises=(DocumentRefused,))
 def encoded(document: Document) -> dict[str, Any]:
     """A deep copy ready for BSON. Raises DocumentRefused, naming ``_id`` and the place, when it can never be stored."""
     if not isinstance(document, Mapping):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from foureyes_actors.ports.store import StorePort
+from foureyes_actors.errors import StoreInUse
+from foureyes_actors.ports.store import StorePort, StoreReader
 from foureyes_actors.settings import StoreSettings
 
 
@@ -20,6 +21,16 @@ def open_store(settings: StoreSettings, data_dir: Path) -> StorePort:
     from foureyes_actors.ports.store_sqlite import SqliteStore
 
     return SqliteStore(data_dir / settings.path)
+
+
+def open_to_read(settings: StoreSettings, data_dir: Path) -> StoreReader:
+    """As ``open_store``, also while a FourEyes has the store: then it is read beside it."""
+    try:
+        return open_store(settings, data_dir)
+    except StoreInUse:
+        from foureyes_actors.ports.sqlite_reader import SqliteReader
+
+        return SqliteReader(data_dir / settings.path)
 
 
 class StoreOpener:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from foureyes_actors.messages import Field, FrameRef, GameState, Motion, PopupKind, TaskAnswer, TaskFailure
 from foureyes_actors.readings.observe import Observation, Seen
+from foureyes_actors.replay.point import replay_point
 
 MAX_OPEN = 128  # frames that wait; more push the oldest out
 REMEMBERED = 512  # frames that came out and may still get a supplement
@@ -74,6 +75,7 @@ def _key(frame: FrameRef) -> FrameKey:
     return frame.source, frame.sequence, frame.captured_monotonic
 
 
+@replay_point()
 def add(join: Join, frame: FrameRef, part: Part, now: float) -> tuple[Join, tuple[Joined, ...]]:
     """One model's part arrived at ``now`` (monotonic seconds). The frames that come out for it, in frame order."""
     here = order(frame)
@@ -89,6 +91,7 @@ def add(join: Join, frame: FrameRef, part: Part, now: float) -> tuple[Join, tupl
     return _release(_put(join, frame, part, now), now)
 
 
+@replay_point()
 def expire(join: Join, now: float) -> tuple[Join, tuple[Joined, ...]]:
     """Time has passed: the frames that have waited long enough."""
     return _release(join, now) if join.waiting else (join, ())
@@ -103,6 +106,7 @@ def expect(join: Join, models: tuple[str, ...], now: float) -> tuple[Join, tuple
     return _release(replace(join, models=models, former=former), now)
 
 
+@replay_point()
 def flush(join: Join) -> tuple[Join, tuple[Joined, ...]]:
     """The end: every frame that still waits."""
     return _release(join, float("inf"))

@@ -11,6 +11,7 @@ from foureyes_actors.readings.events import Change, Told, changes
 from foureyes_actors.readings.fields import FieldState, step
 from foureyes_actors.readings.fusion import Joined, conflicts
 from foureyes_actors.readings.observe import Observation, Seen, observe
+from foureyes_actors.replay.point import replay_point
 from foureyes_actors.settings import ReadingsSettings
 
 
@@ -26,6 +27,7 @@ class Screen:
     told: tuple[Told, ...] = ()
 
 
+@replay_point()
 def read(
     screen: Screen, joined: Joined, settings: ReadingsSettings
 ) -> tuple[Screen, tuple[Reading, ...], tuple[Change, ...]]:
@@ -57,6 +59,7 @@ def _with_conflicts(readings: list[Reading], conflict: str) -> list[Reading]:
     ]
 
 
+@replay_point()
 def stale(screen: Screen, reason: str) -> tuple[Reading, ...]:
     """Every field as it was accepted last, when no frame is answered any more."""
     return tuple(

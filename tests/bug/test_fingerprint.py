@@ -54,9 +54,9 @@ BEFORE = fingerprint(fault_of(program()))
 
 
 def test_its_form() -> None:
-    assert re.fullmatch(r"v1-[0-9a-f]{16}", BEFORE)
+    assert re.fullmatch(r"v2-[0-9a-f]{16}", BEFORE)
     assert basis(fault_of(program())) == (
-        "v1",
+        "v2",
         "ValueError",
         "foureyes_actors.imagined:run > foureyes_actors.imagined:Reader.read > foureyes_actors.imagined:Reader.parse",
     )
@@ -130,4 +130,4 @@ def test_without_frames_of_ours_the_actor_and_the_door_tell_faults_apart() -> No
 
 
 def test_a_fault_with_lone_surrogates_has_one_too() -> None:
-    assert fingerprint(a_fault(frames=("foureyes_actors.x:\ud800",))).startswith("v1-")
+    assert fingerprint(a_fault(frames=("foureyes_actors.x:\ud800",))).startswith("v2-")

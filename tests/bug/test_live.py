@@ -107,7 +107,7 @@ def test_an_actors_death_is_one_group_with_its_occurrences_and_no_secret_on_disk
     finally:
         live.stop()
     (group,) = stored(tmp_path)
-    assert group["occurrences"] == 3 and group["fingerprint"].startswith("v1-")
+    assert group["occurrences"] == 3 and group["fingerprint"].startswith("v2-")
     assert (group["source"], group["exception_type"], group["severity"]) == ("victim", "ValueError", "High")
     assert group["message"] == "cannot read frame 3 with password=[redacted]"
     assert "Victim" not in group["component"] and "on_receive" in group["stack_trace"]

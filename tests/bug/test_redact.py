@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foureyes_actors.bug.redact import MASK, Redactor, is_secret_key, mask_patterns
+from foureyes_actors.bug.redact import MASK, Redactor, is_secret_key, mask_patterns, stand_in
 from foureyes_actors.text import bounded, bounded_middle
 
 CANARY = "c4n4ry-7f3a"
@@ -126,3 +126,26 @@ def test_half_a_secret_at_a_cut_is_masked(start: int, limit: int) -> None:
 @given(st.text(max_size=300))
 def test_any_text_can_be_redacted(text: str) -> None:
     assert Redactor((CANARY,)).text(text + CANARY).count(CANARY) == 0
+
+
+@pytest.mark.parametrize("text", PATTERNS)
+def test_stand_ins_keep_the_length_wherever_the_secret_lies(text: str) -> None:
+    for whole in (text, "x " * 10_000 + text + " y" * 10_000):
+        got = Redactor().same_length(whole)
+        assert CANARY not in got and CANARY.replace("-", "") not in got
+        assert len(got) == len(whole) and Redactor().same_length(got) == got
+        data = b"\xff\xd8" + whole.encode() + b"\x00\xff"
+        clean = Redactor().same_length_bytes(data)
+        assert CANARY.encode() not in clean and len(clean) == len(data)
+
+
+def test_stand_ins_for_exact_secrets_in_bytes() -> None:
+    redactor = Redactor(("pässwörd-77",))
+    data = bytes(range(256)) * 1000 + "pässwörd-77".encode() + bytes(100_000)
+    clean = redactor.same_length_bytes(data)
+    assert "pässwörd-77".encode() not in clean and len(clean) == len(data) and clean[:256_000] == data[:256_000]
+
+
+def test_a_large_text_of_nothing_but_secrets_is_replaced_as_a_whole() -> None:
+    text = "token=abcdefgh " * 100_000
+    assert Redactor().same_length(text) == stand_in(len(text))

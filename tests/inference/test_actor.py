@@ -196,7 +196,7 @@ def test_an_exhausted_call_is_one_failure_and_one_fault(on: Any) -> None:
     (fault,) = stage.faults
     assert fault.source == "inference:vl" and fault.exception_type == "foureyes_actors.errors.ConnectFailed"
     assert fault.retryable and fault.context["frame"] == "cabinet:plain #4"
-    assert any(f.startswith("foureyes_actors.inference.client:analyse") for f in fault.frames)
+    assert any(f.startswith("foureyes_actors.inference.client:ask") for f in fault.frames)
     assert stage.status["failures"] == {"ConnectFailed": 1}
     assert (stage.status["retries"], len(stage.suspects)) == (2, 3)
 

@@ -20,7 +20,9 @@ from foureyes_actors.settings import RetentionSettings
 from tests.support import eventually, need
 
 TIMEOUT = 10.0  # seconds for one call: the machine may be busy
-FOR_EVER = RetentionSettings(readings=20_000, events=20_000, errors=20_000, decisions=20_000)
+FOR_EVER = RetentionSettings(
+    readings=20_000, events=20_000, errors=20_000, decisions=20_000
+)  # of one that looks each minute
 REAL_MONGODB = os.environ.get("MONGODB_URI", "")
 MONGO_KINDS = ("secantusdb", *(["mongod"] if REAL_MONGODB else []))
 KINDS = ("sqlite", *MONGO_KINDS)

@@ -1,0 +1,137 @@
+"""``run.py errors`` and ``run.py reproduce``: ERR0R for people, and a recorded failure as a folder that runs again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from foureyes_actors.bug.keeper import kept_blob, kept_record
+from foureyes_actors.errors import FourEyesError
+from foureyes_actors.messages import Collection
+from foureyes_actors.ports.private_folder import LocalPrivateFolder, PrivateFolder
+from foureyes_actors.ports.store import StorePort, StoreReader
+from foureyes_actors.replay.codec import CodecError
+from foureyes_actors.replay.platform import folder_of, platform_files
+from foureyes_actors.replay.record import ID
+from foureyes_actors.text import clean, one_line
+
+SEARCHED = 1000  # groups among which the beginning of an id is looked for
+SHORT = 12  # characters of an id that a list shows
+
+
+class NoSuchError(FourEyesError):
+    """No failure has this id, or several begin with it."""
+
+
+def list_lines(store: StoreReader, limit: int, *, resolved: bool = False) -> Iterator[str]:
+    """A group a line, the newest first. ``resolved``: those too."""
+    found = store.latest(Collection.ERRORS, limit, where=None if resolved else {"resolved": False})
+    if not found:
+        yield "no failures" if resolved else "no unresolved failures"
+        return
+    yield f"{'id':<{SHORT}}  {'last seen (UTC)':<19}  {'severity':<8}  {'times':>6}  {'again?':<6}  source: what"
+    for group in found:
+        yield _line(group)
+
+
+def _line(group: Mapping[str, Any]) -> str:
+    what = f"{_field(group, 'source')}: {_kind(group)}: {_field(group, 'message')}"
+    mark = "yes" if record_id(group) else "no"
+    done = "  (resolved)" if group.get("resolved") else ""
+    return (
+        f"{_field(group, '_id')[:SHORT]:<{SHORT}}  {_time(group.get('last_at')):<19}  {_field(group, 'severity'):<8}  "
+        f"{_field(group, 'occurrences'):>6}  {mark:<6}  {one_line(what, 120)}{done}"
+    )
+
+
+def show_lines(group: Mapping[str, Any], folder: PrivateFolder) -> Iterator[str]:
+    """All that is known of one group. What came from outside is cleaned, so that it cannot steer a terminal."""
+    names = ("_id", "fingerprint", "severity", "error_type", "source", "component", "occurrences", "resolved")
+    yield from (f"{name.lstrip('_'):<12} {_field(group, name)}" for name in names)
+    if group.get("resolved"):
+        yield f"{'resolution':<12} {_field(group, 'resolution')} ({_time(group.get('resolved_at'))})"
+    yield f"{'seen':<12} {_time(group.get('first_at'))} to {_time(group.get('last_at'))} UTC"
+    yield f"{'type':<12} {' < '.join(map(str, group.get('exception_chain') or [_kind(group)]))}"
+    for key, value in (group.get("context") or {}).items():
+        yield f"  {one_line(str(key), 40):<20} {one_line(str(value), 300)}"
+    yield f"{'again':<12} {_again(group, folder)}"
+    yield ""
+    yield clean(str(group.get("message", "")))
+    yield clean(str(group.get("stack_trace", ""))).rstrip()
+
+
+def _again(group: Mapping[str, Any], folder: PrivateFolder) -> str:
+    found = record_id(group)
+    if not found:
+        return "no record: it came through no replay point"
+    if not _there(folder, found):
+        return f"record {found} is not there (any longer)"
+    return f"python run.py reproduce {found}"
+
+
+def find_group(store: StoreReader, wanted: str) -> dict[str, Any]:
+    """By its id, or by the beginning of the id or of the fingerprint. Raises NoSuchError."""
+    exact = store.get(Collection.ERRORS, wanted)
+    if exact is not None:
+        return exact
+    groups = store.latest(Collection.ERRORS, SEARCHED)
+    found = [g for g in groups if wanted and _begins(g, wanted)]
+    if len(found) != 1:
+        how = "no failure has" if not found else f"{len(found)} failures have"
+        raise NoSuchError(f"{how} an id that begins with {ascii(wanted)[:80]}; python run.py errors list shows them")
+    return found[0]
+
+
+def _begins(group: Mapping[str, Any], wanted: str) -> bool:
+    return any(str(group.get(key, "")).startswith(wanted) for key in ("_id", "fingerprint"))
+
+
+def resolve(store: StorePort, wanted: str, resolution: str, at: datetime) -> str:
+    """Its id. Raises NoSuchError."""
+    identity = str(find_group(store, wanted)["_id"])
+    store.resolve(identity, resolution, at)
+    return identity
+
+
+def record_id(group: Mapping[str, Any]) -> str:
+    """Of the newest record of a group; empty when it has none."""
+    context = group.get("context")
+    found = context.get("record", "") if isinstance(context, Mapping) else ""
+    return found if isinstance(found, str) and ID.fullmatch(found) else ""
+
+
+def make_platform(records: PrivateFolder, platforms: Path, wanted: str) -> Path:
+    """The folder, written anew. Raises NoSuchError when there is no such record, OSError."""
+    try:
+        document = kept_record(records, wanted)
+        if document is None:
+            raise NoSuchError(f"there is no record {ascii(wanted)[:80]}: it is too old, or was never made")
+        files = platform_files(document, lambda digest: kept_blob(records, digest))
+    except CodecError as error:
+        raise NoSuchError(f"the record {ascii(wanted)[:80]} cannot be used: {error}") from None
+    folder = platforms / folder_of(wanted)
+    for name, data in files.items():
+        LocalPrivateFolder(folder).write(name, data)
+    return folder
+
+
+def _there(folder: PrivateFolder, identity: str) -> bool:
+    try:
+        return kept_record(folder, identity) is not None
+    except (CodecError, OSError):
+        return False
+
+
+def _field(group: Mapping[str, Any], name: str) -> str:
+    value = group.get(name)
+    return "-" if value is None else one_line(str(value), 200)
+
+
+def _kind(group: Mapping[str, Any]) -> str:
+    return _field(group, "exception_type").rpartition(".")[2]
+
+
+def _time(value: object) -> str:
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else "-"

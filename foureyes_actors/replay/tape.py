@@ -1,0 +1,145 @@
+"""The tape: what went through the ports of one replay point, recorded as it happens, and played again.
+
+A port is wrapped for the length of one call; when nothing fails the tape is dropped. Only what the table names is
+offered inside a replay point: nothing that waits, and nothing that hands out another live object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from foureyes_actors.replay.capture import PortCall
+
+PORTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "http": ("exchange",),
+        "clock": ("monotonic", "utc_now"),
+        "obs": ("screenshot", "program_scene"),  # an ObsConnection
+    }
+)
+# port, op, args, result, error
+Line = tuple[str, str, tuple[Any, ...], Any, BaseException | None]
+
+
+class Recording:
+    """A port for the length of one call; ``_port`` is the real one. Written out by hand: this is what a replay point
+    costs when nothing fails."""
+
+    __slots__ = ("_port", "_tape")
+    kind = ""
+
+    def __init__(self, port: Any, tape: list[Line]) -> None:
+        self._port, self._tape = port, tape
+
+
+class RecordingHttp(Recording):
+    __slots__ = ()
+    kind = "http"
+
+    def exchange(self, request: Any) -> Any:
+        try:
+            reply = self._port.exchange(request)
+        except BaseException as error:
+            self._tape.append(("http", "exchange", (request,), None, error))
+            raise
+        self._tape.append(("http", "exchange", (request,), reply, None))
+        return reply
+
+
+class RecordingClock(Recording):
+    __slots__ = ()
+    kind = "clock"
+
+    def monotonic(self) -> float:
+        now: float = self._port.monotonic()
+        self._tape.append(("clock", "monotonic", (), now, None))
+        return now
+
+    def utc_now(self) -> Any:
+        now = self._port.utc_now()
+        self._tape.append(("clock", "utc_now", (), now, None))
+        return now
+
+
+class RecordingObs(Recording):
+    __slots__ = ()
+    kind = "obs"
+
+    def screenshot(self, request: Any) -> Any:
+        try:
+            picture = self._port.screenshot(request)
+        except BaseException as error:
+            self._tape.append(("obs", "screenshot", (request,), None, error))
+            raise
+        self._tape.append(("obs", "screenshot", (request,), picture, None))
+        return picture
+
+    def program_scene(self) -> Any:
+        try:
+            scene = self._port.program_scene()
+        except BaseException as error:
+            self._tape.append(("obs", "program_scene", (), None, error))
+            raise
+        self._tape.append(("obs", "program_scene", (), scene, None))
+        return scene
+
+
+RECORDINGS: Mapping[str, type[Recording]] = MappingProxyType(
+    {kind.kind: kind for kind in (RecordingHttp, RecordingClock, RecordingObs)}
+)
+
+
+class TapeDivergence(BaseException):
+    """The replayed function asked something else than the recorded one. No ``except Exception`` may swallow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One line of a tape, ready to be played. ``asked``: in the form of the codec. ``error`` None: ``result`` it is."""
+
+    port: str
+    op: str
+    asked: Any = field(repr=False)
+    result: Any = field(repr=False)
+    error: BaseException | None
+
+
+class Playback:
+    """Plays a tape once, in order. ``asked``: a question in the form in which it was recorded."""
+
+    def __init__(self, tape: Sequence[Played], asked: Callable[[PortCall], Any]) -> None:
+        self._tape, self._asked = tuple(tape), asked
+        self._at = 0
+        self.diverged = ""
+
+    def port(self, kind: str) -> Any:
+        """A port that gives what the recorded one gave."""
+        members = {op: self._op(kind, op) for op in PORTS[kind]}
+        return type(f"Replaying_{kind}", (), members)()
+
+    def _op(self, kind: str, op: str) -> Callable[..., Any]:
+        def call(_self: object, *args: Any) -> Any:
+            return self._answer(PortCall(kind, op, args, None, None))
+
+        return call
+
+    def _answer(self, call: PortCall) -> Any:
+        number = self._at + 1
+        if self._at >= len(self._tape):
+            self._diverge(f"call {number}, {call.port}.{call.op}, is not on the tape")
+        line = self._tape[self._at]
+        if (line.port, line.op) != (call.port, call.op):
+            self._diverge(f"call {number} is {call.port}.{call.op}, recorded was {line.port}.{line.op}")
+        if self._asked(call) != line.asked:
+            self._diverge(f"call {number}, {call.port}.{call.op}, asks something else than recorded")
+        self._at = number
+        if line.error is not None:
+            raise line.error
+        return line.result
+
+    def _diverge(self, reason: str) -> None:
+        self.diverged = reason
+        raise TapeDivergence(reason)

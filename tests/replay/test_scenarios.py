@@ -1,0 +1,82 @@
+"""The failure scenarios: recorded, written down, run again; and what each is confirmed as."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from foureyes_actors.errors import RequestTimeout
+from foureyes_actors.ports.clock import SystemClock
+from foureyes_actors.ports.local_process import LocalProcesses
+from foureyes_actors.replay.replaying import Outcome
+from t00l5et.confirm import Level, confirm
+from tests.replay.make import failure, record_of, verdict_of, written
+from tests.replay.scenarios import Scenario, asked, scenarios
+
+OPAQUE = {"a type of nobody's", "an endless document"}  # what no record can hold; reported as such, never as confirmed
+
+
+@pytest.mark.parametrize("scenario", scenarios(), ids=lambda s: f"{s.group}: {s.name}")
+def test_a_failure_happens_again_from_its_record(scenario: Scenario) -> None:
+    record = record_of(failure(scenario.act), scenario.secrets)
+    expected = Outcome.OPAQUE if scenario.name in OPAQUE else Outcome.SAME
+    verdicts = [verdict_of(record) for _ in range(3)]
+    assert {verdict.outcome for verdict in verdicts} == {expected}, verdicts
+    assert bool(record.document["lossy"]) is (expected is Outcome.OPAQUE)
+    assert not any(secret in json.dumps(record.document) for secret in scenario.secrets)
+
+
+def test_there_are_many_and_nearly_all_can_be_confirmed() -> None:
+    names = Counter((s.group, s.name) for s in scenarios())
+    assert max(names.values()) == 1 and len(names) >= 40
+    assert len(OPAQUE) <= len(names) * 0.05
+
+
+def by_name(name: str) -> Scenario:
+    return next(s for s in scenarios() if s.name == name)
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        ("no complete answer within 30 s", Level.PORT),
+        ("KeyError: a field is missing", Level.PORT),
+        ("unauthorised", Level.STAND_IN),
+        ("a type of nobody's", Level.UNCONFIRMED),
+    ],
+)
+def test_confirmed_in_processes_of_their_own(name: str, level: Level, tmp_path: Path) -> None:
+    scenario = by_name(name)
+    folder = written(record_of(failure(scenario.act), scenario.secrets), tmp_path)
+    found = confirm(folder, LocalProcesses(), SystemClock())
+    assert (found.level, found.runs) == (level, 3), found
+    assert found.same == (0 if level is Level.UNCONFIRMED else 3)
+
+
+def pytest_run(folder: Path, **environment: str) -> tuple[int, str]:
+    """Plain pytest on the folder, in a process."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(folder)]
+    child = LocalProcesses().start(command, environment={"COLUMNS": "200", **environment})
+    child.wait_line(lambda line: False, 60)
+    lines = child.tail()
+    child.stop(5)
+    return child.exit_code() or 0, "\n".join(lines)
+
+
+def test_plain_pytest_fails_as_the_failure_did(tmp_path: Path) -> None:
+    folder = written(record_of(failure(by_name("KeyError: a field is missing").act)), tmp_path)
+    code, output = pytest_run(folder)
+    assert code == 1 and "1 failed, 1 skipped" in output and "KeyError: 'major'" in output, output
+    code, output = pytest_run(folder, FE_MODE="confirm")
+    assert "1 failed, 1 passed" in output, output
+
+
+def test_a_declared_failure_keeps_the_contract(tmp_path: Path) -> None:
+    folder = written(record_of(failure(asked(RequestTimeout("late")))), tmp_path)
+    code, output = pytest_run(folder, FE_MODE="confirm")
+    assert code == 0 and "2 passed" in output, output
