@@ -41,7 +41,7 @@ from foureyes_actors import error_commands, headless, model_survey, wiring
 from foureyes_actors.bench.measure import Bench
 from foureyes_actors.bench.targets import document, exit_code, judge, table
 from foureyes_actors.bug.keeper import kept_record
-from foureyes_actors.defence import Defence
+from foureyes_actors.defence import Defence, interception
 from foureyes_actors.errors import ConfigurationError, FourEyesError, SettingsError, StoreError
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.clock import SystemClock
@@ -88,14 +88,18 @@ def run(
     request = headless.Request(frames, seconds, str(path) if path else "built-in defaults")
     out, log = PatientStream(sys.stdout, "standard output"), PatientStream(sys.stderr, "standard error")
     log_to(log, settings.log.level, secrets_of(settings))
+    world = wiring.real_world(settings)
+    hooks = interception(settings, world.clock, lambda text: _last_words(log, text))
+    hooks.install()
     program = headless.Headless(
         settings,
         models,
-        wiring.real_world(settings),
+        world,
         request,
         out.line,
         reread=lambda: _reread(path),
         defence=Defence(settings.data_dir),
+        interception=hooks,
     )
     with headless.signals(program.ending):
         code = program.run()
@@ -261,6 +265,11 @@ def _settings(config: Path | None) -> tuple[Settings, Path | None]:
     except ConfigurationError as error:
         _refuse(error)
     return settings, path
+
+
+def _last_words(log: PatientStream, text: str) -> None:
+    log.write(text)
+    log.close(OUTPUT_WITHIN)
 
 
 def _say(line: str) -> None:

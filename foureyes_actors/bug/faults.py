@@ -9,6 +9,7 @@ from __future__ import annotations
 import traceback
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import CodeType, TracebackType
 
 from foureyes_actors.errors import FourEyesError
@@ -23,6 +24,8 @@ MAX_TRACE = 16 * 1024
 MAX_CONTEXT_VALUE = 1024
 MAX_CONTEXT_KEYS = 32
 MAX_FRAMES = 32
+MAX_CAUSES = 16
+MARK = "__foureyes_fault__"  # in an exception's __dict__: the id of the fault that it is
 TOLD = "told"  # in a fault's context: the user is told in another way already, and not by the log as well
 
 _PACKAGES = ("foureyes_actors", "supervisors")
@@ -61,7 +64,7 @@ def _fault(
     else:  # as a replay gives them
         chain, grouping = capture.chain, group_frames(capture)
     return Fault(
-        id=uuid.uuid4().hex,
+        id=identity_of(error),
         at=clock.utc_now(),
         source=bounded(source, MAX_CONTEXT_VALUE),
         component=frames[-1] if frames else bounded(source, MAX_CONTEXT_VALUE),
@@ -74,6 +77,23 @@ def _fault(
         frames=grouping[-MAX_FRAMES:],
         capture=capture or _inner_capture(error),
     )
+
+
+def identity_of(error: BaseException) -> str:
+    """A failure has one id, however many layers catch it: the same exception, and one raised ``from`` it, are the same
+    failure. One that came about while another was being handled is not."""
+    seen: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen and len(seen) < MAX_CAUSES:
+        seen.add(id(at))
+        found = getattr(at, "__dict__", {}).get(MARK)
+        if isinstance(found, str):
+            return found
+        at = at.__cause__
+    made = uuid.uuid4().hex
+    with suppress(Exception):  # not setattr: an exception may refuse attributes
+        return str(error.__dict__.setdefault(MARK, made))  # one step: two threads may have it
+    return made
 
 
 def _inner_capture(error: BaseException) -> Capture | None:

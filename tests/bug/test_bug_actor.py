@@ -25,7 +25,7 @@ OTHER = "sk-lm-abcdefgh:c4n4ry-other"
 FIELDS = {
     "_id", "at", "first_at", "last_at", "error_type", "exception_type", "exception_chain", "severity", "source",
     "component", "message", "stack_trace", "context", "retryable", "fingerprint", "occurrences", "resolved",
-    "resolved_at", "resolution",
+    "resolved_at", "resolution", "history",
 }  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def test_a_defect_of_its_own_is_counted_and_logged_without_the_fault(
     monkeypatch.setattr(actor_module, "fingerprint", broken)
     bench.actor.on_receive(a_fault())
     bench.actor.on_receive(a_fault())
-    assert bench.status["own_failures"] == 2 and bench.context.sent == []
+    assert bench.status["own_failures"] == 2 and bench.documents == [] and bench.told == []
     assert "a fault could not be handled: RuntimeError" in caplog.text and CANARY not in caplog.text
 
 
