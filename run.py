@@ -127,11 +127,20 @@ IdArgument = Annotated[str, typer.Argument(help="The id, or its beginning, as er
 def errors_list(
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 30,
-    everything: Annotated[bool, typer.Option("--all", help="The resolved ones too.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all/--unresolved", help="The resolved ones too, or the unresolved alone (as usual).")
+    ] = False,
+    source: Annotated[str, typer.Option(help="Those of one part alone, e.g. capture.")] = "",
+    fingerprint: Annotated[str, typer.Option(help="Those of one fingerprint alone, as errors show has it.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document, with all that is known.")] = False,
 ) -> None:
-    """A line for each group of failures, the newest first."""
-    with _store(context) as (_, store):
-        for line in error_commands.list_lines(store, limit, resolved=everything):
+    """How well the whole is by its failures, and a line for each group of them, the newest first."""
+    wanted, now = error_commands.Wanted(limit, everything, source, fingerprint), SystemClock().utc_now()
+    with _store(context) as (settings, store):
+        if as_json:
+            print(json.dumps(error_commands.list_document(store, wanted, now, settings.bug), indent=2, default=str))
+            return
+        for line in error_commands.list_lines(store, wanted, now, settings.bug):
             print(line)
 
 

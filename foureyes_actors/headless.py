@@ -139,6 +139,8 @@ class Headless:
             root = start_root(self._cerberus, self.tree)
         except BootFailed as failure:
             return self._boot_failed(failure)
+        if self._interception is not None:
+            self._interception.begin()
         try:
             self.upkeep.event(EventKind.RUN_STARTED, self.run_id, None, "running", self.request.config)
             self._wait(root)

@@ -57,5 +57,5 @@ class Teller:
     def fault(self, error: BaseException, context: dict[str, str]) -> None:
         """Tell the bug actor. The error's traceback is dropped: its frames hold pictures."""
         fault = fault_from_exception(error, source=self._context.name, clock=self._clock, context=context)
-        error.__traceback__ = None
+        error.with_traceback(None)  # no assignment: an exception may refuse attributes
         self.tell((self._bug,), fault)

@@ -89,7 +89,7 @@ class BugActor(SupervisedActor):
             case Kept() if self._records is not None:
                 self._records.finished(message)
             case ErrorHistory():
-                self._known.load(message.groups)
+                self._known.load(message.groups, self._clock.utc_now())
             case GetStatus():
                 return self._status()
         if self._storm.waiting and not self._flush_coming:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import traceback
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from types import CodeType, TracebackType
+from typing import Any
 
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.messages import EMPTY, Fault
@@ -82,18 +82,29 @@ def _fault(
 def identity_of(error: BaseException) -> str:
     """A failure has one id, however many layers catch it: the same exception, and one raised ``from`` it, are the same
     failure. One that came about while another was being handled is not."""
+    made = uuid.uuid4().hex
+    try:
+        layers = _layers(error)
+        found = next((each for layer in layers if isinstance(each := layer.get(MARK), str)), made)
+        # The first cause is where threads that have different layers of it meet, and there it is one step.
+        identity = str(layers[-1].setdefault(MARK, found))
+        for layer in layers:
+            layer[MARK] = identity
+        return identity
+    except Exception:  # an exception without a place for it
+        return made
+
+
+def _layers(error: BaseException) -> list[dict[str, Any]]:
+    """The attributes of the exception and of its explicit causes; not by setattr, which they may refuse."""
+    layers: list[dict[str, Any]] = []
     seen: set[int] = set()
     at: BaseException | None = error
     while at is not None and id(at) not in seen and len(seen) < MAX_CAUSES:
         seen.add(id(at))
-        found = getattr(at, "__dict__", {}).get(MARK)
-        if isinstance(found, str):
-            return found
+        layers.append(getattr(at, "__dict__", {}))
         at = at.__cause__
-    made = uuid.uuid4().hex
-    with suppress(Exception):  # not setattr: an exception may refuse attributes
-        return str(error.__dict__.setdefault(MARK, made))  # one step: two threads may have it
-    return made
+    return layers
 
 
 def _inner_capture(error: BaseException) -> Capture | None:

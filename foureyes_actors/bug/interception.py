@@ -48,11 +48,11 @@ class _Hooks:
 
 
 class Interception:
-    """For a process that belongs to the run alone: ``install``, ``open`` when the tree is up, ``close`` before it is
-    down, ``remove``. Any thread may call any method.
+    """For a process that belongs to the run alone: ``install``, ``open`` before the tree is built, ``begin``
+    when it is up, ``close`` when it is down, ``remove``. Any thread may call any method.
 
-    ``leftovers``: for what nobody takes; the next ``open`` tells it. ``earlier``: faults of the run before, of a native
-    crash. ``show`` gets the text of what ends the main program: the user's only word about it.
+    ``leftovers``: for what nobody takes; the next ``begin`` tells it. ``earlier``: faults of the run
+    before, of a native crash. ``show`` gets the text of what ends the main program: the user's only word about it.
     """
 
     def __init__(
@@ -126,9 +126,12 @@ class Interception:
     # --- the way to the bug actor ---
 
     def open(self, tell: Callable[[Fault], bool]) -> None:
-        """From now on ``tell`` gets all faults, first those of earlier runs. It may raise InboxFull, and answers False
-        where nobody is there; it runs in a thread of this one, and in those that call ``deliver``."""
+        """From now on ``deliver`` tells ``tell``. It may raise InboxFull, and answers False where nobody is there; it
+        runs in a thread of this one, and in those that call ``deliver``."""
         self._tell = tell
+
+    def begin(self) -> None:
+        """The bug actor is there: it is told of earlier runs, and of all that was caught since ``install``."""
         earlier = (*self._earlier, *(self._leftovers.take() if self._leftovers else ()))
         self._earlier = ()
         for fault in earlier:
@@ -168,6 +171,9 @@ class Interception:
             self._queue.put(None)
             self._thread.join(timeout)
         self._tell = None
+        for fault in self._earlier:  # it never began
+            self.deliver(fault)
+        self._earlier = ()
         with suppress(Empty):
             while True:
                 self._handle(self._queue.get_nowait())

@@ -53,20 +53,21 @@ class Known:
         group.why = recurrence(group.all, now, self._settings.recurrence)
         return group.why
 
-    def load(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
+    def load(self, stored: Mapping[str, Mapping[str, Any]], now: datetime) -> None:
         """What the store has, once an incarnation. It may have been asked before or after it got what this one sent:
         the moments tell."""
         for fingerprint, history in stored.items():
             group = self._group(fingerprint)
             has_ours = set(recent_of(history)) & set(group.all.recent)
             group.all = (group.unsent if has_ours else group.all).merge(history)
+            group.why = recurrence(group.all, now, self._settings.recurrence)
 
     def condition(self, now: datetime) -> Condition:
         return condition(self._errors, self._critical, now, self._settings.condition)
 
     @property
     def recurring(self) -> int:
-        """Groups that recurred when they were last recorded."""
+        """Groups that recurred when they were last looked at."""
         return sum(1 for group in self._groups.values() if group.why)
 
     def _group(self, fingerprint: str) -> _Group:

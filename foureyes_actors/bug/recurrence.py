@@ -2,7 +2,8 @@
 
 A group recurs when ``events`` of it came ``within`` so many seconds; or ``day_events`` on at least ``days`` different
 days of the last ``within_days``; or today more than mean + ``sigma`` standard deviations of its days before, of which
-there must be ``baseline_days``: the days since it was first seen, those without a failure too. Days are UTC.
+there must be ``baseline_days``: the days since it was first seen, those without a failure too. One alone never does:
+it is above what is usual of any rare failure. Days are UTC.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def _above(days: Mapping[int, int], today: int, rules: RecurrenceSettings) -> st
     usual = [days.get(day, 0) for day in range(min(before), today)]
     mark = fmean(usual) + rules.sigma * pstdev(usual)
     found = days.get(today, 0)
-    return f"{found} today, usual are {fmean(usual):.1f} a day" if found > mark else ""
+    return f"{found} today, usual are {fmean(usual):.1f} a day" if found > max(mark, 1) else ""
 
 
 def _span(seconds: float) -> str:
