@@ -275,16 +275,20 @@ def test_a_failure_is_one_document(path: Path_, tmp_path: Path) -> None:
         assert "on_failure then raised KeyError" in group["stack_trace"]
 
 
+def a_run(folder: Path, failures: int, recurring: int) -> Live:
+    live = Live(folder)
+    try:
+        for number in range(1, failures + 1):
+            live.tell(fails)
+            eventually(lambda wanted=number: live.bug()["recorded"] == wanted, 30, "it is recorded")  # type: ignore[misc]
+        eventually(lambda: live.bug()["recurring"] == recurring, 30, "it recurs, or not")
+    finally:
+        live.stop()
+    return live
+
+
 def test_a_restart_forgets_no_recurrence(tmp_path: Path) -> None:
     """Twice in one run and once in the next: the store knows, and the bug actor asks it."""
-    for number, recurs in ((2, 0), (1, 1)):
-        live = Live(tmp_path)
-        try:
-            for done in range(number):
-                live.tell(fails)
-                eventually(lambda done=done: live.bug()["recorded"] > done, 30, "it is recorded")  # type: ignore[misc]
-            eventually(lambda recurs=recurs: live.bug()["recurring"] == recurs, 30, "it recurs")  # type: ignore[misc]
-        finally:
-            live.stop()
-    (group,) = live.stored()
+    a_run(tmp_path, failures=2, recurring=0)
+    (group,) = a_run(tmp_path, failures=1, recurring=1).stored()
     assert group["occurrences"] == 3 and sum(group["history"]["days"].values()) == 3
