@@ -10,6 +10,7 @@ import re
 import urllib.parse
 from base64 import b64encode
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from foureyes_actors.text import CUT, MIDDLE
 
@@ -47,7 +48,7 @@ _STAND_IN = "redacted-"
 _SHORT_TEXT = 8 * 1024  # characters that the patterns are simply tried on
 _MOST_SUSPICIOUS = 256 * 1024  # of a longer text
 _BEFORE, _AFTER = 40, 4096  # characters around a trigger that a match can have
-_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}  # the length stays
+_LOWER = MappingProxyType({upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)})  # the length stays
 # At least one of them is in whatever one of the patterns matches; a test holds them to that.
 _TRIGGERS = (
     *("://", "sk-", "hf_", "eyj", "bearer", "basic"),
