@@ -28,8 +28,8 @@ RULES: Mapping[Task, str] = MappingProxyType(
     {
         Task.OCR: (
             f"{', '.join(AMOUNTS)}: each amount as text, character by character as the screen shows it, with its "
-            'currency, separators and decimals (for example "$12,345.67"); null when it is not visible. Never calculate, round, '
-            "complete or rewrite an amount."
+            'currency, separators and decimals (for example "$12,345.67"); null when it is not visible. Never '
+            "calculate, round, complete or rewrite an amount."
         ),
         Task.STATE: (
             "state: one of idle (the reels rest), spinning (the reels turn), win (a win is being shown), bonus (a "
