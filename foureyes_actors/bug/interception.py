@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from foureyes_actors.bug.faults import fault_from_exception
 from foureyes_actors.bug.leftovers import Leftovers
+from foureyes_actors.bug.throttle import Throttle
 from foureyes_actors.messages import EMPTY, Fault
 from foureyes_actors.ports.clock import Clock
 from supervisors.inbox import InboxFull
@@ -72,6 +73,7 @@ class Interception:
         self._tell: Callable[[Fault], bool] | None = None
         self._thread: threading.Thread | None = None
         self._before: _Hooks | None = None
+        self._throttle = Throttle()
         self._ids: deque[str] = deque(maxlen=KNOWN_IDS)
         self._told = self._kept = self._dropped = self._failed = 0
 
@@ -204,6 +206,9 @@ class Interception:
                 self._waiting -= 1
             try:
                 error, source, context = queued
+                if not self._throttle.admits(error, self._clock.monotonic()):
+                    self._dropped += 1
+                    return True
                 self.deliver(fault_from_exception(error, source=source, clock=self._clock, context=context))
             except BaseException:  # a hostile exception must not end this thread
                 self._failed += 1

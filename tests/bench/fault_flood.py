@@ -2,9 +2,9 @@
 
 python -m tests.bench.fault_flood [--rate 10000] [--seconds 10]
 
-The failures happen in replay points of the product, in four threads; half of them are told to the bug actor's inbox,
-half go the way of the hooks. As root on Linux the journal and the records lie on a tmpfs of 2 MB; else on folders that
-say ENOSPC after as much. Then the store comes back.
+The failures happen in replay points of the product, in four threads; a third of them is told as an actor does, a third
+goes the way of the hooks, a third straight into the bug actor's inbox. As root on Linux the journal and the records lie
+on a tmpfs of 256 kB; else on folders that say ENOSPC after as much. Then the store comes back.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="foureyes-flood-") as scratch, small_disk(Path(scratch)) as disk:
         flood = Flood(Path(scratch), disk)
         with flood:
-            figures = flood.run(arguments.seconds, arguments.rate)
+            figures = flood.run(arguments.seconds, arguments.rate, calm=5.0)
         figures.arrived = flood.arrived()
         print(table(f"a flood, {'a tmpfs' if disk else 'folders'} of {DISK} bytes", ("what", "figure"), rows(figures)))
     return 0
@@ -42,8 +42,11 @@ def rows(figures: Figures) -> list[tuple[str, str]]:
     return [
         ("failures a second", f"{figures.offered / figures.seconds:,.0f} ({figures.offered:,} in all)"),
         ("frames a second, longest gap", f"{figures.rate:.2f}, {figures.longest_gap * 1000:.0f} ms"),
+        ("the same before the flood", f"{figures.before[0]:.2f}, {figures.before[1] * 1000:.0f} ms"),
+        ("CPU of this process", f"{figures.cpu:.1f} s of {figures.seconds:.1f} s"),
         ("memory before, at most", f"{figures.memory_before / mebi:.0f}, {figures.memory_most / mebi:.0f} MiB"),
-        ("told to the bug actor: taken, refused", f"{figures.told:,}, {figures.refused:,}"),
+        ("into the bug actor's inbox: taken, refused", f"{figures.told:,}, {figures.refused:,}"),
+        ("held back by tellers", f"{figures.held_back:,}"),
         ("by the hooks: told, dropped, failed", f"{hooks['told']:,}, {hooks['dropped']:,}, {hooks['failed']}"),
         ("bug: recorded, held back, own failures", f"{bug['recorded']}, {bug['suppressed']:,}, {bug['own_failures']}"),
         ("records: kept, failed, dropped", "{kept}, {failed}, {dropped}".format(**bug["records"])),

@@ -6,8 +6,9 @@ from __future__ import annotations
 import errno
 import threading
 import time
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import psutil
 import pykka
 
 from foureyes_actors.bug.actor import BugActor
+from foureyes_actors.bug.faults import fault_from_exception
 from foureyes_actors.bug.interception import Interception
 from foureyes_actors.bug.keeper import RecordKeeper
 from foureyes_actors.bug.leftovers import Leftovers
@@ -24,7 +26,7 @@ from foureyes_actors.capture.actor import CaptureActor
 from foureyes_actors.capture.picture import examine
 from foureyes_actors.forgewright.actor import ForgewrightActor
 from foureyes_actors.inference.reply import check_reply
-from foureyes_actors.messages import Collection, Flush, FrameCaptured, GetStatus, Task
+from foureyes_actors.messages import Collection, Fault, Flush, FrameCaptured, GetStatus, Task
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.documents import encoded
 from foureyes_actors.ports.files import LocalFiles
@@ -50,13 +52,15 @@ SECRET = "c4n4ry-of-the-flood"
 RATE = 3.0
 THREADS = 4
 SLICE = 0.02  # seconds between two bursts of a thread
-DISK = 2 * 1024 * 1024  # bytes
+DISK = 256 * 1024  # bytes; soon full
 
 
 class FullFolder(LocalLogFolder):
     """A real folder on a disk that has room for so many bytes."""
 
-    room = DISK
+    def __init__(self, folder: Path, room: int) -> None:
+        super().__init__(folder)
+        self.room = room
 
     def append(self, name: str, data: bytes) -> None:
         if self.room < len(data):
@@ -66,7 +70,9 @@ class FullFolder(LocalLogFolder):
 
 
 class FullPrivateFolder(LocalPrivateFolder):
-    room = DISK
+    def __init__(self, folder: Path, room: int) -> None:
+        super().__init__(folder)
+        self.room = room
 
     def write(self, name: str, data: bytes) -> None:
         if self.room < len(data):
@@ -119,8 +125,11 @@ class Figures:
     seconds: float = 0.0
     told: int = 0  # the bug actor's inbox took
     refused: int = 0  # its inbox was full: counted by who told
+    held_back: int = 0  # by the tellers, counted there
     rate: float = 0.0  # frames a second
     longest_gap: float = 0.0  # seconds between two frames
+    before: tuple[float, float] = (0.0, 0.0)  # the same before the flood
+    cpu: float = 0.0  # seconds of this process
     memory_before: int = 0
     memory_most: int = 0
     bug: dict[str, Any] = field(default_factory=dict)
@@ -131,13 +140,14 @@ class Figures:
 
 
 class Flood:
-    """``disk``: a folder on a small disk of its own; None: doubles of folders that are full after as much."""
+    """``disk``: a folder on a small disk of its own; None: doubles of folders that are full after ``room`` bytes."""
 
-    def __init__(self, folder: Path, disk: Path | None = None) -> None:
+    def __init__(self, folder: Path, disk: Path | None = None, room: int = DISK) -> None:
         self.tree, self.switch, self.times = Tree(), Switch(folder / "foureyes.sqlite3"), list[float]()
         place = disk or folder
-        self._journal = Journal(place / "journal", open_folder=LocalLogFolder if disk else FullFolder)
-        records = (LocalPrivateFolder if disk else FullPrivateFolder)(place / "records")
+        opener = LocalLogFolder if disk else lambda path: FullFolder(path, room)
+        self._journal = Journal(place / "journal", open_folder=opener)
+        records = LocalPrivateFolder(place / "records") if disk else FullPrivateFolder(place / "records", room)
         redactor = Redactor((SECRET,))
         self._keeper = RecordKeeper(records, files=LocalFiles(), clock=CLOCK, redactor=redactor)
         self.hooks = Interception(CLOCK, Leftovers(LocalPrivateFolder(place / "leftovers"), redactor))
@@ -197,13 +207,16 @@ class Flood:
                 if time.monotonic() > deadline:
                     raise
 
-    def run(self, seconds: float, rate: float, warm_up: float = 1.5) -> Figures:
-        """The flood, with the store away, and the store's return."""
+    def run(self, seconds: float, rate: float, calm: float) -> Figures:
+        """So many calm ``seconds``, then the flood, with the store away, and the store's return."""
         figures, process, pause = Figures(seconds=seconds), psutil.Process(), threading.Event()
-        pause.wait(warm_up)
+        pause.wait(1.0)
+        began = time.monotonic()
+        pause.wait(calm)
+        figures.before = self._rhythm(began, time.monotonic())
         self.switch.away = True
         figures.memory_before = figures.memory_most = process.memory_info().rss
-        before, began = threading.active_count(), time.monotonic()
+        before, began, cpu = threading.active_count(), time.monotonic(), time.process_time()
         sources = [_Source(self.tree, self.hooks, number, rate / THREADS) for number in range(THREADS)]
         for source in sources:
             source.start()
@@ -215,16 +228,21 @@ class Flood:
         for source in sources:
             source.join(30)
         ended = time.monotonic()
-        figures.seconds = ended - began
-        frames = [at for at in self.times if began <= at <= ended]
-        gaps = [later - earlier for earlier, later in pairwise(frames)]
-        figures.rate, figures.longest_gap = (len(gaps) / sum(gaps) if gaps else 0.0), max(gaps, default=seconds)
+        figures.seconds, figures.cpu = ended - began, time.process_time() - cpu
+        figures.rate, figures.longest_gap = self._rhythm(began, ended)
         figures.offered = sum(source.happened for source in sources)
         figures.told = sum(source.told for source in sources)
         figures.refused = sum(source.refused for source in sources)
+        figures.held_back = sum(source.held_back for source in sources)
         self._afterwards(figures, pause)
         figures.threads = (before, threading.active_count())
         return figures
+
+    def _rhythm(self, began: float, ended: float) -> tuple[float, float]:
+        """Frames a second, and the longest time between two."""
+        frames = [at for at in self.times if began <= at <= ended]
+        gaps = [later - earlier for earlier, later in pairwise(frames)]
+        return (len(gaps) / sum(gaps) if gaps else 0.0), max(gaps, default=ended - began)
 
     def _afterwards(self, figures: Figures, pause: threading.Event) -> None:
         self.hooks.settle(60)
@@ -248,23 +266,21 @@ class Flood:
 
 
 class _Source(threading.Thread):
-    """A thread of failures: half of them are told to the bug actor's inbox by a Teller, as an actor does, half go the
-    way of the hooks."""
+    """A thread of failures: a third is told by a Teller, as an actor does, a third goes the way of the hooks, and a
+    third goes as it is into the bug actor's inbox."""
 
     def __init__(self, tree: Tree, hooks: Interception, number: int, rate: float) -> None:
         super().__init__(name=f"flood {number}", daemon=True)
         self._hooks, self._burst = hooks, max(1, round(rate * SLICE))
         self._teller = Teller(_Telling(tree), CLOCK)
         self.end = threading.Event()
-        self.happened = 0
+        self.happened = self.told = self.refused = 0
+        self._tell = _Telling(tree).tell
+        self._fault: Fault | None = None
 
     @property
-    def refused(self) -> int:
+    def held_back(self) -> int:
         return self._teller.undelivered["bug"]
-
-    @property
-    def told(self) -> int:
-        return self.happened - self.happened // 2 - self.refused
 
     def run(self) -> None:
         deeds = failures()
@@ -280,10 +296,20 @@ class _Source(threading.Thread):
         try:
             deed()
         except Exception as error:
-            if self.happened % 2:
-                self._teller.fault(error, {})
-            else:
-                self._hooks.caught(error, "flood")
+            self._pass_on(error)
+
+    def _pass_on(self, error: Exception) -> None:
+        if self.happened % 3 == 0:
+            self._teller.fault(error, {})
+        elif self.happened % 3 == 1:
+            self._hooks.caught(error, "flood")
+        else:
+            made = self._fault = self._fault or fault_from_exception(error, source="flood", clock=CLOCK)
+            try:
+                self._tell("bug", replace(made, id=uuid.uuid4().hex))
+                self.told += 1
+            except InboxFull:
+                self.refused += 1
 
 
 class _Telling(FakeContext):
