@@ -29,6 +29,7 @@ import logging
 import platform
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,7 +106,7 @@ def run(
         code = program.run()
         for stream in (out, log):
             stream.close(OUTPUT_WITHIN)
-    raise typer.Exit(INTERRUPTED if program.ending.interrupted else code)
+    _leave(INTERRUPTED if program.ending.interrupted else code)
 
 
 @app.command(short_help="Tell which parts are found on this machine.")
@@ -274,6 +275,14 @@ def _settings(config: Path | None) -> tuple[Settings, Path | None]:
     except ConfigurationError as error:
         _refuse(error)
     return settings, path
+
+
+def _leave(code: int) -> NoReturn:
+    """All is stopped, stored and said. A thread that is in native code even so (a model that loads) would be ended
+    inside of it by the interpreter's end, and the whole process with it, by SIGABRT."""
+    if threading.active_count() > 1:
+        os._exit(code)
+    raise typer.Exit(code)
 
 
 def _last_words(log: PatientStream, text: str) -> None:

@@ -18,6 +18,7 @@ _THREAD = re.compile(r"^(?:Current thread|Thread) 0x[0-9a-f]+.*$", re.MULTILINE)
 _CURRENT = re.compile(r"^Current thread 0x[0-9a-f]+.*$", re.MULTILINE)
 _FRAME = re.compile(r'^  File "(.*)", line (?:\d+|\?\?\?) in (.*)$', re.MULTILINE)
 _MODULE = re.compile(r"(?:^|[\\/])((?:foureyes_actors|supervisors)[\\/].*)\.py$")
+_USUAL = re.compile(r"[A-Z][A-Za-z -]{3,40}")
 _SEPARATOR = re.compile(r"[\\/]")
 
 
@@ -34,7 +35,7 @@ def crash_fault(dump: bytes, at: datetime) -> Fault | None:
         id=hashlib.sha256(dump).hexdigest()[:32],
         at=at,
         source=SOURCE,
-        component=frames[-1] if frames else reason,
+        component=frames[-1] if frames else _name(reason),
         exception_type=kind,
         message=f"the run before this one ended in native code: {reason}",
         stack_trace=bounded_middle(text, MAX_TRACE),
@@ -42,6 +43,11 @@ def crash_fault(dump: bytes, at: datetime) -> Fault | None:
         exception_chain=(kind,),
         frames=tuple(dict.fromkeys(frame for frame in frames if in_app(frame.partition(":")[0]))),
     )
+
+
+def _name(reason: str) -> str:
+    """A component is a name, by which failures are grouped, and is stored as it is: no text from outside."""
+    return reason if _USUAL.fullmatch(reason) else "native code"
 
 
 def frames_of(text: str) -> tuple[str, ...]:
