@@ -99,10 +99,14 @@ def test_renamed_locals_are_the_same_group() -> None:
     assert captured(CODE.replace("text", "words"))[0] == GROUP
 
 
-NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True).filter(
-    lambda name: not iskeyword(name) and name not in vars(builtins) and name not in FUNCTIONS
-)
 FUNCTIONS = ("read", "parse", "number", "number2", "replay_point", "text")
+
+
+def is_free(name: str) -> bool:
+    return not iskeyword(name) and name not in vars(builtins) and name not in FUNCTIONS
+
+
+NAMES: st.SearchStrategy[str] = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True).filter(is_free)
 
 
 class Renamed(ast.NodeTransformer):
