@@ -31,7 +31,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -43,7 +43,7 @@ from foureyes_actors.bench.measure import Bench
 from foureyes_actors.bench.session import PHASE
 from foureyes_actors.bench.targets import document, exit_code, judge, table
 from foureyes_actors.bug.keeper import kept_record
-from foureyes_actors.defence import Defence
+from foureyes_actors.defence import Defence, interception
 from foureyes_actors.errors import ConfigurationError, FourEyesError, SettingsError, StoreError
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.clock import SystemClock
@@ -90,21 +90,25 @@ def run(
     request = headless.Request(frames, seconds, str(path) if path else "built-in defaults")
     out, log = PatientStream(sys.stdout, "standard output"), PatientStream(sys.stderr, "standard error")
     log_to(log, settings.log.level, secrets_of(settings))
+    world = wiring.real_world(settings)
+    hooks = interception(settings, world.clock, lambda text: _last_words(log, text))
+    hooks.install()
     program = headless.Headless(
         settings,
         models,
-        wiring.real_world(settings),
+        world,
         request,
         out.line,
         reread=lambda: _reread(path),
         other_models=lambda fresh: _models_again(fresh, beside) not in (None, models),
         defence=Defence(settings.data_dir),
+        interception=hooks,
     )
     with headless.signals(program.ending):
         code = program.run()
         for stream in (out, log):
             stream.close(OUTPUT_WITHIN)
-    raise typer.Exit(INTERRUPTED if program.ending.interrupted else code)
+    _leave(INTERRUPTED if program.ending.interrupted else code)
 
 
 @app.command(short_help="Tell which parts are found on this machine.")
@@ -126,11 +130,20 @@ IdArgument = Annotated[str, typer.Argument(help="The id, or its beginning, as er
 def errors_list(
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 30,
-    everything: Annotated[bool, typer.Option("--all", help="The resolved ones too.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all/--unresolved", help="The resolved ones too, or the unresolved alone (as usual).")
+    ] = False,
+    source: Annotated[str, typer.Option(help="Those of one part alone, e.g. capture.")] = "",
+    fingerprint: Annotated[str, typer.Option(help="Those of one fingerprint alone, as errors show has it.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document, with all that is known.")] = False,
 ) -> None:
-    """A line for each group of failures, the newest first."""
-    with _store(context) as (_, store):
-        for line in error_commands.list_lines(store, limit, resolved=everything):
+    """How well the whole is by its failures, and a line for each group of them, the newest first."""
+    wanted, now = error_commands.Wanted(limit, everything, source, fingerprint), SystemClock().utc_now()
+    with _store(context) as (settings, store):
+        if as_json:
+            print(json.dumps(error_commands.list_document(store, wanted, now, settings.bug), indent=2, default=str))
+            return
+        for line in error_commands.list_lines(store, wanted, now, settings.bug):
             print(line)
 
 
@@ -278,6 +291,19 @@ def _settings(config: Path | None) -> tuple[Settings, Path | None]:
     return settings, path
 
 
+def _leave(code: int) -> NoReturn:
+    """All is stopped, stored and said. A thread that is in native code even so (a model that loads) would be ended
+    inside of it by the interpreter's end, and the whole process with it, by SIGABRT."""
+    if threading.active_count() > 1:
+        os._exit(code)
+    raise typer.Exit(code)
+
+
+def _last_words(log: PatientStream, text: str) -> None:
+    log.write(text)
+    log.close(OUTPUT_WITHIN)
+
+
 def _say(line: str) -> None:
     print(f"{line} ...", file=sys.stderr, flush=True)
 
@@ -305,25 +331,10 @@ def _refuse(error: ConfigurationError) -> NoReturn:
 def _main() -> None:
     try:
         app()
-    except SystemExit as ended:
-        _end_beside_threads(ended.code)
-        raise
     finally:  # all is done and said: a signal now would only change the exit code
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), signal.SIG_IGN)
-
-
-def _end_beside_threads(code: object) -> None:
-    """A thread that could not be ended in time may be inside foreign code (an engine that is loading): Python's own
-    end would take the interpreter away from under it, which aborts the process."""
-    if threading.active_count() == 1 or not isinstance(code, int):
-        return
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":

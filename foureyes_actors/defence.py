@@ -10,20 +10,43 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from foureyes_actors.bug.interception import Interception
+from foureyes_actors.bug.leftovers import Leftovers
+from foureyes_actors.bug.native_crash import crash_fault
+from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.errors import FourEyesError
+from foureyes_actors.ports.clock import Clock
+from foureyes_actors.ports.crash_file import CrashFile
+from foureyes_actors.ports.private_folder import LocalPrivateFolder
+from foureyes_actors.settings import Settings
+from foureyes_actors.settings_file import secrets_of
 from supervisors.cerberus import Root
 from supervisors.last_resort import LastResort, StuckRoot
 from supervisors.leaks import Leaks
 from supervisors.lifeline import Held, Lifeline
 
 NOTICE_AFTER = 10.0  # seconds without a beat; a watch of its own looks ten times as often
-STACKS = "stacks.log"
+STACKS, CRASH = "stacks.log", "crash.log"
 
 logger = logging.getLogger("foureyes")
 
 
 class GilHeld(FourEyesError):
     """No Python code could run for a while: a C call held the interpreter's lock. Recorded, never raised."""
+
+
+def interception(settings: Settings, clock: Clock, write: Callable[[str], object]) -> Interception:
+    """For a process that belongs to the run alone, which dies in native code with all stacks in ``crash.log``: what an
+    earlier run left there is the first that is told. ``write``: for the text of what ends the main program."""
+    crash, redactor = CrashFile(settings.data_dir / CRASH), Redactor(secrets_of(settings))
+    found = crash_fault(crash.take(), clock.utc_now())
+    crash.arm()
+    return Interception(
+        clock,
+        Leftovers(LocalPrivateFolder(settings.data_dir / "leftovers"), redactor),
+        earlier=() if found is None else (found,),
+        show=lambda text: write(redactor.text(text)),
+    )
 
 
 class Defence:

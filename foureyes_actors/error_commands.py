@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from foureyes_actors.bug.condition import Condition, condition_of
 from foureyes_actors.bug.keeper import kept_blob, kept_record
+from foureyes_actors.bug.recurrence import History, recurrence
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.messages import Collection
 from foureyes_actors.ports.private_folder import LocalPrivateFolder, PrivateFolder
@@ -15,6 +18,7 @@ from foureyes_actors.ports.store import StorePort, StoreReader
 from foureyes_actors.replay.codec import CodecError
 from foureyes_actors.replay.platform import folder_of, platform_files
 from foureyes_actors.replay.record import ID
+from foureyes_actors.settings_bug import BugSettings
 from foureyes_actors.text import clean, one_line
 
 SEARCHED = 1000  # groups among which the beginning of an id is looked for
@@ -25,24 +29,61 @@ class NoSuchError(FourEyesError):
     """No failure has this id, or several begin with it."""
 
 
-def list_lines(store: StoreReader, limit: int, *, resolved: bool = False) -> Iterator[str]:
-    """A group a line, the newest first. ``resolved``: those too."""
-    found = store.latest(Collection.ERRORS, limit, where=None if resolved else {"resolved": False})
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which groups: the newest ``limit``; ``resolved``: those too. Empty: any."""
+
+    limit: int
+    resolved: bool = False
+    source: str = ""
+    fingerprint: str = ""
+
+    def of(self, store: StoreReader) -> list[dict[str, Any]]:
+        named = {"source": self.source, "fingerprint": self.fingerprint}
+        where: dict[str, str | bool] = {key: value for key, value in named.items() if value}
+        return store.latest(
+            Collection.ERRORS, self.limit, where=where if self.resolved else {**where, "resolved": False}
+        )
+
+
+def list_lines(store: StoreReader, wanted: Wanted, now: datetime, settings: BugSettings) -> Iterator[str]:
+    """How well the whole is, then a group a line, the newest first."""
+    yield str(present_condition(store, now, settings))
+    found = wanted.of(store)
     if not found:
-        yield "no failures" if resolved else "no unresolved failures"
+        yield "no failures" if wanted.resolved else "no unresolved failures"
         return
     yield f"{'id':<{SHORT}}  {'last seen (UTC)':<19}  {'severity':<8}  {'times':>6}  {'again?':<6}  source: what"
     for group in found:
-        yield _line(group)
+        yield _line(group, recurrence(History(group.get("history")), now, settings.recurrence))
 
 
-def _line(group: Mapping[str, Any]) -> str:
+def list_document(store: StorePort, wanted: Wanted, now: datetime, settings: BugSettings) -> dict[str, Any]:
+    """The same for programs. Dates and numbers that JSON does not have become text with ``str``."""
+    present = present_condition(store, now, settings)
+    rules = settings.recurrence
+    return {
+        "condition": {"level": present.level.value, "errors": present.errors, "critical": present.critical},
+        "groups": [
+            {**group, "recurrence": recurrence(History(group.get("history")), now, rules)} for group in wanted.of(store)
+        ],
+    }
+
+
+def present_condition(store: StoreReader, now: datetime, settings: BugSettings) -> Condition:
+    """By all groups of the last minutes, the resolved ones too."""
+    rules = settings.condition
+    lately = store.latest(Collection.ERRORS, SEARCHED, since=now - timedelta(seconds=rules.window))
+    return condition_of(lately, now, rules)
+
+
+def _line(group: Mapping[str, Any], recurs: str) -> str:
     what = f"{_field(group, 'source')}: {_kind(group)}: {_field(group, 'message')}"
     mark = "yes" if record_id(group) else "no"
-    done = "  (resolved)" if group.get("resolved") else ""
+    done = f"{f'  [recurs: {recurs}]' if recurs else ''}{'  (resolved)' if group.get('resolved') else ''}"
     return (
         f"{_field(group, '_id')[:SHORT]:<{SHORT}}  {_time(group.get('last_at')):<19}  {_field(group, 'severity'):<8}  "
-        f"{_field(group, 'occurrences'):>6}  {mark:<6}  {one_line(what, 120)}{done}"
+        f"{_field(group, 'occurrences'):>6}  {mark:<6}  {one_line(what, 100)}{done}"
     )
 
 

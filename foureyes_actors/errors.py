@@ -38,7 +38,8 @@
     │   ├── StoreInUse            another process holds it
     │   ├── DocumentRefused       this document can never be stored
     │   └── JournalFull           neither the store nor the journal takes more
-    └── ProcessError              a child process could not be started
+    ├── ProcessError              a child process could not be started
+    └── NativeCrash               the run before this one ended in native code; recorded, never raised
 
 Catch the branch, not the leaf. ``retryable`` says whether the same call may succeed later without anybody's help.
 ``error_class`` says what kind of trouble with the model server it is; what is done about each kind is one table,
@@ -288,3 +289,7 @@ class JournalFull(StoreError):
 
 class ProcessError(FourEyesError):
     """A child process could not be started or ended."""
+
+
+class NativeCrash(FourEyesError):
+    """The run before this one ended in native code (SIGSEGV and the like). Recorded by its name, never raised."""

@@ -15,13 +15,14 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any, cast
 
 import pykka
 
 from foureyes_actors import wiring
+from foureyes_actors.bug.interception import MAIN, Interception
 from foureyes_actors.capture.sources import check_source
 from foureyes_actors.console.summary import summary_lines
 from foureyes_actors.defence import Defence
@@ -43,6 +44,7 @@ STOP_WITHIN = 5.0  # seconds for the whole tree
 POLL = 0.25  # seconds between looks at whether the last frames are done; how fast a signal is seen on Windows
 LOOK = 0.25 if sys.platform == "win32" else 1.0  # seconds between looks at what tells nobody
 ASK = 2.0  # seconds for an actor's answer
+SETTLE = 1.0  # seconds for what was caught outside of actors to be told
 
 
 @dataclass
@@ -92,13 +94,15 @@ class Headless:
         heads: Heads | None = None,
         defence: Defence | None = None,
         other_models: Callable[[Settings], bool] = lambda _settings: False,
+        interception: Interception | None = None,
     ) -> None:
         """``reread``: the configuration as its file and the environment give it now; raises ConfigurationError.
         ``other_models``: whether it gives another table of models now, which is not taken; raises the same.
-        ``heads``: Cerberus's limits, when not his own. ``defence``: None where the process is not the run's own."""
+        ``heads``: Cerberus's limits, when not his own. ``defence``, ``interception``: None where the process is not the
+        run's own."""
         self.settings, self.models, self.world, self.request, self.write = settings, models, world, request, write
         self.config = wiring.Config(settings, reread, other_models)
-        self._heads, self._defence = heads, defence
+        self._heads, self._defence, self._interception = heads, defence, interception
         self.ending = Ending(threading.Event(), threading.Event(), threading.Event())
         self._frame_actors = {"readings", *map(wiring.inference_name, models), *wiring.askers(models)}
         self.run_id = f"{world.clock.utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
@@ -113,6 +117,7 @@ class Headless:
             fatal=self._fatal,
             # readings first: what is read without the server must not reach it before it knows of the fallback
             fallback_audience=sorted(self._frame_actors, key=lambda name: (name != "readings", name)),
+            deliver=interception.deliver if interception else None,
         )
 
     def run(self) -> int:
@@ -123,15 +128,32 @@ class Headless:
         except ConfigurationError as error:
             self.write(f"the configuration must be changed: {one_line(str(error), 1000)}")
             return BAD_CONFIGURATION
+        if self._interception is None:
+            return self._run()
+        self._interception.open(lambda fault: self.tree.directory.tell("bug", fault))
+        try:
+            return self._run()
+        finally:
+            self._interception.close()
+
+    def _run(self) -> int:
         try:
             root = start_root(self._cerberus, self.tree)
         except BootFailed as failure:
             return self._boot_failed(failure)
+        if self._interception is not None:
+            self._interception.begin()
         try:
             self.upkeep.event(EventKind.RUN_STARTED, self.run_id, None, "running", self.request.config)
             self._wait(root)
             return self._end(root)
+        except Exception as error:
+            if self._interception is not None:
+                self._interception.caught(error, MAIN)
+            raise
         finally:
+            if self._interception is not None:
+                self._interception.settle(SETTLE)
             fenced = root.stop(STOP_WITHIN)
             if fenced:
                 self.write(f"did not stop in time: {', '.join(fenced)}")
@@ -142,6 +164,8 @@ class Headless:
         run = wiring.Run(
             self.run_id, self.write, self.ending.set, self.ending.source_exhausted, frames=self.request.frames
         )
+        if self._interception is not None:
+            run = replace(run, hooks=self._interception.status)
         return Cerberus(
             context,
             tree=tree,

@@ -417,11 +417,27 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class FaultRecorded:
-    """The BugActor's word to Forgewright: recorded under this id and group."""
+    """The BugActor's word to Forgewright: recorded under this id and group. ``recurrence``: why the group recurs, in
+    words; empty when it does not."""
 
     fault: Fault
     fingerprint: str
     occurrences: int
+    recurrence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorHistoryWanted:
+    """For the recorder: answers ``sender`` with ErrorHistory, as soon as the store is there."""
+
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorHistory:
+    """When the failures of each group happened: fingerprint -> the form of ``ports/error_history.py``."""
+
+    groups: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

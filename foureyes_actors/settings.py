@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from foureyes_actors import messages
+from foureyes_actors.settings_bug import BugSettings
 from foureyes_actors.settings_pressure import PressureSettings
 from foureyes_actors.settings_section import Positive, Section
 
@@ -302,6 +303,7 @@ class Settings(Section):
     readings: ReadingsSettings = ReadingsSettings()
     store: StoreSettings = StoreSettings()
     resource: ResourceSettings = ResourceSettings()
+    bug: BugSettings = BugSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("data_dir", mode="before")

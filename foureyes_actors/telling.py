@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 
 from foureyes_actors.bug.faults import fault_from_exception
+from foureyes_actors.bug.throttle import Throttle
 from foureyes_actors.ports.clock import Clock
 from supervisors.actor import ActorContext
 from supervisors.inbox import InboxFull
@@ -21,6 +22,7 @@ class Teller:
         self._context, self._clock, self._bug = context, clock, bug
         self.undelivered: Counter[str] = Counter()  # receiver -> messages that did not reach it
         self._full: set[str] = set()
+        self._throttle = Throttle()
         self._keep = keep
         self._kept: deque[tuple[str, object]] = deque()
 
@@ -55,7 +57,12 @@ class Teller:
         self.fault(full, {"receiver": name, "undelivered": str(self.undelivered[name])})
 
     def fault(self, error: BaseException, context: dict[str, str]) -> None:
-        """Tell the bug actor. The error's traceback is dropped: its frames hold pictures."""
+        """Tell the bug actor. The error's traceback is dropped: its frames hold pictures. In a storm most of them are
+        only counted, as undelivered."""
+        if not self._throttle.admits(error, self._clock.monotonic()):
+            self.undelivered[self._bug] += 1
+            error.with_traceback(None)
+            return
         fault = fault_from_exception(error, source=self._context.name, clock=self._clock, context=context)
-        error.__traceback__ = None
+        error.with_traceback(None)  # no assignment: an exception may refuse attributes
         self.tell((self._bug,), fault)

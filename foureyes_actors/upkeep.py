@@ -11,7 +11,7 @@ from foureyes_actors.bug.faults import TOLD, fault_from_exception, fault_from_ex
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.defence import GilHeld
 from foureyes_actors.errors import ConfigurationError
-from foureyes_actors.messages import Collection, Event, EventKind, FallbackChanged, StoreDocuments
+from foureyes_actors.messages import Collection, Event, EventKind, FallbackChanged, Fault, StoreDocuments
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.readings.documents import event_document
 from foureyes_actors.settings_file import secrets_of
@@ -27,7 +27,8 @@ logger = logging.getLogger("foureyes")
 
 
 class Upkeep:
-    """``fatal``: told the error that no restart can mend. ``fallback_audience``: who reads on without the server."""
+    """``fatal``: told the error that no restart can mend. ``fallback_audience``: who reads on without the server.
+    ``deliver``: a way for faults that knows what to do when no bug actor is there; None: then they are lost."""
 
     def __init__(
         self,
@@ -38,9 +39,11 @@ class Upkeep:
         clock: Clock,
         fatal: Callable[[BaseException], None],
         fallback_audience: Sequence[str],
+        deliver: Callable[[Fault], None] | None = None,
     ) -> None:
         self._run_id, self._config, self._directory, self._clock = run_id, config, directory, clock
         self._fatal, self._fallback_audience = fatal, fallback_audience
+        self._deliver = deliver or (lambda fault: self._tell("bug", fault))
         self._began: dict[str, float] = {}  # child -> when its fallback began, monotonic seconds
         self.listeners = Listeners(
             bite=self.on_bite, fallback=self.on_fallback, reload=self.on_reload, fatal=self.on_fatal
@@ -59,7 +62,7 @@ class Upkeep:
             clock=self._clock,
             context={**context, "incarnation": str(notice.incarnation), **told},
         )
-        self._tell("bug", fault)
+        self._deliver(fault)
 
     def on_bite(self, bite: Bite) -> None:
         """Once for each, when it is known how it went."""
@@ -101,7 +104,7 @@ class Upkeep:
 
     def on_held(self, held: Held) -> None:
         """No Python code could run for a while."""
-        self._tell("bug", fault_from_exception(GilHeld(str(held)), source=CERBERUS, clock=self._clock))
+        self._deliver(fault_from_exception(GilHeld(str(held)), source=CERBERUS, clock=self._clock))
 
     def on_fatal(self, child: str, error: BaseException) -> None:
         self.event(EventKind.HEAD_BITTEN, child, "failed", "stays down", f"{type(error).__name__}: {error}")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,6 +94,7 @@ class Run:
     finish: Callable[[str], None]
     exhausted: Callable[[], None]
     frames: int | None = None
+    hooks: Callable[[], Mapping[str, int]] = dict  # counters of what is caught outside of actors
 
 
 class Config:
@@ -156,7 +157,7 @@ def children(config: Config, models: ModelTasks, world: World, run: Run) -> list
     shared, standing = Shared.of(world), Standing()
     return [
         recorder(config, world),
-        bug(config, world),
+        bug(config, world, run),
         ChildSpec("forgewright", lambda context: ForgewrightActor(context)),
         console(config, world, run),
         readings(config, routing, standing, world, run),
@@ -184,12 +185,19 @@ def recorder(config: Config, world: World) -> ChildSpec:
     )
 
 
-def bug(config: Config, world: World) -> ChildSpec:
+def bug(config: Config, world: World, run: Run) -> ChildSpec:
     def make(context: ActorContext) -> BugActor:
         secrets = secrets_of(config.settings)
         folder = LocalPrivateFolder(records_folder(config.settings))
         keeper = RecordKeeper(folder, files=world.files, clock=world.clock, redactor=Redactor(secrets))
-        return BugActor(context, clock=world.clock, secrets=secrets, keeper=keeper)
+        return BugActor(
+            context,
+            clock=world.clock,
+            secrets=secrets,
+            keeper=keeper,
+            settings=config.settings.bug,
+            hooks=run.hooks,
+        )
 
     return ChildSpec("bug", make)
 

@@ -220,7 +220,7 @@ def taken_off(error: BaseException) -> tuple[str, tuple[str, ...]]:
         link = chain.pop()
         if id(link) not in seen:
             seen.add(id(link))
-            link.__traceback__ = None
+            link.with_traceback(None)  # no assignment: an exception may refuse attributes
             chain += [each for each in (link.__cause__, link.__context__) if each is not None]
     return text, frames
 

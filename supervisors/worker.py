@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from supervisors.messages import said
+
 T = TypeVar("T")
 _WAKE_UP = 30.0  # seconds; no wait is endless
 
@@ -60,7 +62,12 @@ class Worker:
         except Exception as error:
             result = error
         except BaseException as error:  # a SystemExit in a job must not end the thread in silence
-            result = RuntimeError(f"the job ended with {type(error).__name__}: {error}")
+            result = RuntimeError(f"the job ended with {said(error)}")
+            result.__cause__ = error
         finally:
             self._busy.release()
-        done(result)
+        try:
+            done(result)
+        except BaseException as error:  # the thread goes on: the next job has a ``done`` of its own
+            hook = threading.excepthook
+            hook(threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread())))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,18 +18,28 @@ from foureyes_actors.bug.fingerprint import fingerprint
 from foureyes_actors.bug.keeper import RecordKeeper
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.bug.severity import Severity
-from foureyes_actors.error_commands import NoSuchError, find_group, list_lines, make_platform, resolve, show_lines
+from foureyes_actors.error_commands import (
+    NoSuchError,
+    Wanted,
+    find_group,
+    list_document,
+    list_lines,
+    make_platform,
+    resolve,
+    show_lines,
+)
 from foureyes_actors.messages import Collection, Fault
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.store_sqlite import SqliteStore
+from foureyes_actors.settings_bug import BugSettings
 from tests.bug.make import a_fault
 from tests.replay.make import failure
 from tests.replay.scenarios import joined
 
 ROOT = Path(__file__).parent.parent
-CLOCK = ManualClock()
+CLOCK, RULES = ManualClock(), BugSettings()
 HOSTILE = "\x1b[2J\nsecond line \u202e ``` " + "x" * 300
 
 
@@ -50,23 +62,56 @@ def count(store: SqliteStore, fault: Fault, **extra: str) -> None:
     store.count_occurrence(error_document(fault, fingerprint(fault), extra))
 
 
+def listed(store: SqliteStore, wanted: Wanted) -> list[str]:
+    return list(list_lines(store, wanted, CLOCK.utc_now(), RULES))
+
+
 def test_the_list_has_a_line_a_group_and_the_resolved_ones_on_demand(store: SqliteStore) -> None:
     first, second = a_fault(ValueError(HOSTILE)), a_fault(KeyError("k"), id="ab" * 16)
     count(store, first)
     count(store, first)
     count(store, second, record="ab" * 16)
-    lines = list(list_lines(store, 10))
-    assert len(lines) == 3 and all(line.isprintable() and len(line) < 200 for line in lines)
-    assert first.id[:12] in lines[2] and " 1  no " in lines[2] and "ValueError" in lines[2]
-    assert lines[1].startswith("abababababab ") and "yes" in lines[1]
+    lines = listed(store, Wanted(10))
+    assert len(lines) == 4 and all(line.isprintable() and len(line) < 200 for line in lines)
+    assert lines[0] == "healthy: 2 failures in the last 5 min, 0 of them critical"
+    assert first.id[:12] in lines[3] and " 1  no " in lines[3] and "ValueError" in lines[3]
+    assert lines[2].startswith("abababababab ") and "yes" in lines[2]
     assert resolve(store, "abab", "mended", CLOCK.utc_now()) == second.id
-    assert len(list(list_lines(store, 10))) == 2
-    assert list(list_lines(store, 10, resolved=True))[1].endswith("(resolved)")
-    assert len(list(list_lines(store, 1))) == 2
+    assert len(listed(store, Wanted(10))) == 3
+    assert listed(store, Wanted(10, resolved=True))[2].endswith("(resolved)")
+    assert len(listed(store, Wanted(1))) == 3
 
 
 def test_an_empty_store_says_so(store: SqliteStore) -> None:
-    assert list(list_lines(store, 10)) == ["no unresolved failures"]
+    assert listed(store, Wanted(10))[1:] == ["no unresolved failures"]
+    assert listed(store, Wanted(10, resolved=True))[1:] == ["no failures"]
+
+
+def test_the_list_by_source_and_by_fingerprint(store: SqliteStore) -> None:
+    here, there = a_fault(ValueError("x"), source="here"), a_fault(KeyError("x"), source="there")
+    count(store, here)
+    count(store, there)
+    assert [here.id[:12]] == [line[:12] for line in listed(store, Wanted(10, source="here"))[2:]]
+    found = Wanted(10, fingerprint=fingerprint(there)).of(store)
+    assert [group["_id"] for group in found] == [there.id]
+    assert listed(store, Wanted(10, source="here", fingerprint=fingerprint(there)))[1:] == ["no unresolved failures"]
+    resolve(store, here.id, "mended", CLOCK.utc_now())
+    assert Wanted(10, source="here").of(store) == []
+    assert [group["_id"] for group in Wanted(10, resolved=True, source="here").of(store)] == [here.id]
+
+
+def test_the_list_says_what_recurs_and_how_well_the_whole_is(store: SqliteStore) -> None:
+    for number in range(22):
+        count(store, a_fault(ValueError("again"), id=f"{number:032x}"))
+    assert listed(store, Wanted(10))[0] == "degraded: 22 failures in the last 5 min, 0 of them critical"
+    assert listed(store, Wanted(10))[2].endswith("[recurs: 22 in 10 min]")
+    count(store, a_fault(MemoryError()))
+    assert listed(store, Wanted(10))[0] == "critical: 23 failures in the last 5 min, 1 of them critical"
+    later = CLOCK.utc_now() + timedelta(minutes=6)
+    assert next(list_lines(store, Wanted(10), later, RULES)).startswith("healthy: 0 failures")
+    found = json.loads(json.dumps(list_document(store, Wanted(10), CLOCK.utc_now(), RULES), default=str))
+    assert found["condition"] == {"level": "critical", "errors": 23, "critical": 1}
+    assert sorted(group["recurrence"] for group in found["groups"]) == ["", "22 in 10 min"]
 
 
 def test_a_group_is_found_by_what_its_id_or_fingerprint_begins_with(store: SqliteStore) -> None:

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from foureyes_actors.bug.recurrence import History
 from foureyes_actors.bug.severity import rule_of, severity_of
 from foureyes_actors.messages import Document, Fault
 
 
-def error_document(fault: Fault, fingerprint: str, extra: Mapping[str, str]) -> Document:
-    """``fault``: redacted already. ``extra`` is added to its context. The store counts ``occurrences`` from here on
+def error_document(
+    fault: Fault, fingerprint: str, extra: Mapping[str, str], history: Mapping[str, Any] | None = None
+) -> Document:
+    """``fault``: redacted already. ``extra`` is added to its context. ``history``: when the failures of this group
+    happened that the store does not know of yet; None: this one alone. The store counts ``occurrences`` from here on
     and keeps ``first_at`` of the group's first document."""
     values: dict[str, Any] = {
         "_id": fault.id,
@@ -30,8 +34,15 @@ def error_document(fault: Fault, fingerprint: str, extra: Mapping[str, str]) -> 
         "retryable": fault.retryable,
         "fingerprint": fingerprint,
         "occurrences": 1,
+        "history": history if history is not None else _once(fault),
         "resolved": False,
         "resolved_at": None,
         "resolution": None,
     }
     return MappingProxyType(values)
+
+
+def _once(fault: Fault) -> Mapping[str, Any]:
+    history = History()
+    history.add(fault.at)
+    return history.form()

@@ -10,6 +10,7 @@ import traceback
 import uuid
 from collections.abc import Mapping, Sequence
 from types import CodeType, TracebackType
+from typing import Any
 
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.messages import EMPTY, Fault
@@ -23,6 +24,8 @@ MAX_TRACE = 16 * 1024
 MAX_CONTEXT_VALUE = 1024
 MAX_CONTEXT_KEYS = 32
 MAX_FRAMES = 32
+MAX_CAUSES = 16
+MARK = "__foureyes_fault__"  # in an exception's __dict__: the id of the fault that it is
 TOLD = "told"  # in a fault's context: the user is told in another way already, and not by the log as well
 
 _PACKAGES = ("foureyes_actors", "supervisors")
@@ -61,7 +64,7 @@ def _fault(
     else:  # as a replay gives them
         chain, grouping = capture.chain, group_frames(capture)
     return Fault(
-        id=uuid.uuid4().hex,
+        id=identity_of(error),
         at=clock.utc_now(),
         source=bounded(source, MAX_CONTEXT_VALUE),
         component=frames[-1] if frames else bounded(source, MAX_CONTEXT_VALUE),
@@ -74,6 +77,34 @@ def _fault(
         frames=grouping[-MAX_FRAMES:],
         capture=capture or _inner_capture(error),
     )
+
+
+def identity_of(error: BaseException) -> str:
+    """A failure has one id, however many layers catch it: the same exception, and one raised ``from`` it, are the same
+    failure. One that came about while another was being handled is not."""
+    made = uuid.uuid4().hex
+    try:
+        layers = _layers(error)
+        found = next((each for layer in layers if isinstance(each := layer.get(MARK), str)), made)
+        # The first cause is where threads that have different layers of it meet, and there it is one step.
+        identity = str(layers[-1].setdefault(MARK, found))
+        for layer in layers:
+            layer[MARK] = identity
+        return identity
+    except Exception:  # an exception without a place for it
+        return made
+
+
+def _layers(error: BaseException) -> list[dict[str, Any]]:
+    """The attributes of the exception and of its explicit causes; not by setattr, which they may refuse."""
+    layers: list[dict[str, Any]] = []
+    seen: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen and len(seen) < MAX_CAUSES:
+        seen.add(id(at))
+        layers.append(getattr(at, "__dict__", {}))
+        at = at.__cause__
+    return layers
 
 
 def _inner_capture(error: BaseException) -> Capture | None:

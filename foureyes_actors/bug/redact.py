@@ -10,10 +10,12 @@ import re
 import urllib.parse
 from base64 import b64encode
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from foureyes_actors.text import CUT, MIDDLE
 
 MASK = "[redacted]"
+_SHORTEST_CORE = 8  # characters of Base64
 _SHORTEST = 4  # characters: a shorter secret would be found in every other word
 
 _KEY = (
@@ -47,7 +49,7 @@ _STAND_IN = "redacted-"
 _SHORT_TEXT = 8 * 1024  # characters that the patterns are simply tried on
 _MOST_SUSPICIOUS = 256 * 1024  # of a longer text
 _BEFORE, _AFTER = 40, 4096  # characters around a trigger that a match can have
-_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}  # the length stays
+_LOWER = MappingProxyType({upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)})  # the length stays
 # At least one of them is in whatever one of the patterns matches; a test holds them to that.
 _TRIGGERS = (
     *("://", "sk-", "hf_", "eyj", "bearer", "basic"),
@@ -193,4 +195,16 @@ def _forms(secret: str) -> set[str]:
         ascii(secret)[1:-1],
         json.dumps(secret)[1:-1],
         b64encode(secret.encode("utf-8", "surrogatepass")).decode().rstrip("="),
+        *_within_base64(secret.encode("utf-8", "surrogatepass")),
     }
+
+
+def _within_base64(secret: bytes) -> set[str]:
+    """Of a longer text in Base64 the part that depends on the secret alone, at each of its three alignments. A short
+    one would be found by chance."""
+    cores = set()
+    for before, spoiled in enumerate((0, 2, 3)):
+        whole = (before + len(secret)) // 3 * 4  # characters that do not depend on what comes behind
+        cores.add(b64encode(bytes(before) + secret).decode()[spoiled:whole])
+    usual = {core for core in cores if len(core) >= _SHORTEST_CORE}
+    return usual | {core.replace("+", "-").replace("/", "_") for core in usual}

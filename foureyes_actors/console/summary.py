@@ -127,10 +127,16 @@ def _waiting(documents: int, journal: int) -> str:
 def _faults(bug: Status) -> str:
     if not bug:
         return ""
-    recorded = bug.get("recorded", 0)
-    if not recorded:
-        return "none"
-    return f"{recorded:,} recorded, {_severities(bug.get('by_severity', {}))}; see ERR0R in the store"
+    recorded, hooks = bug.get("recorded", 0), bug.get("hooks", {})
+    lost = sum(hooks.get(key, 0) for key in ("dropped", "failed")) + bug.get("own_failures", 0)
+    return _joined(
+        f"{recorded:,} recorded, {_severities(bug.get('by_severity', {}))}; see ERR0R in the store"
+        if recorded
+        else "none",
+        f"condition {bug['condition_is']}" if bug.get("condition", "healthy") != "healthy" else "",
+        f"{lost:,} LOST: too many at once, or in the handling itself" if lost else "",
+        separator="; ",
+    )
 
 
 def _severities(counts: Mapping[str, int]) -> str:

@@ -118,7 +118,7 @@ def _popup(part: Mapping[str, Any], where: str) -> dict[str, Any]:
     return {"popup": _word(part, "popup", where, PopupKind), "text": _text(part, "text", where, MAX_POPUP_TEXT)}
 
 
-_CHECKS = {Task.OCR: _ocr, Task.STATE: _state, Task.ANIMATION: _motion, Task.ERROR: _popup}
+_CHECKS = MappingProxyType({Task.OCR: _ocr, Task.STATE: _state, Task.ANIMATION: _motion, Task.ERROR: _popup})
 
 
 def _required(part: Mapping[str, Any], key: str, where: str) -> Any:

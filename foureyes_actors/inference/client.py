@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
@@ -17,6 +17,9 @@ from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.replay.point import replay_point
 from foureyes_actors.settings import InferenceSettings, ModelEntry
+
+if TYPE_CHECKING:
+    import threading  # an Event goes to the clock's port; nothing here waits by itself
 
 
 class _GivenUp(Exception):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from io import BytesIO
+from types import MappingProxyType
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -28,12 +29,14 @@ from foureyes_actors.settings import InferenceSettings, ModelEntry
 SIZE = (640, 360)
 SHOWN = (("GRAND", "$1,234.56"), ("MAJOR", "$789.10"), ("MINOR", "$45.67"), ("MINI", "$8.90"), ("BALANCE", "$321.09"))
 FIELD, AMOUNT, AMOUNT_TEXT = "grand", Decimal("1234.56"), SHOWN[0][1]
-PROMPTS = {
-    Task.OCR: "Read the amounts in this picture.",
-    Task.STATE: "Detect game state.",
-    Task.ANIMATION: "Detect whether reels are spinning or stopped.",
-    Task.ERROR: "Detect popups.",
-}
+PROMPTS = MappingProxyType(
+    {
+        Task.OCR: "Read the amounts in this picture.",
+        Task.STATE: "Detect game state.",
+        Task.ANIMATION: "Detect whether reels are spinning or stopped.",
+        Task.ERROR: "Detect popups.",
+    }
+)
 
 
 def canary() -> Frame:

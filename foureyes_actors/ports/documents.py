@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, DecimalException
+from types import MappingProxyType
 from typing import Any
 
 import bson
@@ -28,14 +29,16 @@ MAX_ID = 512  # characters
 TEXT_KEYS = ("source", "fingerprint", "kind", "subject")
 FILTER_KEYS = (*TEXT_KEYS, "resolved")
 ORDER, COUNTED = "_order", "_counted"  # the MongoDB adapter's own keys, never seen outside
-INDEXED: Mapping[Collection, tuple[str, ...]] = {
-    Collection.READINGS: ("source",),
-    Collection.EVENTS: ("kind", "subject"),
-    Collection.ERRORS: ("fingerprint", "source"),
-    Collection.DECISIONS: ("fingerprint", "kind", "subject"),
-}
-_ESCAPES = {"%": "%25", "$": "%24", ".": "%2E", "\0": "%00"}
-_UNESCAPES = {escape: char for char, escape in _ESCAPES.items()}
+INDEXED: Mapping[Collection, tuple[str, ...]] = MappingProxyType(
+    {
+        Collection.READINGS: ("source",),
+        Collection.EVENTS: ("kind", "subject"),
+        Collection.ERRORS: ("fingerprint", "source"),
+        Collection.DECISIONS: ("fingerprint", "kind", "subject"),
+    }
+)
+_ESCAPES = MappingProxyType({"%": "%25", "$": "%24", ".": "%2E", "\0": "%00"})
+_UNESCAPES = MappingProxyType({escape: char for char, escape in _ESCAPES.items()})
 _TO_ESCAPE = re.compile(r"[%$.\x00]")
 _TO_UNESCAPE = re.compile("|".join(_UNESCAPES))
 _AS_IT_IS = frozenset({bool, float, bytes})

@@ -9,6 +9,7 @@ from typing import Any
 from foureyes_actors.errors import DocumentRefused
 from foureyes_actors.messages import Document
 from foureyes_actors.ports.documents import clean_text, encoded, instant
+from foureyes_actors.ports.error_history import merged
 
 NEWEST = ("message", "context")  # a group shows those of its last occurrence
 
@@ -30,6 +31,8 @@ def changes(group: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, An
     """The keys of ``group`` that one more occurrence sets, its number excepted. ``at`` follows ``last_at``, so that
     a group that still happens is among the latest and is not purged. An older occurrence sets nothing."""
     set_once = {"first_at": group.get("first_at", group["at"])}
+    if "history" in fields:  # whenever it happened, it did
+        set_once["history"] = merged(group.get("history"), fields["history"])
     if fields["at"] < group.get("last_at", group["at"]):
         return set_once
     newest = {key: fields[key] for key in NEWEST if key in fields}

@@ -20,8 +20,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Literal
 
 MAX_LENGTH = 48
@@ -41,61 +43,65 @@ CODES = frozenset(_CODES.split())
 THREE_DECIMALS = frozenset({"KWD", "BHD", "OMR", "JOD", "TND", "IQD", "LYD"})
 
 # As shown -> the codes it can stand for.
-SYMBOLS: dict[str, frozenset[str]] = {
-    shown: frozenset(codes.split())
-    for shown, codes in {
-        "$": "USD CAD AUD NZD HKD SGD MXN ARS CLP COP",
-        "US$": "USD",
-        "C$": "CAD",
-        "CA$": "CAD",
-        "A$": "AUD",
-        "AU$": "AUD",
-        "NZ$": "NZD",
-        "HK$": "HKD",
-        "S$": "SGD",
-        "MX$": "MXN",
-        "NT$": "TWD",
-        "R$": "BRL",
-        "€": "EUR",
-        "£": "GBP",
-        "¥": "JPY CNY",
-        "₹": "INR",
-        "₩": "KRW",
-        "₽": "RUB",
-        "₺": "TRY",
-        "₴": "UAH",
-        "₪": "ILS",
-        "₫": "VND",
-        "₱": "PHP",
-        "฿": "THB",
-        "₦": "NGN",
-        "₿": "BTC",
-    }.items()
-}
+SYMBOLS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        shown: frozenset(codes.split())
+        for shown, codes in {
+            "$": "USD CAD AUD NZD HKD SGD MXN ARS CLP COP",
+            "US$": "USD",
+            "C$": "CAD",
+            "CA$": "CAD",
+            "A$": "AUD",
+            "AU$": "AUD",
+            "NZ$": "NZD",
+            "HK$": "HKD",
+            "S$": "SGD",
+            "MX$": "MXN",
+            "NT$": "TWD",
+            "R$": "BRL",
+            "€": "EUR",
+            "£": "GBP",
+            "¥": "JPY CNY",
+            "₹": "INR",
+            "₩": "KRW",
+            "₽": "RUB",
+            "₺": "TRY",
+            "₴": "UAH",
+            "₪": "ILS",
+            "₫": "VND",
+            "₱": "PHP",
+            "฿": "THB",
+            "₦": "NGN",
+            "₿": "BTC",
+        }.items()
+    }
+)
 # Written in letters, any case -> how the currency is named in a result. The last line: units of games.
-WORDS: dict[str, str] = {
-    shown: name
-    for name, forms in {
-        "kr": "kr kr.",
-        "zł": "zł zl",
-        "Kč": "kč kc",
-        "Ft": "ft",
-        "lei": "lei",
-        "лв": "лв",
-        "Fr.": "fr fr. sfr sfr.",
-        "R": "r",
-        "Rs": "rs rs.",
-        "RM": "rm",
-        "Rp": "rp",
-        "руб": "руб руб.",
-        "CR": "cr cr. credit credits",
-        "coins": "coin coins",
-        "FUN": "fun",
-        "GC": "gc",
-        "SC": "sc",
-    }.items()
-    for shown in forms.split()
-}
+WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        shown: name
+        for name, forms in {
+            "kr": "kr kr.",
+            "zł": "zł zl",
+            "Kč": "kč kc",
+            "Ft": "ft",
+            "lei": "lei",
+            "лв": "лв",
+            "Fr.": "fr fr. sfr sfr.",
+            "R": "r",
+            "Rs": "rs rs.",
+            "RM": "rm",
+            "Rp": "rp",
+            "руб": "руб руб.",
+            "CR": "cr cr. credit credits",
+            "coins": "coin coins",
+            "FUN": "fun",
+            "GC": "gc",
+            "SC": "sc",
+        }.items()
+        for shown in forms.split()
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,9 @@ class MoneyError(ValueError):
 _NUMBER = re.compile(rf"[0-9](?:[0-9.,{APOSTROPHES}{BLANKS}]*[0-9])?")
 _BLANK = re.compile(f"[{BLANKS}]")
 _SUSPECT = re.compile(r"[^\x00-\x7f]|[-+%]")
-_REFUSED_SIGNS = {"-": "a negative amount", "\u2212": "a negative amount", "+": "a sign", "%": "a percentage"}
+_REFUSED_SIGNS = MappingProxyType(
+    {"-": "a negative amount", "\u2212": "a negative amount", "+": "a sign", "%": "a percentage"}
+)
 
 
 def parse_money(text: str, *, decimal_mark: DecimalMark | None = None) -> Money:

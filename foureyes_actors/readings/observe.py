@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
+from types import MappingProxyType
 
 from foureyes_actors.messages import MONEY_FIELDS, Field, FieldValue, Task, TaskAnswer
 from foureyes_actors.readings.money import DecimalMark, Money, MoneyError, parse_money
@@ -21,12 +22,14 @@ from foureyes_actors.text import one_line
 MAX_RAW = 100  # characters of an amount's raw text that are kept
 MAX_POPUP = 300
 
-TASK_OF: dict[Field, Task] = {
-    **dict.fromkeys(MONEY_FIELDS, Task.OCR),
-    Field.STATE: Task.STATE,
-    Field.MOTION: Task.ANIMATION,
-    Field.POPUP: Task.ERROR,
-}
+TASK_OF: Mapping[Field, Task] = MappingProxyType(
+    {
+        **dict.fromkeys(MONEY_FIELDS, Task.OCR),
+        Field.STATE: Task.STATE,
+        Field.MOTION: Task.ANIMATION,
+        Field.POPUP: Task.ERROR,
+    }
+)
 
 
 class Seen(Enum):

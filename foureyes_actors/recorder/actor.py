@@ -10,7 +10,17 @@ from uuid import uuid4
 
 from foureyes_actors.bug.faults import TOLD
 from foureyes_actors.errors import JournalFull, StoreError
-from foureyes_actors.messages import CountError, Event, EventKind, Flush, GetStatus, StoreDocuments, Tick
+from foureyes_actors.messages import (
+    CountError,
+    ErrorHistory,
+    ErrorHistoryWanted,
+    Event,
+    EventKind,
+    Flush,
+    GetStatus,
+    StoreDocuments,
+    Tick,
+)
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.store import StorePort
 from foureyes_actors.recorder import writer
@@ -45,11 +55,12 @@ class ReplayOn:
 
 class RecorderActor(SupervisedActor):
     """Takes StoreDocuments, CountError (no reply), Flush (True: all that came before is in the store or the journal),
-    GetStatus. Writes in its own thread; a store that is away is opened again by a worker, with growing pauses, while
-    the journal takes what comes. A store or journal in use, or wrong settings, end ``on_start`` with StoreInUse or
-    ConfigurationError. Tells a Fault when the store goes away and when it is back, and when anything was lost, and
-    ``audience`` an Event from one of stored, away and losing (the journal takes no more either) to another. It starts
-    before those it tells: what they missed is told when they are there."""
+    GetStatus, ErrorHistoryWanted (told when the store is there). Writes in its own thread; a store that is away is
+    opened again by a worker, with growing pauses, while the journal takes what comes. A store or journal in use, or
+    wrong settings, end ``on_start`` with StoreInUse or ConfigurationError. Tells a Fault when the store goes away and
+    when it is back, and when anything was lost, and ``audience`` an Event from one of stored, away and losing (the
+    journal takes no more either) to another. It starts before those it tells: what they missed is told when they are
+    there."""
 
     def __init__(
         self,
@@ -73,6 +84,7 @@ class RecorderActor(SupervisedActor):
         self._worker: Worker | None = None
         self._opening = False  # the worker opens the store, or its result is on the way
         self._probe_coming = False
+        self._curious: set[str] = set()  # who wants to know the history of errors
 
     def on_start(self) -> None:
         self._guarded(self._start)
@@ -105,6 +117,8 @@ class RecorderActor(SupervisedActor):
                 self._writer.accept(message)
             case Flush():
                 return True
+            case ErrorHistoryWanted(sender=sender):
+                self._curious.add(sender)
             case GetStatus():
                 return {**self._writer.status(), "undelivered": dict(self._teller.undelivered)}
             case StoreOpened():
@@ -122,6 +136,7 @@ class RecorderActor(SupervisedActor):
 
     def _go_on(self) -> None:
         """Whatever was handled: probe if it is time, replay if there is something, tell what happened."""
+        self._tell_history()
         if self._writer.wants_store and self._worker is not None and not self._opening:
             self._opening = self._worker.submit(self._open_store, self._deliver)
         if self._writer.replaying:
@@ -130,6 +145,11 @@ class RecorderActor(SupervisedActor):
             self._probe_coming = True
             self.context.after(self._probe_every, Tick(PROBE, 0))
         self._tell_reports()
+
+    def _tell_history(self) -> None:
+        if self._curious and (found := self._writer.error_history()) is not None:
+            self._teller.tell(self._curious, ErrorHistory(found))
+            self._curious = set()
 
     def _deliver(self, result: StorePort | Exception) -> None:
         """In the worker's thread."""

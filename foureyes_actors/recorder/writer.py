@@ -6,7 +6,7 @@ call that fails until one succeeds with an empty journal; that whole time is one
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +22,7 @@ from foureyes_actors.errors import (
 )
 from foureyes_actors.messages import Collection, CountError, Document, StoreDocuments
 from foureyes_actors.ports.clock import Clock
+from foureyes_actors.ports.error_history import merged as merged_history
 from foureyes_actors.ports.store import StorePort
 from foureyes_actors.recorder.journal import Journal, Recovery
 from foureyes_actors.recorder.journal_records import Entry, entry_bytes, merged
@@ -30,6 +31,7 @@ from foureyes_actors.recorder.refusals import Refusals
 from foureyes_actors.settings import RetentionSettings
 
 AWAY = (StoreUnavailable, StoreInUse, ConfigurationError)
+HISTORIES = 300  # groups of errors, the newest, whose history is told to who asks
 BATCH = 200  # journal entries in one go
 LONGEST_PAUSE = 30.0  # seconds between two probes
 
@@ -136,6 +138,20 @@ class Writer:
                     return
         if self._store is not None and self._absence is not None and self._absence.replayed:
             self._came_back()
+
+    def error_history(self) -> dict[str, Mapping[str, Any]] | None:
+        """Of the newest groups of errors, by fingerprint; None while the store is away."""
+        if self._store is None or self._absence is not None:
+            return None
+        found: dict[str, Mapping[str, Any]] = {}
+        try:
+            for group in self._store.latest(Collection.ERRORS, HISTORIES):
+                fingerprint = str(group.get("fingerprint"))
+                found[fingerprint] = merged_history(found.get(fingerprint), group.get("history"))
+        except AWAY as error:
+            self._gone(error)
+            return None
+        return found
 
     def purge(self) -> bool:
         """Delete what is older than the settings allow, for a second or two; True: call again, there may be more.

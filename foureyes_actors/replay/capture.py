@@ -1,12 +1,13 @@
 """What a replay point keeps of a failure: references to its inputs and to what its ports gave, and short texts.
 
-Made in the thread that failed, so it copies nothing large and runs no foreign ``__repr__``. Nothing is redacted here:
+The thread that failed only keeps references (``Kept``); who makes a fault of it makes the rest, in whichever thread. It
+copies nothing large and runs no foreign ``__repr__``. Nothing is redacted here:
 whoever writes it down does that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -87,10 +88,24 @@ class Capture:
         return tuple(dict.fromkeys(f"{frame.module}:{frame.qualname}" for frame in self.frames))
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a replay point keeps while an error is on its way: how to make the capture, when somebody asks for it. Most
+    of a storm's failures are only counted."""
+
+    make: Callable[[], Capture] = field(repr=False)
+
+
 def capture_of(error: BaseException) -> Capture | None:
-    """What a replay point kept of this very exception."""
-    found = getattr(error, "__dict__", {}).get(MARK)
-    return found if isinstance(found, Capture) else None
+    """What a replay point kept of this very exception. Never raises; made once."""
+    try:
+        marks = error.__dict__
+        found = marks.get(MARK)
+        if isinstance(found, Kept):
+            found = marks[MARK] = found.make()
+        return found if isinstance(found, Capture) else None
+    except Exception:  # what cannot be captured is a failure without a record
+        return None
 
 
 def type_name(kind: type) -> str:

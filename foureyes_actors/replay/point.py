@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from sys import exception
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from foureyes_actors.replay.capture import (
@@ -16,6 +16,7 @@ from foureyes_actors.replay.capture import (
     MAX_CALLS,
     MAX_TEXT,
     Capture,
+    Kept,
     PortArgument,
     PortCall,
     chain_of,
@@ -117,11 +118,13 @@ def _keep(
     with suppress(Exception):
         marks = error.__dict__  # not setattr: an exception may refuse attributes
         if MARK not in marks:
-            marks[MARK] = _captured(error, before, spec, args, keywords, tape)
+            trace = error.__traceback__  # from here downwards; above, and by whoever drops it, it changes
+            marks[MARK] = Kept(lambda: _captured(error, trace, before, spec, args, keywords, tape))
 
 
 def _captured(
     error: Exception,
+    trace: TracebackType | None,
     before: BaseException | None,
     spec: PointSpec,
     args: Sequence[Any],
@@ -138,7 +141,7 @@ def _captured(
         calls=len(tape),
         chain=tuple(type_name(type(each)) for each in chain),
         texts=tuple(bounded(words_of(each), MAX_TEXT) for each in chain),
-        frames=frames_of(error.__traceback__, spec.function.__module__),
+        frames=frames_of(trace, spec.function.__module__),
     )
 
 

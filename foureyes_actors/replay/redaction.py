@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from foureyes_actors.bug.redact import Redactor, is_secret_key, stand_in
+from foureyes_actors.replay.packed_text import without_packed_secrets
 
 T = TypeVar("T", str, bytes)
 MAX_PLACES = 100
@@ -39,8 +40,12 @@ class StandIns:
 
     def data(self, data: bytes, key: str, path: str) -> bytes:
         secret = bool(key) and is_secret_key(key)
-        clean = stand_in(len(data)).encode() if secret else self._redactor.same_length_bytes(data)
+        clean = stand_in(len(data)).encode() if secret else self._bytes(data)
         return self._noted(clean, data, path)
+
+    def _bytes(self, data: bytes) -> bytes:
+        clean = self._redactor.same_length_bytes
+        return clean(without_packed_secrets(data, clean, lambda size: stand_in(size).encode()))
 
     def _noted(self, clean: T, before: T, path: str) -> T:
         if clean != before and len(self.places) < MAX_PLACES:

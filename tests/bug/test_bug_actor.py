@@ -13,7 +13,7 @@ from foureyes_actors.bug.actor import BugActor
 from foureyes_actors.bug.faults import fault_from_exception
 from foureyes_actors.bug.fingerprint import fingerprint
 from foureyes_actors.errors import AnswerContractError, StoreUnavailable
-from foureyes_actors.messages import CountError, Fault, FaultRecorded, GetStatus
+from foureyes_actors.messages import CountError, ErrorHistory, ErrorHistoryWanted, Fault, FaultRecorded, GetStatus
 from foureyes_actors.ports.clock import ManualClock
 from supervisors.inbox import InboxFull
 from tests.bug.make import a_fault, raised
@@ -25,7 +25,7 @@ OTHER = "sk-lm-abcdefgh:c4n4ry-other"
 FIELDS = {
     "_id", "at", "first_at", "last_at", "error_type", "exception_type", "exception_chain", "severity", "source",
     "component", "message", "stack_trace", "context", "retryable", "fingerprint", "occurrences", "resolved",
-    "resolved_at", "resolution",
+    "resolved_at", "resolution", "history",
 }  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def test_a_defect_of_its_own_is_counted_and_logged_without_the_fault(
     monkeypatch.setattr(actor_module, "fingerprint", broken)
     bench.actor.on_receive(a_fault())
     bench.actor.on_receive(a_fault())
-    assert bench.status["own_failures"] == 2 and bench.context.sent == []
+    assert bench.status["own_failures"] == 2 and bench.documents == [] and bench.told == []
     assert "a fault could not be handled: RuntimeError" in caplog.text and CANARY not in caplog.text
 
 
@@ -202,3 +202,71 @@ def test_the_first_of_a_group_is_logged_in_one_line(caplog: pytest.LogCaptureFix
 
 def test_other_messages_are_left_alone() -> None:
     assert Bench().actor.on_receive("something else") is None
+
+
+def test_a_fault_is_one_however_often_it_is_told() -> None:
+    bench, fault = Bench(), a_fault()
+    for _ in range(3):
+        bench.actor.on_receive(fault)
+    assert len(bench.documents) == 1
+    assert (bench.status["received"], bench.status["repeated"], bench.status["recorded"]) == (3, 2, 1)
+
+
+def test_an_exception_and_those_raised_from_it_are_one_failure_but_not_what_came_while_it_was_handled() -> None:
+    cause = raised(ValueError("x"))
+    try:
+        raise RuntimeError("y") from cause
+    except RuntimeError as error:
+        above = error
+    try:
+        try:
+            raise cause
+        except ValueError:
+            raise KeyError("another") from None
+    except KeyError as error:
+        other = error
+    try:
+        try:
+            raise cause
+        except ValueError:
+            int("meanwhile")
+    except ValueError as error:
+        meanwhile = error
+    first, again, second, third = (a_fault_of(each) for each in (above, cause, other, meanwhile))
+    assert first.id == again.id and len({first.id, second.id, third.id}) == 3
+
+
+def a_fault_of(error: BaseException) -> Fault:
+    return fault_from_exception(error, source="capture", clock=ManualClock())
+
+
+def test_it_asks_what_runs_before_saw_and_says_what_recurs() -> None:
+    bench = Bench()
+    assert bench.context.sent_to("recorder") == [ErrorHistoryWanted("bug")]
+    fault = a_fault()
+    before = {"recent": [int(fault.at.timestamp() * 1000) - 1000] * 2, "days": {}}
+    bench.actor.on_receive(ErrorHistory({fingerprint(fault): before}))
+    bench.actor.on_receive(fault)
+    assert [told.recurrence for told in bench.told] == ["3 in 10 min"]
+    assert bench.status["recurring"] == 1
+    assert bench.documents[0]["history"]["recent"] == [int(fault.at.timestamp() * 1000)]
+
+
+def test_its_condition_is_in_its_status() -> None:
+    bench = Bench()
+    assert bench.status["condition"] == "healthy"
+    for _ in range(21):
+        bench.actor.on_receive(a_fault())
+    assert bench.status["condition_is"] == "degraded: 21 failures in the last 5 min, 0 of them critical"
+    bench.actor.on_receive(a_fault(MemoryError()))
+    assert bench.status["condition"] == "critical"
+    bench.tick(301.0)
+    assert bench.status["condition"] == "healthy"
+
+
+def test_a_history_goes_on_in_the_next_document_when_the_recorder_does_not_take_one() -> None:
+    bench = Bench(absent=("recorder",))
+    bench.actor.on_receive(a_fault())
+    bench.context.absent = ()
+    bench.actor.on_receive(a_fault())
+    assert sum(bench.documents[-1]["history"]["days"].values()) == 2

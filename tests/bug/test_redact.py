@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import urllib.parse
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from foureyes_actors.bug.redact import MASK, Redactor, is_secret_key, mask_patterns, stand_in
 from foureyes_actors.text import bounded, bounded_middle
+from tests.canary import forms
 
 CANARY = "c4n4ry-7f3a"
 
@@ -149,3 +151,18 @@ def test_stand_ins_for_exact_secrets_in_bytes() -> None:
 def test_a_large_text_of_nothing_but_secrets_is_replaced_as_a_whole() -> None:
     text = "token=abcdefgh " * 100_000
     assert Redactor().same_length(text) == stand_in(len(text))
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc", "x" * 57])
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+def test_a_secret_within_base64_is_found_at_every_alignment(before: str, encode: Callable[[bytes], bytes]) -> None:
+    secret = "pass/word+of?some~length"
+    text = encode(f"{before}{secret} and more".encode()).decode()
+    redactor = Redactor((secret,))
+    assert "redacted" in redactor.text(text)
+    assert len(redactor.same_length(text)) == len(text) and redactor.same_length(text) != text
+    assert not [form for form in forms(secret) if form.decode() in redactor.text(text)]
+
+
+def test_a_short_secret_is_not_looked_for_within_base64() -> None:
+    assert Redactor(("abcd",)).text("WYWJjZGhp and YWJj") == "WYWJjZGhp and YWJj"

@@ -303,6 +303,22 @@ def test_an_occurrence_counts_once_however_often_it_is_sent(store: StorePort) ->
     assert store.count(ERRORS) == 1
 
 
+def test_the_history_of_a_group_is_that_of_all_its_occurrences(store: StorePort) -> None:
+    """Whenever they happened, in whatever order they are sent, and each once."""
+    parts = [
+        {"recent": [30], "days": {"1": 1}},
+        {"recent": [10, 20], "days": {"0": 1, "1": 1}},
+        {"recent": [], "days": {}},
+    ]
+    for number, history in enumerate(parts):
+        for _ in range(2):
+            store.count_occurrence(occurrence(f"o{number}", -number, history=history))
+    store.count_occurrence(occurrence("o3"))  # of a FourEyes that did not send any
+    found = store.get(ERRORS, "o0")
+    assert found is not None and found["occurrences"] == 4
+    assert found["history"] == {"recent": [10, 20, 30], "days": {"0": 1, "1": 2}}
+
+
 def test_an_older_occurrence_counts_but_changes_nothing_else(store: StorePort) -> None:
     store.count_occurrence(occurrence("e1", 10))
     assert store.count_occurrence(occurrence("e2", 5)) == 2

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import sys
 import threading
 import types
 from collections.abc import Iterator
+from itertools import pairwise
+from keyword import iskeyword
 
 import pytest
 from hypothesis import given, settings
@@ -93,6 +97,57 @@ def test_another_layout_is_the_same_failure(before: str, after: str) -> None:
 
 def test_renamed_locals_are_the_same_group() -> None:
     assert captured(CODE.replace("text", "words"))[0] == GROUP
+
+
+FUNCTIONS = ("read", "parse", "number", "number2", "replay_point", "text")
+
+
+def is_free(name: str) -> bool:
+    return not iskeyword(name) and name not in vars(builtins) and name not in FUNCTIONS
+
+
+NAMES: st.SearchStrategy[str] = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True).filter(is_free)
+
+
+class Renamed(ast.NodeTransformer):
+    def __init__(self, before: str, after: str) -> None:
+        self._before, self._after = before, after
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name(self._after, node.ctx) if node.id == self._before else node
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        return ast.arg(self._after) if node.arg == self._before else node
+
+
+@settings(max_examples=40, deadline=None)
+@given(NAMES, st.text(max_size=30), st.booleans(), st.integers(0, 50))
+def test_any_names_of_locals_are_the_same_group(name: str, text: str, thread: bool, lines: int) -> None:
+    """Together with other texts, another thread and shifted lines."""
+    renamed = ast.unparse(ast.fix_missing_locations(Renamed("text", name).visit(ast.parse(CODE))))
+    if text != "loop":
+        assert captured("\n" * lines + renamed, text, thread)[0] == GROUP
+
+
+def chain(names: list[str]) -> str:
+    """A replay point that calls these one after another, of which the last one raises."""
+    calls = [
+        f"def {name}(text):\n    return {following}(text)\n"
+        for name, following in pairwise(dict.fromkeys(("begin", *names)))
+    ]
+    last = list(dict.fromkeys(("begin", *names)))[-1]
+    end = f"def {last}(text):\n    raise ValueError(text)\n"
+    point = "@replay_point()\ndef read(text):\n    return begin(text)\n"
+    head = f"from foureyes_actors.replay.point import replay_point\n\n{point}"
+    return "\n".join([head, *calls, end])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(NAMES, max_size=4), st.lists(NAMES, max_size=4))
+def test_other_functions_on_the_way_are_another_group(one: list[str], other: list[str]) -> None:
+    """And the same ones the same."""
+    same = list(dict.fromkeys(("begin", *one))) == list(dict.fromkeys(("begin", *other)))
+    assert (captured(chain(one))[0] == captured(chain(other))[0]) is same
 
 
 def test_another_raising_statement_is_another_strict_one_of_the_same_group() -> None:
