@@ -35,6 +35,8 @@ from foureyes_actors.messages import Collection, Document
 from foureyes_actors.ports import documents as form
 from foureyes_actors.ports import error_groups, mongo_indexes
 from foureyes_actors.ports.mongo_address import masked, masked_uri
+from foureyes_actors.ports.mongo_faults import LastCommand, wire_fault
+from foureyes_actors.ports.wire import wired
 from foureyes_actors.settings import RetentionSettings
 
 Fields = dict[str, Any]
@@ -55,7 +57,8 @@ class MongoStore:
     def __init__(self, uri: str, database: str, *, timeout: float, retention: RetentionSettings) -> None:
         self._uri, self._timeout, self._guard, self._version = uri, timeout, threading.Lock(), ""
         self._order = itertools.count(time.time_ns())  # goes on where an earlier run ended
-        self._client = _client(uri, timeout)
+        self._last = LastCommand()
+        self._client = _client(uri, timeout, self._last)
         try:
             with self._calling():
                 self._database = self._connected(database)
@@ -179,11 +182,14 @@ class MongoStore:
     def _calling(self) -> Iterator[None]:
         """One call at a time, within the time limit; the driver's errors as ours, without its chain."""
         with self._guard:
+            began = time.monotonic()
             try:
                 with pymongo.timeout(self._timeout):
                     yield
             except PyMongoError as error:
-                raise _translated(error, self._uri, self._timeout) from None
+                seconds, command = time.monotonic() - began, self._last.failed_command
+                fault = wire_fault(error, self._client, command, seconds=seconds, timeout=self._timeout)
+                raise wired(_translated(error, self._uri, self._timeout), fault) from None
 
 
 def ping(uri: str, *, timeout: float) -> str:
@@ -199,7 +205,7 @@ def ping(uri: str, *, timeout: float) -> str:
         client.close()
 
 
-def _client(uri: str, timeout: float) -> pymongo.MongoClient[Fields]:
+def _client(uri: str, timeout: float, *listeners: LastCommand) -> pymongo.MongoClient[Fields]:
     limit = int(timeout * 1000)
     try:
         return pymongo.MongoClient(
@@ -210,6 +216,7 @@ def _client(uri: str, timeout: float) -> pymongo.MongoClient[Fields]:
             serverSelectionTimeoutMS=limit,
             connectTimeoutMS=limit,
             socketTimeoutMS=limit,
+            event_listeners=listeners,
         )
     except (PyMongoError, ValueError, TypeError) as error:
         if uri.startswith("mongodb+srv://") and type(error) is MongoConfigurationError:  # the name was not resolved
