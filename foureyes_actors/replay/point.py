@@ -18,6 +18,7 @@ from foureyes_actors.replay.capture import (
     Capture,
     PortArgument,
     PortCall,
+    capture_of,
     chain_of,
     frames_of,
     raised,
@@ -112,11 +113,13 @@ def _keep(
     keywords: dict[str, Any],
     tape: list[Line],
 ) -> None:
-    """The innermost replay point's capture stands: its inputs are the nearest. Never raises: the error that is on its
-    way matters more."""
+    """The innermost replay point's capture stands: its inputs are the nearest. But one that has asked the world takes
+    over from one that has not, if its ports gave what led to the error and not the error itself: then the exchange can
+    be played again, too. Never raises: the error that is on its way matters more."""
     with suppress(Exception):
         marks = error.__dict__  # not setattr: an exception may refuse attributes
-        if MARK not in marks:
+        inner = capture_of(error)
+        if inner is None or (tape and not inner.tape and all(line[4] is not error for line in tape)):
             marks[MARK] = _captured(error, before, spec, args, keywords, tape)
 
 
