@@ -196,7 +196,7 @@ class _Tracked(HTTPConnection):
     def request(self, *args: Any, **options: Any) -> None:
         exchange = _exchange.get()
         if exchange is not None:
-            exchange.reused = self.served > 0
+            exchange.reused = self.served > 0 and self.sock is not None  # else it connects anew now
             if self.sock is not None:
                 self._register()
                 self.timeout = exchange.left()  # urllib3 would send the body under the connect timeout

@@ -36,7 +36,7 @@ from foureyes_actors.ports import documents as form
 from foureyes_actors.ports import error_groups, mongo_indexes
 from foureyes_actors.ports.mongo_address import masked, masked_uri
 from foureyes_actors.ports.mongo_faults import LastCommand, wire_fault
-from foureyes_actors.ports.wire import wired
+from foureyes_actors.ports.wire import WireFault, wired
 from foureyes_actors.settings import RetentionSettings
 
 Fields = dict[str, Any]
@@ -187,9 +187,15 @@ class MongoStore:
                 with pymongo.timeout(self._timeout):
                     yield
             except PyMongoError as error:
-                seconds, command = time.monotonic() - began, self._last.failed_command
-                fault = wire_fault(error, self._client, command, seconds=seconds, timeout=self._timeout)
-                raise wired(_translated(error, self._uri, self._timeout), fault) from None
+                raise wired(_translated(error, self._uri, self._timeout), self._fault(error, began)) from None
+            except DocumentRefused as refused:
+                if isinstance(refused.__context__, PyMongoError):  # the database did, not our own checks
+                    wired(refused, self._fault(refused.__context__, began))
+                raise
+
+    def _fault(self, error: PyMongoError, began: float) -> WireFault:
+        seconds, command = time.monotonic() - began, self._last.failed_command
+        return wire_fault(error, self._client, command, seconds=seconds, timeout=self._timeout)
 
 
 def ping(uri: str, *, timeout: float) -> str:
