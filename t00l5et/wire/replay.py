@@ -7,11 +7,12 @@ Time is scaled: a deadline that passes is waited for half a second (OBS and Mong
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -21,7 +22,7 @@ from foureyes_actors.replay.capture import PortCall
 from foureyes_actors.replay.record import ReadSource
 from foureyes_actors.replay.replaying import WIRE, Outcome, Replay, Verdict, judge
 from foureyes_actors.replay.tape import Playback, Played
-from foureyes_actors.settings import Settings
+from foureyes_actors.settings import InferenceSettings
 from t00l5et.wire import http, obs, store
 from t00l5et.wire.script import NotPlayable, Script, of_reply
 
@@ -30,7 +31,15 @@ _CHECKS: Mapping[str, Callable[[Played], None]] = MappingProxyType(
     {"http": http.check, "obs": obs.check, "obs_port": obs.check, "store": store.check, "store_opener": store.check}
 )
 _ASIDE = ("clock",)  # given again from the tape
-_OF_PORTS = ("source.obs.deadline", "store.timeout")  # settings that a port has, not the replay point
+# What can be another than it was: the type of the replay point's argument that has it, and the ports that do.
+DEADLINES: Mapping[str, tuple[type[BaseModel] | None, tuple[str, ...]]] = MappingProxyType(
+    {
+        "inference.deadline": (InferenceSettings, ()),
+        "source.obs.deadline": (None, ("obs", "obs_port")),
+        "store.timeout": (None, ("store", "store_opener")),
+    }
+)
+_KNOWN = ", ".join(DEADLINES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +66,13 @@ class WireReplay:
             raise NotPlayable("")
 
     def run(self, changes: Mapping[str, Any] = NOTHING, late: Late | None = None) -> Any:
-        """What the replay point returns. ``changes``: settings by their dotted names, other than recorded
-        (``{"inference.deadline": 45}``): only those that are an argument of the replay point, or the port's own. Raises
-        what the replay point raises; TapeDivergence; ValueError for a change that means nothing here."""
-        arguments = _changed(self._replay.arguments, changes)
+        """What the replay point returns. ``changes``: seconds by the names of settings (``DEADLINES``), other than
+        recorded: ``{"inference.deadline": 45}``. A reply then comes as late as it did. No other can be changed: nobody
+        knows what would have been said to another question. Raises what the replay point raises; NotPlayable;
+        TapeDivergence; ValueError for a change or an assumption that means nothing here."""
+        arguments = _changed(self._replay, changes)
+        if late is not None and not any(_never_came(line) for line in self._replay.tape):
+            raise ValueError("no reply of a model server was waited for in vain")
         timed = bool(changes) or late is not None
         with _Wire(self._replay, timed, changes, late) as wire:
             return self._replay.run(wire, arguments)
@@ -68,6 +80,7 @@ class WireReplay:
     def verdict(
         self, read_source: ReadSource, changes: Mapping[str, Any] = NOTHING, late: Late | None = None
     ) -> Verdict:
+        """Raises NotPlayable, and ValueError as ``run``."""
         return self._replay.verdict(read_source, lambda: self.run(changes, late), WIRE)
 
 
@@ -121,7 +134,8 @@ class _Wire(Playback):
         try:
             result = self._played(line, call)
         except NotPlayable as reason:
-            self.diverge(str(reason))
+            self.diverged = str(reason)
+            raise
         except Exception as error:
             if not self._timed and type(error) is not type(line.error):
                 self.diverge(f"the wire gave {type(error).__name__}, recorded was {_outcome(line)}")
@@ -147,8 +161,7 @@ class _Wire(Playback):
         return reply
 
     def _assumed(self, line: Played, method: str) -> Script | None:
-        fault = http.fault_on(line)
-        if self._late is None or fault is None or fault.end is not End.SILENT:
+        if self._late is None or not _never_came(line):
             return None
         return of_reply(self._late.reply, method, self._late.seconds)
 
@@ -177,29 +190,27 @@ def _check(line: Played) -> None:
     check(line)
 
 
-def _changed(arguments: Mapping[str, Any], changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    changed = dict(arguments)
+def _never_came(line: Played) -> bool:
+    fault = http.fault_on(line) if line.port == "http" else None
+    return fault is not None and fault.end is End.SILENT
+
+
+def _changed(replay: Replay, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The replay point's arguments with other settings."""
+    changed, ports = dict(replay.arguments), {line.port for line in replay.tape}
     for name, value in changes.items():
-        section, _, key = name.rpartition(".")
-        kind = _section(section)
-        if kind is None or key not in kind.model_fields:
-            raise ValueError(f"{name} is not the name of a setting")
-        found = [argument for argument, given in changed.items() if type(given) is kind]
-        if not found and name not in _OF_PORTS:
+        if name not in DEADLINES:
+            raise ValueError(f"{name}: no record says what would have come of another value; {_KNOWN} can be changed")
+        kind, of_ports = DEADLINES[name]
+        found = [argument for argument, given in changed.items() if kind is not None and type(given) is kind]
+        if not found and ports.isdisjoint(of_ports):
             raise ValueError(f"{name} is not among the inputs of this failure")
+        if not (type(value) in (int, float) and 0 < value < math.inf):
+            raise ValueError(f"{name}: {value!r:.40} is no number of seconds")
         for argument in found:
-            changed[argument] = kind.model_validate({**dict(changed[argument]), key: value})
+            key = name.rpartition(".")[2]
+            changed[argument] = type(changed[argument]).model_validate({**dict(changed[argument]), key: value})
     return changed
-
-
-def _section(name: str) -> type[BaseModel] | None:
-    kind: Any = Settings
-    for part in name.split("."):
-        known = kind.model_fields.get(part)
-        kind = known.annotation if known is not None else None
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            return None
-    return cast("type[BaseModel]", kind)
 
 
 def _outcome(line: Played) -> str:

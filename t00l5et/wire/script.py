@@ -12,7 +12,6 @@ from http import HTTPStatus
 
 from foureyes_actors.ports.http import HttpReply
 from foureyes_actors.ports.wire import End, WireFault
-from foureyes_actors.replay.tape import TapeDivergence
 from t00l5et.doubles.tcp_server import finish, hold, reset
 
 SHORT = 0.5  # seconds; what a deadline that passes is scaled down to
@@ -24,8 +23,9 @@ _HOP = {"content-length", "transfer-encoding", "connection", "keep-alive"}  # of
 _EMPTY = {204, 304}  # these never have a body
 
 
-class NotPlayable(TapeDivergence):
-    """The record does not hold what a wire needs, or this machine cannot do it."""
+class NotPlayable(BaseException):
+    """The record does not hold what a wire needs, or this machine cannot do it. No ``except Exception`` may swallow
+    it."""
 
 
 @dataclass(frozen=True, slots=True)

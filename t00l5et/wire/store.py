@@ -88,4 +88,5 @@ def _vice(fault: WireFault) -> tuple[Any, ...]:
 
 
 def _waits(fault: WireFault) -> bool:
-    return fault.end is End.SILENT
+    """Until the deadline: for an answer, or with new attempts of the driver's own."""
+    return fault.end is End.SILENT or fault.seconds > 0.5 * fault.deadline > 0
