@@ -203,7 +203,7 @@ def test_a_password_is_never_in_an_error(uri: str, free_port: int) -> None:
 def test_an_address_that_is_none(uri: str) -> None:
     with pytest.raises((ConfigurationError, StoreUnavailable)) as caught:
         MongoStore(uri, "t", timeout=0.3, retention=RETENTION)
-    assert "p/w" not in everything(caught.value)
+    assert "p/w@" not in everything(caught.value)  # "p/w" alone may be in a folder's name
 
 
 def test_a_login(tmp_path: Path) -> None:
