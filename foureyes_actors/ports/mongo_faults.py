@@ -34,17 +34,18 @@ _OF_AN_ERROR = ("index", "code", "errmsg")
 
 
 class LastCommand(CommandListener):
-    """The command that failed last. Of pymongo's listeners the cheapest: it looks at nothing else."""
+    """The name of the command that was sent last; empty: none since it was emptied. Of pymongo's listeners the
+    cheapest: it looks at nothing else."""
 
     def __init__(self) -> None:
-        self.failed_command = ""
+        self.name = ""
 
-    def started(self, event: CommandStartedEvent) -> None: ...
+    def started(self, event: CommandStartedEvent) -> None:
+        self.name = event.command_name
 
     def succeeded(self, event: CommandSucceededEvent) -> None: ...
 
-    def failed(self, event: CommandFailedEvent) -> None:
-        self.failed_command = event.command_name
+    def failed(self, event: CommandFailedEvent) -> None: ...
 
 
 def wire_fault(

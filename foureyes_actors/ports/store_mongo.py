@@ -182,7 +182,7 @@ class MongoStore:
     def _calling(self) -> Iterator[None]:
         """One call at a time, within the time limit; the driver's errors as ours, without its chain."""
         with self._guard:
-            began = time.monotonic()
+            began, self._last.name = time.monotonic(), ""
             try:
                 with pymongo.timeout(self._timeout):
                     yield
@@ -194,8 +194,8 @@ class MongoStore:
                 raise
 
     def _fault(self, error: PyMongoError, began: float) -> WireFault:
-        seconds, command = time.monotonic() - began, self._last.failed_command
-        return wire_fault(error, self._client, command, seconds=seconds, timeout=self._timeout)
+        seconds = time.monotonic() - began
+        return wire_fault(error, self._client, self._last.name, seconds=seconds, timeout=self._timeout)
 
 
 def ping(uri: str, *, timeout: float) -> str:
