@@ -18,6 +18,7 @@ from t00l5et.doubles.tcp_server import TcpServer, deaf, exactly, nobody
 from t00l5et.wire.script import NotPlayable, Script, Timing, of_fault, of_reply, play, timing
 
 MAX_HEAD = 1024 * 1024
+_NEVER = (End.ANSWERED, End.NO_PRIMARY)  # any status is a reply
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,10})", re.IGNORECASE)
 
 
@@ -35,7 +36,7 @@ def check(line: Played) -> None:
     """Raises NotPlayable."""
     fault = fault_on(line)
     if fault is not None:
-        of_fault(fault)
+        of_fault(fault, _NEVER)
         if not fault.whole and not isinstance(line.error, ReplyTooLarge):
             raise NotPlayable(f"{len(fault.heard)} of the {fault.size} bytes that came were kept")
 

@@ -29,7 +29,7 @@ def check(line: Played) -> None:
     """Raises NotPlayable."""
     fault = fault_on(line)
     if fault is not None:
-        of_fault(fault)
+        of_fault(fault, (End.NO_PRIMARY,) if fault.heard else (End.NO_PRIMARY, End.ANSWERED))
         if not fault.whole:
             raise NotPlayable(f"{len(fault.heard)} of the {fault.size} bytes that came were kept")
 

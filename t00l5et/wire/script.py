@@ -67,19 +67,28 @@ def timing(allowed: float, script: Script, *, timed: bool, short: float = SHORT)
     return Timing(allowed * scale, scale)
 
 
-def of_fault(fault: WireFault) -> Script:
-    """Raises NotPlayable. What was heard came at once, or in drips."""
-    if fault.end in (End.UNRESOLVED, End.OTHER, End.CANCELLED):
+def of_fault(fault: WireFault, never: tuple[End, ...] = ()) -> Script:
+    """Raises NotPlayable. What was heard came at once, or in drips. ``never``: ends that this client does not meet."""
+    if not _is_sound(fault) or fault.end in never:
+        raise NotPlayable("what the record says of the wire makes no sense")
+    if fault.end in _WHY:
         raise NotPlayable(_WHY[fault.end])
     first, last = _seconds(fault.first), _seconds(fault.last)
     parts = DRIPS if last - first > 0.1 * _seconds(fault.seconds) else 1
-    heard = bytes(fault.heard)
+    heard = fault.heard
     size = max(1, math.ceil(len(heard) / parts))
     cut = [heard[at : at + size] for at in range(0, len(heard), size)]
     step = (last - first) / max(1, len(cut) - 1)
     pieces = [(first + step * number, piece) for number, piece in enumerate(cut)]
     ended = _seconds(fault.seconds)
-    return Script((*pieces, (ended, b"")), End(fault.end), heard)
+    return Script((*pieces, (ended, b"")), fault.end, heard)
+
+
+def _is_sound(fault: WireFault) -> bool:
+    """A record may come from anywhere."""
+    times = (fault.first, fault.last, fault.seconds, fault.deadline)
+    texts = isinstance(fault.end, End) and type(fault.heard) is bytes and type(fault.asked) is str
+    return texts and type(fault.size) is int and all(type(time) in (int, float) for time in times)
 
 
 _WHY = {
@@ -93,8 +102,9 @@ def of_reply(reply: HttpReply, method: str, after: float = 0.0) -> Script:
     """A reply that came whole, once more as it lies on a wire. ``after``: seconds."""
     given = {name.lower(): str(value) for name, value in reply.headers.items()}
     body = _encoded(reply.body, given)
-    bare = method.upper() == "HEAD" or reply.status in _EMPTY or reply.status < 200
-    if given.get("transfer-encoding", "").lower() == "chunked":
+    chunked = given.get("transfer-encoding", "").lower() == "chunked"
+    bare = method.upper() == "HEAD" or (reply.status in _EMPTY and not chunked) or reply.status < 200
+    if chunked:  # then the client has read a last chunk, whatever the status
         head, body = (
             {"Transfer-Encoding": "chunked"},
             b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n",
