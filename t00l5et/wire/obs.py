@@ -95,15 +95,16 @@ class _Player(TcpServer):
                     self._session.answer(sock, message["d"])
 
 
-def connect(line: Played, address: ObsAddress, deadline: float | None = None) -> ObsConnection:
-    """Connecting, as it was recorded. Raises what the real client raises."""
+def connect(line: Played, address: ObsAddress, deadline: float | None = None) -> None:
+    """Connecting, as it was recorded: it failed, so nobody wants the session if it comes about. Raises what the real
+    client raises."""
     check(line)
     fault = fault_on(line)
     if fault is None:
         raise NotPlayable("a session that came about")
     pace = timing(deadline or address.deadline, of_fault(fault), timed=False, short=SHORT)
     with _dialled(line) as port:
-        return ObsWebsocketPort().connect(ObsAddress("127.0.0.1", port, address.password, pace.deadline))
+        ObsWebsocketPort().connect(ObsAddress("127.0.0.1", port, address.password, pace.deadline)).close()
 
 
 @contextlib.contextmanager

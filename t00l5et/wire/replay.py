@@ -151,7 +151,8 @@ class _Wire(Playback):
             case "obs":
                 return self._session.call(call)
             case "obs_port":
-                return obs.connect(line, call.args[0], self._changes.get("source.obs.deadline"))
+                obs.connect(line, call.args[0], self._changes.get("source.obs.deadline"))
+                return None
         return store.call(line, call, self._changes.get("store.timeout"))
 
     def _exchange(self, line: Played, call: PortCall) -> HttpReply:

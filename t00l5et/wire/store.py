@@ -21,6 +21,8 @@ from t00l5et.wire.script import PATIENCE, NotPlayable, of_fault
 
 SHORT = 1.0  # seconds; a driver that finds no server tries until the deadline, whatever the reason
 HELLO = "hello"
+SOMEBODY = "user:password"  # who logs in; no record has the real one
+_LOGIN = ("saslStart", "saslContinue")
 _VICES = {End.SILENT: Vice.SILENT, End.RESET: Vice.RESET, End.CLOSED: Vice.CLOSE, End.ANSWERED: Vice.ANSWER}
 
 
@@ -42,7 +44,9 @@ def call(line: Played, call: PortCall, timeout: float | None = None) -> Any:
     limit = min(timeout or fault.deadline or SHORT, SHORT)
     if call.port == "store_opener":
         with _place(fault, opening=True) as fake:
-            return _opened(fake if isinstance(fake, str) else fake.uri, limit)
+            uri = fake if isinstance(fake, str) else fake.uri
+            _opened(uri.replace("//", f"//{SOMEBODY}@") if fault.asked in _LOGIN else uri, limit).close()
+            return None  # it had failed, so nobody wants the store
     with _place(fault, opening=False) as fake:
         assert isinstance(fake, FakeMongo)
         store = _opened(fake.uri, PATIENCE)
@@ -68,7 +72,7 @@ def _place(fault: WireFault, *, opening: bool) -> Iterator[FakeMongo | str]:
     no_primary = fault.end is End.NO_PRIMARY
     with FakeMongo("rs0" if no_primary else "", primary=not (no_primary and opening)) as fake:
         if opening and not no_primary:
-            fake.misbehave(fault.asked or HELLO, *_vice(fault))
+            fake.misbehave(_LOGIN[0] if fault.asked in _LOGIN else fault.asked or HELLO, *_vice(fault))
         yield fake
 
 
@@ -84,7 +88,7 @@ def _begin(fake: FakeMongo, fault: WireFault) -> None:
 
 def _vice(fault: WireFault) -> tuple[Any, ...]:
     answer = (bson.decode(fault.heard),) if fault.end is End.ANSWERED else ()
-    return (_VICES[End(fault.end)], *answer)
+    return (_VICES[fault.end], *answer)
 
 
 def _waits(fault: WireFault) -> bool:

@@ -28,6 +28,7 @@ PAUSE = 0.02  # seconds between two drops
 Serve = Callable[[socket.socket], None]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 BODY = good().body
+TOKEN = "c4n4ry-of-the-wire"
 
 
 def sized(body: bytes, size: int | None = None, head: bytes = HEAD) -> bytes:
@@ -75,7 +76,7 @@ def dripping(data: bytes, server: list[TcpServer]) -> Serve:
     return serving(b"", drops)
 
 
-def analysed(url: str, deadline: float) -> object:
+def analysed(url: str, deadline: float, token: str = "") -> object:
     """One attempt of one inference."""
     settings = InferenceSettings(deadline=deadline)
     with closing(RequestsHttp()) as http:
@@ -87,7 +88,7 @@ def analysed(url: str, deadline: float) -> object:
             clock=SystemClock(),
             settings=settings,
             base_url=url,
-            token="",
+            token=token,
             shape=template(MODEL, merge(ENTRIES), settings),
         )
 
@@ -169,6 +170,13 @@ def answers() -> list[Scenario]:
     ]
 
 
+def echoed() -> object:
+    """A reply that repeats the caller's token, and breaks off."""
+    said = f'{{"error": "who is {TOKEN}?"}}'.encode()
+    with TcpServer(serving(sized(said, 1000), finish), "live-http") as server:
+        return analysed(f"http://127.0.0.1:{server.port}", LONG, TOKEN)
+
+
 def strangers() -> list[Scenario]:
     """What is not played on a wire."""
 
@@ -185,4 +193,5 @@ def live(name: str, act: Callable[[], object]) -> Scenario:
 
 
 def failures() -> list[Scenario]:
-    return [*hangs(), *breaks(), *answers(), *strangers()]
+    canary = Scenario("HTTP, live", "breaks off, with the token in it", echoed, (TOKEN,), WIRE)
+    return [*hangs(), *breaks(), *answers(), *strangers(), canary]

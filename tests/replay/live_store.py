@@ -23,6 +23,7 @@ DENIED = {"ok": 0, "errmsg": "Authentication failed.", "code": 18, "codeName": "
 FULL = {"ok": 0, "errmsg": "the disk is full", "code": 14031, "codeName": "OutOfDiskSpace"}
 INVALID = {"ok": 1, "n": 0, "writeErrors": [{"index": 0, "code": 121, "errmsg": "Document failed validation"}]}
 MAJORITY = {"ok": 1, "n": 1, "writeConcernError": {"code": 64, "codeName": "WriteConcernFailed", "errmsg": "waited"}}
+PASSWORD = "c4n4ry-of-the-database"
 Act = Callable[[MongoStore], object]
 
 
@@ -37,6 +38,13 @@ def opened(command: str, vice: Vice, answer: Mapping[str, Any] = NOT_PRIMARY, li
             return open_store(lambda: store(fake.uri, limit))
 
     return act
+
+
+def stranger() -> object:
+    """pymongo logs in when it has connected."""
+    with FakeMongo() as fake:
+        fake.misbehave("saslStart", Vice.ANSWER, DENIED)
+        return open_store(lambda: store(fake.uri.replace("//", f"//watcher:{PASSWORD}@"), LONG))
 
 
 def nobody_there() -> object:
@@ -106,4 +114,5 @@ def calls() -> list[tuple[str, Callable[[], object]]]:
 
 
 def failures() -> list[Scenario]:
-    return [Scenario("MongoDB, live", name, act, level=WIRE) for name, act in (*openings(), *calls())]
+    named = [Scenario("MongoDB, live", name, act, level=WIRE) for name, act in (*openings(), *calls())]
+    return [*named, Scenario("MongoDB, live", "opening: a wrong password", stranger, (PASSWORD,), WIRE)]

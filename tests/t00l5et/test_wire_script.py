@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from foureyes_actors.ports.http import HttpReply, HttpRequest
 from foureyes_actors.ports.wire import End, WireFault
 from foureyes_actors.replay.record import Record
-from foureyes_actors.replay.replaying import Verdict
+from foureyes_actors.replay.replaying import PORT, Verdict
 from foureyes_actors.replay.tape import Played
+from t00l5et.doubles import websocket_server as web
 from t00l5et.reproduction import source
 from t00l5et.wire import http
 from t00l5et.wire.replay import judge_best
@@ -134,3 +136,27 @@ def test_evidence_that_makes_no_sense(name: str, value: Any) -> None:
             continue
         fault_in(document)[name] = value
         assert isinstance(verdict(record, document), Verdict)
+
+
+@pytest.mark.parametrize("name", ["silent at the upgrade", "opening: the login is refused"])
+def test_an_opening_that_succeeds_on_the_wire_is_closed_and_no_confirmation(name: str) -> None:
+    """Nothing is left open: unclosed sockets are warnings, and warnings are errors here."""
+    found = next(s for s in (*live_obs.failures(), *live_store.failures()) if s.name == name)
+    record = record_of(failure(found.act))
+    document = json.loads(json.dumps(record.document))
+    fields = fault_in(document)
+    if "upgrade" in name:  # the bytes of a session that comes about
+        opened = _opened_session()
+        blobs = {hashlib.sha256(opened).hexdigest(): opened}
+        fields["heard"] = {"$": "bytes", "sha256": next(iter(blobs)), "size": len(opened)}
+        fields["size"] = len(opened)
+    else:
+        blobs, fields["asked"] = {}, "ping"  # which the store does not send
+    verdict = judge_best(document, {**record.blobs, **blobs}.__getitem__, source)
+    assert verdict.level == PORT and "the wire gave another answer" in verdict.reason, verdict
+
+
+def _opened_session() -> bytes:
+    messages = ({"op": 0, "d": {"rpcVersion": 1}}, {"op": 2, "d": {"negotiatedRpcVersion": 1}})
+    frames = b"".join(web.frame(web.TEXT, json.dumps(message).encode()) for message in messages)
+    return b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + frames
