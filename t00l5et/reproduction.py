@@ -10,8 +10,9 @@ from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.replay.codec import CodecError, Opaque, loads
 from foureyes_actors.replay.platform import BLOB, folder_of
-from foureyes_actors.replay.replaying import Outcome, Replay, Verdict, judge
+from foureyes_actors.replay.replaying import Outcome, Replay, Verdict
 from foureyes_actors.replay.tape import TapeDivergence
+from t00l5et.wire.replay import judge_best
 
 CONFIRM = "confirm"
 
@@ -39,7 +40,7 @@ class Reproduction:
 
     def verdict(self) -> Verdict:
         try:
-            return judge(self.document(), self.blob, source)
+            return judge_best(self.document(), self.blob, source)
         except CodecError as error:
             return Verdict(Outcome.BROKEN, str(error))
         except OSError as error:

@@ -73,7 +73,7 @@ class ObsSource:
 
     def _open(self) -> ObsConnection:
         if self._connection is None:
-            self._connection = self._port.connect(_address(self._settings))
+            self._connection = connect(self._port, _address(self._settings))
         return self._connection
 
     def _failed(self, error: FourEyesError) -> None:
@@ -88,6 +88,11 @@ class ObsSource:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+@replay_point(ports={"port": "obs_port"}, raises=(FrameError, SourceRefused))
+def connect(port: ObsPort, address: ObsAddress) -> ObsConnection:
+    return port.connect(address)
 
 
 @replay_point(ports={"connection": "obs"}, raises=(FrameError, SourceRefused))

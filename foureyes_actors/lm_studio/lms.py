@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from foureyes_actors.errors import ModelLoadFailed
+from foureyes_actors.errors import ModelLoadFailed, ProcessError
 from foureyes_actors.ports.process import ProcessPort, ProcessResult
+from foureyes_actors.replay.point import replay_point
 
 UNLOAD_TIME = 60.0
 SHOWN_LINES = 3
@@ -22,15 +22,23 @@ class Lms:
     def load(self, key: str, context: int | None, seconds: float) -> None:
         """-y: never ask. Raises ModelLoadFailed when it did not end in time, ProcessError."""
         options = () if context is None else ("-c", str(context))
-        result = self._run(("load", key, "-y", *options), seconds)
-        if result.exit_code != 0:
-            raise ModelLoadFailed(f"lms load {key} {_how(result)}")
+        load(self.processes, (self.path, "load", key, "-y", *options), seconds)
 
     def unload(self, instance: str) -> None:
-        self._run(("unload", instance), UNLOAD_TIME)
+        """Raises ProcessError."""
+        unload(self.processes, (self.path, "unload", instance))
 
-    def _run(self, arguments: Sequence[str], seconds: float) -> ProcessResult:
-        return self.processes.run((self.path, *arguments), timeout=seconds)
+
+@replay_point(ports={"processes": "process"}, raises=(ModelLoadFailed, ProcessError))
+def load(processes: ProcessPort, command: tuple[str, ...], seconds: float) -> None:
+    result = processes.run(command, timeout=seconds)
+    if result.exit_code != 0:
+        raise ModelLoadFailed(f"lms load {command[2]} {_how(result)}")
+
+
+@replay_point(ports={"processes": "process"}, raises=(ProcessError,))
+def unload(processes: ProcessPort, command: tuple[str, ...]) -> None:
+    processes.run(command, timeout=UNLOAD_TIME)
 
 
 def _how(result: ProcessResult) -> str:

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from foureyes_actors.ports.names import Addresses, Lookup
+from foureyes_actors.ports.wire import Hearing
 
 
 class TooMuchData(OSError):
@@ -24,10 +25,12 @@ class DeadlineSocket(socket.socket):
         super().__init__(family, kind, protocol)
         self._until = 0.0
         self._allowed = 0
+        self.hearing = Hearing()  # of the exchange that was begun last
 
     def begin(self, until: float, allowed: int) -> None:
         """A new exchange: until ``time.monotonic()`` reaches ``until``, at most ``allowed`` bytes in."""
         self._until, self._allowed = until, allowed
+        self.hearing = Hearing()
 
     def connect(self, address: Any) -> None:
         self.settimeout(_left(self._until))
@@ -37,6 +40,7 @@ class DeadlineSocket(socket.socket):
         self.settimeout(_left(self._until))
         data = super().recv(size, flags)
         self._allowed -= len(data)
+        self.hearing.add(data)
         if self._allowed < 0:
             raise TooMuchData("the reply is larger than allowed")
         return data

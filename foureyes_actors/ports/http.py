@@ -25,6 +25,7 @@ class HttpReply:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    seconds: float = field(default=0.0, compare=False)  # that it took in all; 0: nobody measured
 
 
 class HttpPort(Protocol):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import http.client
+import io
 import socket
 import threading
 import time
@@ -23,6 +24,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from foureyes_actors.ports.names import Lookup
+from foureyes_actors.ports.wire import Hearing
 
 IDLE_LIMIT = 4.0  # seconds; LM Studio and uvicorn close after 5 s, and a request must not cross that on its way
 LONGEST_SLEEP = 5.0  # seconds; no wait is endless
@@ -39,6 +41,7 @@ class Exchange:
         self.until = time.monotonic() + deadline
         self.reused = self.answered = False  # on a kept connection; the status line and headers have come
         self.ended_by = ""
+        self.hearing = Hearing()
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
 
@@ -129,9 +132,42 @@ class DeadlineWatch:
                 self._changed.wait(wait)
 
 
+class _Overheard(io.RawIOBase):
+    """A socket's bytes, which its exchange hears too."""
+
+    def __init__(self, raw: Any, hearing: Hearing) -> None:
+        super().__init__()
+        self._raw, self._hearing = raw, hearing
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        size: int | None = self._raw.readinto(buffer)
+        if size:
+            self._hearing.add(memoryview(buffer)[:size])
+        return size
+
+    def close(self) -> None:
+        super().close()
+        self._raw.close()
+
+
+class _Response(http.client.HTTPResponse):
+    """Read through ``_Overheard``."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        exchange = _exchange.get()
+        if exchange is not None:
+            self.fp.close()
+            self.fp = io.BufferedReader(_Overheard(sock.makefile("rb", buffering=0), exchange.hearing))
+
+
 class _Tracked(HTTPConnection):
     """Base of both connection classes: registers its socket with the exchange that uses it."""
 
+    response_class = _Response
     served = 0  # exchanges since it was connected
     idle_since = 0.0
 
@@ -160,7 +196,7 @@ class _Tracked(HTTPConnection):
     def request(self, *args: Any, **options: Any) -> None:
         exchange = _exchange.get()
         if exchange is not None:
-            exchange.reused = self.served > 0
+            exchange.reused = self.served > 0 and self.sock is not None  # else it connects anew now
             if self.sock is not None:
                 self._register()
                 self.timeout = exchange.left()  # urllib3 would send the body under the connect timeout
@@ -187,6 +223,7 @@ class _Tracked(HTTPConnection):
         exchange = _exchange.get()
         if exchange is not None and self.sock is not None:
             exchange.use(self.sock)
+            exchange.hearing.connected = True
 
 
 class _TrackedTls(_Tracked, HTTPSConnection):

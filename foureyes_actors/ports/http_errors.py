@@ -17,6 +17,7 @@ import urllib3.exceptions as urllib3_errors
 from foureyes_actors.errors import ConnectFailed, ConnectionBroken, RequestTimeout, TransportError
 from foureyes_actors.ports.http import HttpRequest
 from foureyes_actors.ports.http_connection import Exchange
+from foureyes_actors.ports.wire import End, end_of, wired
 
 # AttributeError: urllib3 trips over a response whose socket was shut down under it.
 LIBRARY_ERRORS = (OSError, ValueError, AttributeError, urllib3_errors.HTTPError, http.client.HTTPException, zlib.error)
@@ -43,18 +44,26 @@ def request_name(request: HttpRequest) -> str:
 def cut_off(request: HttpRequest, exchange: Exchange) -> TransportError | None:
     """The error when the exchange was ended from outside: by its deadline, or by ``close``."""
     if exchange.ended_by == "close":
-        return ConnectionBroken(f"{request_name(request)}: closed from this side")
+        return _heard(ConnectionBroken(f"{request_name(request)}: closed from this side"), [], request, exchange)
     if exchange.ended_by:
-        return _timeout(request)
+        return _heard(_timeout(request), [], request, exchange)
     return None
 
 
 def translated(error: Exception, request: HttpRequest, exchange: Exchange) -> TransportError:
-    """``error`` as one of ours. What the deadline or ``close`` caused looks like anything, so that comes first."""
+    """``error`` as one of ours, with what was heard. What the deadline or ``close`` caused looks like anything, so that
+    comes first."""
+    if isinstance(error, TransportError):
+        return _heard(error, [], request, exchange)
     ended = cut_off(request, exchange)
     if ended is not None:
         return ended
-    name, chain = request_name(request), list(_chain(error))
+    chain = list(_chain(error))
+    return _heard(_named(error, chain, request), chain, request, exchange)
+
+
+def _named(error: Exception, chain: list[BaseException], request: HttpRequest) -> TransportError:
+    name = request_name(request)
     if any(isinstance(e, _CONNECTING) for e in chain):  # before the next: they are kinds of ConnectTimeoutError
         return ConnectFailed(f"{name}: {_reason(chain)}")
     if any(isinstance(e, urllib3_errors.ConnectTimeoutError) for e in chain):
@@ -68,6 +77,26 @@ def translated(error: Exception, request: HttpRequest, exchange: Exchange) -> Tr
     if any(isinstance(e, TimeoutError | urllib3_errors.TimeoutError | requests.Timeout) for e in chain):
         return _timeout(request)
     return ConnectionBroken(f"{name}: {_reason(chain)}")
+
+
+def _heard(own: TransportError, chain: list[BaseException], request: HttpRequest, exchange: Exchange) -> TransportError:
+    hearing = exchange.hearing
+    return wired(own, hearing.fault(_end(own, chain, exchange), deadline=request.deadline))
+
+
+def _end(own: TransportError, chain: list[BaseException], exchange: Exchange) -> End:
+    if exchange.ended_by == "close":
+        return End.CANCELLED
+    if isinstance(own, RequestTimeout):
+        return End.SILENT
+    if any(isinstance(e, ssl.SSLError | urllib3_errors.ProxyError) for e in chain):
+        return End.OTHER
+    if any(isinstance(e, http.client.RemoteDisconnected) for e in chain):  # a kind of ConnectionResetError
+        return End.CLOSED
+    found = end_of(chain)
+    if found is End.OTHER and any(isinstance(e, urllib3_errors.ConnectTimeoutError) for e in chain):
+        return End.SILENT
+    return End.CLOSED if found is End.OTHER and exchange.hearing.connected else found
 
 
 def _timeout(request: HttpRequest) -> RequestTimeout:

@@ -8,11 +8,12 @@ import zlib
 from foureyes_actors.errors import ConnectionBroken, ReplyTooLarge
 from foureyes_actors.ports.http import HttpReply, HttpRequest
 from foureyes_actors.ports.http_errors import request_name
+from foureyes_actors.ports.wire import Hearing
 
 CHUNK = 64 * 1024
 
 
-def read_reply(response: http.client.HTTPResponse, request: HttpRequest) -> HttpReply:
+def read_reply(response: http.client.HTTPResponse, request: HttpRequest, hearing: Hearing) -> HttpReply:
     """With the decoded body; a compressed bomb is never unfolded beyond ``max_reply``. Raises ReplyTooLarge,
     ConnectionBroken and what ``http.client`` and the socket raise."""
     inflate = _decompressor(response, request)
@@ -30,7 +31,7 @@ def read_reply(response: http.client.HTTPResponse, request: HttpRequest) -> Http
         raise http.client.IncompleteRead(b"", response.length)
     if inflate is not None and not inflate.eof and parts:
         raise ConnectionBroken(f"{request_name(request)}: the compressed reply ends too early")
-    return HttpReply(response.status, _headers(response), b"".join(parts))
+    return HttpReply(response.status, _headers(response), b"".join(parts), hearing.elapsed())
 
 
 def _headers(response: http.client.HTTPResponse) -> dict[str, str]:

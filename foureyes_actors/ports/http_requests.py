@@ -78,10 +78,8 @@ class RequestsHttp:
         with self._watch.watched(exchange):
             try:
                 reply = self._send(request, exchange)
-            except LIBRARY_ERRORS as error:
+            except (*LIBRARY_ERRORS, TransportError) as error:
                 return translated(error, request, exchange)
-            except TransportError as error:
-                return error
             # A socket that was shut down looks like the reply's end: what was read until then is not complete.
             return cut_off(request, exchange) or reply
 
@@ -95,7 +93,7 @@ class RequestsHttp:
             with contextlib.closing(
                 connection.ask(request.method, route.target, request.body, route.headers)
             ) as response:
-                reply = read_reply(response, request)
+                reply = read_reply(response, request, exchange.hearing)
             whole = True
             return reply
         finally:  # a reply that was not read to its end closes its connection, else it goes back to the pool

@@ -29,6 +29,7 @@ from obsws_python.error import OBSSDKError, OBSSDKRequestError
 from foureyes_actors.errors import FourEyesError, SourceRefused, SourceUnavailable
 from foureyes_actors.ports.deadline_socket import DeadlineSocket, Dialer, TooMuchData
 from foureyes_actors.ports.obs import ObsAddress, ScreenshotRequest
+from foureyes_actors.ports.wire import End, Hearing, causes, end_of, wired
 
 _TEXT, _CLOSE = websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_CLOSE
 _MAX_HELLO = 64 * 1024  # bytes; real ones have some 300
@@ -61,6 +62,13 @@ class _SessionClosed(websocket.WebSocketException):
         self.code, self.reason = code, reason
 
 
+class _Line:
+    """One exchange: what was heard, and the id of what was asked."""
+
+    def __init__(self) -> None:
+        self.hearing, self.asked = Hearing(), ""
+
+
 class _WebSocket(websocket.WebSocket):
     """Tells a close frame from a message (``recv`` of the base returns an empty text for it)."""
 
@@ -79,10 +87,12 @@ class _WebSocket(websocket.WebSocket):
         with contextlib.suppress(OSError, websocket.WebSocketException):
             super().send_close(*arguments, **keywords)
 
-    def begin(self, seconds: float, allowed: int) -> None:
+    def begin(self, seconds: float, allowed: int) -> Hearing:
         if self.sock is None:
             raise websocket.WebSocketConnectionClosedException("closed")
         self.sock.begin(time.monotonic() + seconds, allowed)
+        self.sock.hearing.connected = True
+        return self.sock.hearing
 
     def drop(self) -> None:
         """Close the connection at once, without a word."""
@@ -100,6 +110,7 @@ class _Base(ObsClient):  # type: ignore[misc]  # obsws-python has no type hints
         self.logger = _silent_logger()
         self.password = address.password
         self.subs = 0
+        self.line = _Line()
         # Validating UTF-8 in pure Python costs 20 times what all the rest does; the text is decoded strictly anyway.
         self.ws = _WebSocket(skip_utf8_validation=True)
         host = f"[{address.host}]" if ":" in address.host else address.host
@@ -108,7 +119,7 @@ class _Base(ObsClient):  # type: ignore[misc]  # obsws-python has no type hints
         self.server_hello = _message(self.ws.recv(), 0)
 
     def req(self, req_type: str, req_data: Any = None) -> dict[str, Any]:
-        identity = uuid.uuid4().hex
+        self.line.asked = identity = uuid.uuid4().hex
         request = {"requestType": req_type, "requestId": identity, "requestData": req_data or {}}
         self.ws.send(json.dumps({"op": 6, "d": request}))
         reply: dict[str, Any] = _message(self.ws.recv(), 7)["d"]
@@ -144,9 +155,12 @@ class ObsWebsocketPort:
 
     def connect(self, address: ObsAddress) -> ObsWebsocketConnection:
         """One deadline for name, TCP, upgrade, Hello and Identify together."""
-        with _worded(address, "connecting"):
+        line = _Line()
+        with _worded(address, "connecting", line):
             until = time.monotonic() + address.deadline
             sock = self._dialer.dial(address.host, address.port, until, _MAX_HELLO)
+            line.hearing = sock.hearing
+            line.hearing.connected = True
             try:
                 client = _identified(sock, address)
             except BaseException:
@@ -207,10 +221,11 @@ class ObsWebsocketConnection:
         started = time.monotonic()
         if not self._lock.acquire(timeout=self._address.deadline):
             raise SourceUnavailable(f"{_place(self._address)}: the session is busy with another request")
-        ws = self._client.base_client.ws
+        base = self._client.base_client
+        ws, base.line = base.ws, _Line()
         try:
-            with _worded(self._address, what):
-                ws.begin(self._address.deadline - (time.monotonic() - started), self._max_reply)
+            with _worded(self._address, what, base.line):
+                base.line.hearing = ws.begin(self._address.deadline - (time.monotonic() - started), self._max_reply)
                 yield
         except SourceRefused:
             raise
@@ -272,23 +287,32 @@ def _place(address: ObsAddress) -> str:
 
 
 @contextlib.contextmanager
-def _worded(address: ObsAddress, what: str) -> Iterator[None]:
+def _worded(address: ObsAddress, what: str, line: _Line) -> Iterator[None]:
     """Turn whatever a library raises into our errors. The original is dropped: its text can be a stranger's."""
     try:
         yield
-    except FourEyesError:
+    except FourEyesError as error:
+        wired(error, line.hearing.fault(End.ANSWERED, deadline=address.deadline, asked=line.asked))
         raise
-    except OBSSDKRequestError as error:
+    except _DOUBT as error:
+        own, end = _own(error, address, what)
+        raise wired(own, line.hearing.fault(end, deadline=address.deadline, asked=line.asked)) from None
+
+
+def _own(error: BaseException, address: ObsAddress, what: str) -> tuple[SourceUnavailable | SourceRefused, End]:
+    place = _place(address)
+    if isinstance(error, OBSSDKRequestError):
         words = str(error)[:_MAX_WORDS]
         if error.code in _PASSING:
-            raise SourceUnavailable(f"{_place(address)}: {words} ({_PASSING[error.code]})") from None
-        raise SourceRefused(f"{_place(address)}: {words}") from None
-    except _SessionClosed as error:
+            return SourceUnavailable(f"{place}: {words} ({_PASSING[error.code]})"), End.ANSWERED
+        return SourceRefused(f"{place}: {words}"), End.ANSWERED
+    if isinstance(error, _SessionClosed):
         if error.code in _REFUSALS:
-            raise SourceRefused(f"{_place(address)} refuses us: {_REFUSALS[error.code]} (code {error.code})") from None
-        raise SourceUnavailable(f"{_place(address)} closed the session: {_closed_words(error)}") from None
-    except _DOUBT as error:
-        raise SourceUnavailable(f"{_place(address)}: {what}: {_words(error, address.deadline)}") from None
+            return SourceRefused(f"{place} refuses us: {_REFUSALS[error.code]} (code {error.code})"), End.CLOSED
+        return SourceUnavailable(f"{place} closed the session: {_closed_words(error)}"), End.CLOSED
+    found = end_of(causes(error))
+    words = _words(error, address.deadline)
+    return SourceUnavailable(f"{place}: {what}: {words}"), End.CLOSED if found is End.OTHER else found
 
 
 def _closed_words(error: _SessionClosed) -> str:

@@ -35,6 +35,8 @@ from foureyes_actors.messages import Collection, Document
 from foureyes_actors.ports import documents as form
 from foureyes_actors.ports import error_groups, mongo_indexes
 from foureyes_actors.ports.mongo_address import masked, masked_uri
+from foureyes_actors.ports.mongo_faults import LastCommand, wire_fault
+from foureyes_actors.ports.wire import WireFault, wired
 from foureyes_actors.settings import RetentionSettings
 
 Fields = dict[str, Any]
@@ -55,7 +57,8 @@ class MongoStore:
     def __init__(self, uri: str, database: str, *, timeout: float, retention: RetentionSettings) -> None:
         self._uri, self._timeout, self._guard, self._version = uri, timeout, threading.Lock(), ""
         self._order = itertools.count(time.time_ns())  # goes on where an earlier run ended
-        self._client = _client(uri, timeout)
+        self._last = LastCommand()
+        self._client = _client(uri, timeout, self._last)
         try:
             with self._calling():
                 self._database = self._connected(database)
@@ -179,11 +182,20 @@ class MongoStore:
     def _calling(self) -> Iterator[None]:
         """One call at a time, within the time limit; the driver's errors as ours, without its chain."""
         with self._guard:
+            began, self._last.name = time.monotonic(), ""
             try:
                 with pymongo.timeout(self._timeout):
                     yield
             except PyMongoError as error:
-                raise _translated(error, self._uri, self._timeout) from None
+                raise wired(_translated(error, self._uri, self._timeout), self._fault(error, began)) from None
+            except DocumentRefused as refused:
+                if isinstance(refused.__context__, PyMongoError):  # the database did, not our own checks
+                    wired(refused, self._fault(refused.__context__, began))
+                raise
+
+    def _fault(self, error: PyMongoError, began: float) -> WireFault:
+        seconds = time.monotonic() - began
+        return wire_fault(error, self._client, self._last.name, seconds=seconds, timeout=self._timeout)
 
 
 def ping(uri: str, *, timeout: float) -> str:
@@ -199,7 +211,7 @@ def ping(uri: str, *, timeout: float) -> str:
         client.close()
 
 
-def _client(uri: str, timeout: float) -> pymongo.MongoClient[Fields]:
+def _client(uri: str, timeout: float, *listeners: LastCommand) -> pymongo.MongoClient[Fields]:
     limit = int(timeout * 1000)
     try:
         return pymongo.MongoClient(
@@ -210,6 +222,7 @@ def _client(uri: str, timeout: float) -> pymongo.MongoClient[Fields]:
             serverSelectionTimeoutMS=limit,
             connectTimeoutMS=limit,
             socketTimeoutMS=limit,
+            event_listeners=listeners,
         )
     except (PyMongoError, ValueError, TypeError) as error:
         if uri.startswith("mongodb+srv://") and type(error) is MongoConfigurationError:  # the name was not resolved

@@ -23,7 +23,7 @@ from foureyes_actors.messages import (
 )
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.store import StorePort
-from foureyes_actors.recorder import writer
+from foureyes_actors.recorder import store_calls
 from foureyes_actors.recorder.journal import Journal
 from foureyes_actors.recorder.writer import Writer
 from foureyes_actors.settings import RetentionSettings
@@ -138,7 +138,7 @@ class RecorderActor(SupervisedActor):
         """Whatever was handled: probe if it is time, replay if there is something, tell what happened."""
         self._tell_history()
         if self._writer.wants_store and self._worker is not None and not self._opening:
-            self._opening = self._worker.submit(self._open_store, self._deliver)
+            self._opening = self._worker.submit(lambda: store_calls.open_store(self._open_store), self._deliver)
         if self._writer.replaying:
             self.context.tell_self(ReplayOn())
         if not (self._writer.settled or self._probe_coming):
@@ -181,7 +181,7 @@ class RecorderActor(SupervisedActor):
         if after == before or not self._audience:
             return []
         self._condition = after
-        news: list[Exception] = [error for error in reports if isinstance(error, (*writer.AWAY, JournalFull))]
+        news: list[Exception] = [error for error in reports if isinstance(error, (*store_calls.AWAY, JournalFull))]
         told = {STORED: news[-1:], AWAY: news[-1:] if before == LOSING else news[:1], LOSING: news}[after]
         reason = "; ".join(str(error) for error in told)
         was = before if status["store"] or before != STORED else None  # never opened

@@ -12,14 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from foureyes_actors.errors import (
-    ConfigurationError,
-    DocumentRefused,
-    JournalFull,
-    StoreError,
-    StoreInUse,
-    StoreUnavailable,
-)
+from foureyes_actors.errors import DocumentRefused, JournalFull, StoreError, StoreUnavailable
 from foureyes_actors.messages import Collection, CountError, Document, StoreDocuments
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.error_history import merged as merged_history
@@ -28,9 +21,9 @@ from foureyes_actors.recorder.journal import Journal, Recovery
 from foureyes_actors.recorder.journal_records import Entry, entry_bytes, merged
 from foureyes_actors.recorder.losses import Losses
 from foureyes_actors.recorder.refusals import Refusals
+from foureyes_actors.recorder.store_calls import AWAY, open_store, purge, write
 from foureyes_actors.settings import RetentionSettings
 
-AWAY = (StoreUnavailable, StoreInUse, ConfigurationError)
 HISTORIES = 300  # groups of errors, the newest, whose history is told to who asks
 BATCH = 200  # journal entries in one go
 LONGEST_PAUSE = 30.0  # seconds between two probes
@@ -78,7 +71,7 @@ class Writer:
         self.counters = Counters()
         self.reports: list[Exception] = []
 
-    def start(self, open_store: Callable[[], StorePort]) -> None:
+    def start(self, opener: Callable[[], StorePort]) -> None:
         """Open both. A store that is away is no failure; a journal or store in use, or wrong settings, are: StoreInUse,
         ConfigurationError; and a journal that cannot be had at all: StoreUnavailable."""
         try:
@@ -86,7 +79,7 @@ class Writer:
         except OSError as error:
             raise StoreUnavailable(f"the journal cannot be opened: {error}; data_dir must be writable") from error
         try:
-            self.opened(open_store())
+            self.opened(open_store(opener))
         except StoreUnavailable as error:
             self._gone(error)
 
@@ -163,7 +156,7 @@ class Writer:
             with suppress(OverflowError):  # older than the year 1: nothing is
                 before = self._clock.utc_now() - timedelta(days=days)
                 try:
-                    deleted += self._store.purge(collection, before)
+                    deleted += purge(self._store, collection, before)
                 except AWAY as error:
                     self._gone(error)
         self.counters.purged += deleted
@@ -202,7 +195,7 @@ class Writer:
         """One call; when a document of it is refused, each for itself."""
         assert self._store is not None
         try:
-            self.counters.stored += _written(self._store, entry)
+            self.counters.stored += write(self._store, entry)
         except DocumentRefused as error:
             documents = _documents(entry)
             if len(documents) == 1:
@@ -303,13 +296,6 @@ class Writer:
                     f"{found.damaged} bytes are damaged; {found.entries} entries are whole and will be stored"
                 )
             )
-
-
-def _written(store: StorePort, entry: Entry) -> int:
-    if isinstance(entry, CountError):
-        store.count_occurrence(entry.document)
-        return 1
-    return store.append(entry.collection, entry.documents)
 
 
 def _documents(entry: Entry) -> tuple[Document, ...]:

@@ -91,9 +91,10 @@ class Capture:
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What a replay point keeps while an error is on its way: how to make the capture, when somebody asks for it. Most
-    of a storm's failures are only counted."""
+    of a storm's failures are only counted. ``asked``: the point has asked a port."""
 
     make: Callable[[], Capture] = field(repr=False)
+    asked: bool = False
 
 
 def capture_of(error: BaseException) -> Capture | None:

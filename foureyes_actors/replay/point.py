@@ -113,13 +113,16 @@ def _keep(
     keywords: dict[str, Any],
     tape: list[Line],
 ) -> None:
-    """The innermost replay point's capture stands: its inputs are the nearest. Never raises: the error that is on its
-    way matters more."""
+    """The innermost replay point's capture stands: its inputs are the nearest. But one that has asked the world takes
+    over from one that has not, if its ports gave what led to the error and not the error itself: then the exchange can
+    be played again, too. Never raises: the error that is on its way matters more."""
     with suppress(Exception):
         marks = error.__dict__  # not setattr: an exception may refuse attributes
-        if MARK not in marks:
+        inner = marks.get(MARK)
+        asked = inner.asked if isinstance(inner, Kept) else bool(getattr(inner, "tape", ()))
+        if inner is None or (tape and not asked and all(line[4] is not error for line in tape)):
             trace = error.__traceback__  # from here downwards; above, and by whoever drops it, it changes
-            marks[MARK] = Kept(lambda: _captured(error, trace, before, spec, args, keywords, tape))
+            marks[MARK] = Kept(lambda: _captured(error, trace, before, spec, args, keywords, tape), bool(tape))
 
 
 def _captured(

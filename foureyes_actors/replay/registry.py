@@ -30,6 +30,7 @@ MODULES = (
     "foureyes_actors.inference.tasks",
     "foureyes_actors.lm_studio.dialect",
     "foureyes_actors.lm_studio.dialects",
+    "foureyes_actors.lm_studio.lms",
     "foureyes_actors.lm_studio.replies",
     "foureyes_actors.lm_studio.server_calls",
     "foureyes_actors.lm_studio.warmup",
@@ -37,12 +38,15 @@ MODULES = (
     "foureyes_actors.ports.documents",
     "foureyes_actors.ports.http",
     "foureyes_actors.ports.obs",
+    "foureyes_actors.ports.process",
+    "foureyes_actors.ports.wire",
     "foureyes_actors.readings.events",
     "foureyes_actors.readings.fields",
     "foureyes_actors.readings.fusion",
     "foureyes_actors.readings.money",
     "foureyes_actors.readings.observe",
     "foureyes_actors.readings.screen",
+    "foureyes_actors.recorder.store_calls",
     "foureyes_actors.settings",
 )
 CONSTANTS = tuple(  # types that hold functions: their values go by name

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any
 
 from foureyes_actors.bug.redact import Redactor
@@ -18,6 +19,8 @@ from foureyes_actors.replay.record import SCHEMA, ReadSource, asked_of, strict_f
 from foureyes_actors.replay.redaction import StandIns
 from foureyes_actors.replay.registry import registry
 from foureyes_actors.replay.tape import PORTS, Playback, Played, TapeDivergence
+
+WIRE, PORT = "wire", "port"  # levels
 
 
 class Outcome(StrEnum):
@@ -32,9 +35,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
+    """``level``: how it was run: what the ports gave was given again, or the exchanges were played on a wire."""
+
     outcome: Outcome
     reason: str = ""
     redacted: bool = False  # with stand-ins for secrets
+    level: str = PORT
 
 
 class Replay:
@@ -64,33 +70,48 @@ class Replay:
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise CodecError(f"the record lacks something: {type(error).__name__}: {str(error)[:100]}") from None
 
-    def run(self) -> Any:
-        """The replay point with its inputs and the tape. Raises what it raises, and TapeDivergence."""
-        form = _without_digests if self._document.get("redacted") else _as_it_is
-        tape = [replace(line, asked=form(line.asked)) for line in self._tape]
-        playback = Playback(tape, lambda call: form(_asked(call)))
+    @property
+    def tape(self) -> Sequence[Played]:
+        """``asked`` in the form that ``asked_form`` gives."""
+        return [replace(line, asked=self._form(line.asked)) for line in self._tape]
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Of the replay point; ``PortArgument`` for a port."""
+        return MappingProxyType(self._arguments)
+
+    def asked_form(self, call: PortCall) -> Json:
+        return self._form(_asked(call))
+
+    def run(self, playback: Playback | None = None, arguments: Mapping[str, Any] | None = None) -> Any:
+        """The replay point with its inputs and the tape, or with others. Raises what it raises, and TapeDivergence."""
+        playback = playback or Playback(self.tape, self.asked_form)
         arguments = {
             name: playback.port(value.kind) if isinstance(value, PortArgument) else value
-            for name, value in self._arguments.items()
+            for name, value in (arguments or self._arguments).items()
         }
         result = self._point(**arguments)
         if playback.diverged:
             raise TapeDivergence(playback.diverged)
         return result
 
-    def verdict(self, read_source: ReadSource) -> Verdict:
+    def verdict(self, read_source: ReadSource, run: Callable[[], Any] | None = None, level: str = PORT) -> Verdict:
+        """Of ``run``, which is this one's own or another way to run the same."""
         redacted = bool(self._document.get("redacted"))
         try:
-            self.run()
+            (run or self.run)()
         except TapeDivergence as divergence:
-            return Verdict(Outcome.DIVERGED, str(divergence), redacted)
+            return Verdict(Outcome.DIVERGED, str(divergence), redacted, level)
         except Exception as error:
             outcome, reason = self._judged(error, read_source)
         else:
             outcome, reason = Outcome.NONE, "it returned"
         if outcome is not Outcome.SAME and (changed := self._changed(read_source)):
-            return Verdict(Outcome.CHANGED, f"{outcome}, {reason}; since then {changed}", redacted)
-        return Verdict(outcome, reason, redacted)
+            return Verdict(Outcome.CHANGED, f"{outcome}, {reason}; since then {changed}", redacted, level)
+        return Verdict(outcome, reason, redacted, level)
+
+    def _form(self, asked: Json) -> Json:
+        return _without_digests(asked) if self._document.get("redacted") else asked
 
     def _judged(self, error: Exception, read_source: ReadSource) -> tuple[Outcome, str]:
         capture = capture_of(error)
@@ -136,10 +157,6 @@ def judge(document: Any, blob: Callable[[str], bytes], read_source: ReadSource) 
 def _asked(call: PortCall) -> Json:
     """Made from stand-ins already; doing it again brings it into the recorded form."""
     return asked_of(call, Encoder(StandIns(Redactor()), keep=False))
-
-
-def _as_it_is(asked: Json) -> Json:
-    return asked
 
 
 def _without_digests(asked: Json) -> Json:

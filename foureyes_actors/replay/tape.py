@@ -1,7 +1,8 @@
 """The tape: what went through the ports of one replay point, recorded as it happens, and played again.
 
 A port is wrapped for the length of one call; when nothing fails the tape is dropped. Only what the table names is
-offered inside a replay point: nothing that waits, and nothing that hands out another live object.
+offered inside a replay point: nothing that waits. What is a live object itself (a connection, a store) is not on the
+tape: a replay point that opens one returns it and does nothing else with it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from foureyes_actors.replay.capture import PortCall
 
@@ -18,6 +19,10 @@ PORTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "http": ("exchange",),
         "clock": ("monotonic", "utc_now"),
         "obs": ("screenshot", "program_scene"),  # an ObsConnection
+        "obs_port": ("connect",),
+        "process": ("run",),
+        "store": ("append", "count_occurrence", "purge"),
+        "store_opener": ("__call__",),
     }
 )
 # port, op, args, result, error
@@ -87,8 +92,71 @@ class RecordingObs(Recording):
         return scene
 
 
+class RecordingObsPort(Recording):
+    __slots__ = ()
+    kind = "obs_port"
+
+    def connect(self, address: Any) -> Any:
+        return _noted(self._tape, "obs_port", "connect", (address,), lambda: self._port.connect(address), live=True)
+
+
+class RecordingProcess(Recording):
+    __slots__ = ()
+    kind = "process"
+
+    def run(self, command: Any, *, timeout: float) -> Any:
+        run = self._port.run
+        return _noted(self._tape, "process", "run", (command, timeout), lambda: run(command, timeout=timeout))
+
+
+class RecordingStore(Recording):
+    __slots__ = ()
+    kind = "store"
+
+    def append(self, *given: Any) -> Any:
+        return _noted(self._tape, "store", "append", given, lambda: self._port.append(*given))
+
+    def count_occurrence(self, *given: Any) -> Any:
+        return _noted(self._tape, "store", "count_occurrence", given, lambda: self._port.count_occurrence(*given))
+
+    def purge(self, *given: Any) -> Any:
+        return _noted(self._tape, "store", "purge", given, lambda: self._port.purge(*given))
+
+
+class RecordingStoreOpener(Recording):
+    __slots__ = ()
+    kind = "store_opener"
+
+    def __call__(self) -> Any:
+        return _noted(self._tape, "store_opener", "__call__", (), self._port, live=True)
+
+
+def _noted(
+    tape: list[Line], port: str, op: str, asked: tuple[Any, ...], call: Callable[[], Any], *, live: bool = False
+) -> Any:
+    """For the calls that are rarer. ``live``: the result is no value."""
+    try:
+        result = call()
+    except BaseException as error:
+        tape.append((port, op, asked, None, error))
+        raise
+    tape.append((port, op, asked, None if live else result, None))
+    return result
+
+
 RECORDINGS: Mapping[str, type[Recording]] = MappingProxyType(
-    {kind.kind: kind for kind in (RecordingHttp, RecordingClock, RecordingObs)}
+    {
+        kind.kind: kind
+        for kind in (
+            RecordingHttp,
+            RecordingClock,
+            RecordingObs,
+            RecordingObsPort,
+            RecordingProcess,
+            RecordingStore,
+            RecordingStoreOpener,
+        )
+    }
 )
 
 
@@ -121,25 +189,41 @@ class Playback:
         return type(f"Replaying_{kind}", (), members)()
 
     def _op(self, kind: str, op: str) -> Callable[..., Any]:
-        def call(_self: object, *args: Any) -> Any:
-            return self._answer(PortCall(kind, op, args, None, None))
+        def call(_self: object, *args: Any, **keywords: Any) -> Any:
+            asked = PortCall(kind, op, (*args, *keywords.values()), None, None)
+            return self.give(self.next(asked), asked)
 
         return call
 
-    def _answer(self, call: PortCall) -> Any:
-        number = self._at + 1
-        if self._at >= len(self._tape):
-            self._diverge(f"call {number}, {call.port}.{call.op}, is not on the tape")
-        line = self._tape[self._at]
-        if (line.port, line.op) != (call.port, call.op):
-            self._diverge(f"call {number} is {call.port}.{call.op}, recorded was {line.port}.{line.op}")
-        if self._asked(call) != line.asked:
-            self._diverge(f"call {number}, {call.port}.{call.op}, asks something else than recorded")
-        self._at = number
+    def give(self, line: Played, call: PortCall) -> Any:
+        """What a recorded call gave. Other levels override it."""
         if line.error is not None:
             raise line.error
         return line.result
 
-    def _diverge(self, reason: str) -> None:
+    @property
+    def rest(self) -> int:
+        """Lines that were not played yet."""
+        return len(self._tape) - self._at
+
+    @property
+    def upcoming(self) -> Played | None:
+        return self._tape[self._at] if self.rest else None
+
+    def next(self, call: PortCall) -> Played:
+        """The line of this call. Raises TapeDivergence."""
+        number = self._at + 1
+        if self._at >= len(self._tape):
+            self.diverge(f"call {number}, {call.port}.{call.op}, is not on the tape")
+        line = self._tape[self._at]
+        if (line.port, line.op) != (call.port, call.op):
+            self.diverge(f"call {number} is {call.port}.{call.op}, recorded was {line.port}.{line.op}")
+        if self._asked(call) != line.asked:
+            self.diverge(f"call {number}, {call.port}.{call.op}, asks something else than recorded")
+        self._at = number
+        return line
+
+    def diverge(self, reason: str) -> NoReturn:
+        """Also said when something swallows it."""
         self.diverged = reason
         raise TapeDivergence(reason)

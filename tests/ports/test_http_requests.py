@@ -498,6 +498,24 @@ def test_a_get_that_crosses_the_close_is_sent_once_more(start: Start, http: Requ
     assert server.connections == 2
 
 
+def test_a_get_on_a_new_connection_is_sent_once(start: Start, http: RequestsHttp) -> None:
+    """The connection before was closed with its reply: the new one has no close to cross."""
+
+    def closing_at_once(server: Server) -> Serve:
+        def serve(connection: socket.socket, number: int) -> None:
+            server.read(connection)
+            if number == 1:
+                connection.sendall(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+
+        return serve
+
+    server = start(closing_at_once)
+    assert http.exchange(HttpRequest("GET", server.url)).body == b"ok"
+    with pytest.raises(ConnectionBroken, match="without a reply"):
+        http.exchange(HttpRequest("GET", server.url))
+    assert server.connections == 2
+
+
 def test_a_post_that_crosses_the_close_is_not(start: Start, http: RequestsHttp) -> None:
     """The server may have begun to load a model: a second one would be loaded beside it."""
     server = start(closing_on_the_second_request)

@@ -14,6 +14,7 @@ from foureyes_actors.replay.platform import folder_of, platform_files
 from foureyes_actors.replay.record import Record, make_record
 from foureyes_actors.replay.replaying import Verdict, judge
 from t00l5et.reproduction import source
+from t00l5et.wire.replay import judge_best
 
 CODE = {"revision": "unknown", "versions": {}}
 
@@ -33,8 +34,13 @@ def record_of(error: BaseException, secrets: tuple[str, ...] = (), **context: st
 
 
 def verdict_of(record: Record) -> Verdict:
-    """By way of the text that would be on the disk."""
+    """At the ports, by way of the text that would be on the disk."""
     return judge(loads(dumps(record.document)), record.blobs.__getitem__, source)
+
+
+def best_verdict_of(record: Record) -> Verdict:
+    """On the wire, where that can be."""
+    return judge_best(loads(dumps(record.document)), record.blobs.__getitem__, source)
 
 
 def written(record: Record, folder: Path) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from types import MappingProxyType
@@ -17,11 +17,7 @@ from foureyes_actors.capture.obs_source import screenshot
 from foureyes_actors.capture.picture import examine, is_black
 from foureyes_actors.errors import (
     ConnectFailed,
-    ConnectionBroken,
-    ReplyTooLarge,
     RequestTimeout,
-    SourceRefused,
-    SourceUnavailable,
     TransportError,
 )
 from foureyes_actors.inference.client import ask
@@ -41,6 +37,8 @@ from foureyes_actors.readings.fusion import Join, Joined, Part, add, expire
 from foureyes_actors.readings.screen import Screen, read, stale
 from foureyes_actors.settings import InferenceSettings, PictureLimits, ReadingsSettings
 from tests.inference.support import ENTRIES, MODEL, ScriptedHttp, completion, frame, good, reply
+from tests.replay import live_http, live_obs, live_store, world
+from tests.replay.scenario import PORT, WIRE, Scenario
 
 CLOCK = ManualClock()
 SETTINGS = InferenceSettings()
@@ -48,16 +46,6 @@ LIMITS = PictureLimits()
 RULES = ReadingsSettings()
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 TOKEN = "c4n4ry-of-the-token"
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """``act`` fails. ``group``: the class it stands for."""
-
-    group: str
-    name: str
-    act: Callable[[], object]
-    secrets: tuple[str, ...] = ()
 
 
 def asked(answer: HttpReply | Exception, token: str = "", **change: Any) -> Callable[[], object]:
@@ -124,28 +112,29 @@ WARM: dict[str, Any] = {"task": Task.OCR, "settings": SETTINGS, "seconds": 5.0}
 
 
 def transport() -> list[Scenario]:
+    """As a record has them that says nothing of the wire, as those of earlier versions."""
     errors: list[TransportError] = [
         RequestTimeout("no complete answer within 30 s"),
         ConnectFailed("nobody listens at 127.0.0.1:1234"),
-        ConnectionBroken("the connection was reset"),
-        ConnectionBroken("the reply broke off in a chunk"),
-        ReplyTooLarge("more than 1048576 bytes"),
     ]
-    return [Scenario("HTTP transport", str(error), asked(error)) for error in errors]
+    return [Scenario("HTTP, older record", str(error), asked(error)) for error in errors]
 
 
 def statuses() -> list[Scenario]:
-    def fault(status: int, words: str) -> HttpReply:
+    def fault(name: str, answer: HttpReply, token: str = "") -> Scenario:
+        return Scenario("HTTP status", name, asked(answer, token=token), (token,) if token else (), WIRE)
+
+    def said(status: int, words: str) -> HttpReply:
         return reply({"error": {"message": words}}, status)
 
     return [
-        Scenario("HTTP status", "500", asked(fault(500, "internal"))),
-        Scenario("HTTP status", "503 html", asked(reply(b"<html>503 Service Unavailable</html>", 503))),
-        Scenario("HTTP status", "429", asked(fault(429, "slow down"))),
-        Scenario("HTTP status", "400, context too small", asked(fault(400, "exceed_context_size_error"))),
-        Scenario("HTTP status", "404, model unknown", asked(fault(404, "model_not_found"))),
-        Scenario("HTTP status", "200 with an error", asked(reply({"error": "Model crashed"}))),
-        Scenario("HTTP status", "500, with a token", asked(fault(500, "x"), token=TOKEN), (TOKEN,)),
+        fault("500", said(500, "internal")),
+        fault("503 html", reply(b"<html>503 Service Unavailable</html>", 503)),
+        fault("429", said(429, "slow down")),
+        fault("400, context too small", said(400, "exceed_context_size_error")),
+        fault("404, model unknown", said(404, "model_not_found")),
+        fault("200 with an error", reply({"error": "Model crashed"})),
+        fault("500, with a token", said(500, "x"), TOKEN),
     ]
 
 
@@ -167,18 +156,21 @@ def answers() -> list[Scenario]:
 
 
 def servers() -> list[Scenario]:
+    def one(name: str, act: Callable[[], object], *secrets: str, level: str = WIRE) -> Scenario:
+        return Scenario("model server", name, act, secrets, level)
+
     return [
-        Scenario("model server", "somebody else listens", server(check_alive, reply({"hello": 1}))),
-        Scenario("model server", "no such route", server(list_models, reply(b"nope", 404), kind=EMBEDDED)),
-        Scenario("model server", "rows are no list", server(list_models, reply({"models": 3}))),
-        Scenario("model server", "unauthorised", server(list_models, reply({}, 401)), (TOKEN,)),
-        Scenario("model server", "not loaded", server(load_model, LOADED, V1_LOAD, "vl", 5.0)),
-        Scenario("model server", "not unloaded", server(unload_model, reply({"instance_id": 7}), V1_UNLOAD, "vl")),
-        Scenario("model server", "refused", server(check_alive, ConnectFailed("nobody"), kind=OPENAI)),
-        Scenario(
-            "model server",
+        one("somebody else listens", server(check_alive, reply({"hello": 1}))),
+        one("no such route", server(list_models, reply(b"nope", 404), kind=EMBEDDED)),
+        one("rows are no list", server(list_models, reply({"models": 3}))),
+        one("deeply nested JSON", server(list_models, reply(b"[" * 100_000))),
+        one("unauthorised", server(list_models, reply({}, 401)), TOKEN),
+        one("not loaded", server(load_model, LOADED, V1_LOAD, "vl", 5.0)),
+        one("not unloaded", server(unload_model, reply({"instance_id": 7}), V1_UNLOAD, "vl")),
+        one("refused, older record", server(check_alive, ConnectFailed("nobody"), kind=OPENAI), level=PORT),
+        one(
             "does not read",
-            lambda: warm_up(ScriptedHttp(good()), server_at("http://h", LM_STUDIO), MODEL, **WARM),
+            lambda: warm_up(ScriptedHttp(good()), server_at("http://127.0.0.1:1234", LM_STUDIO), MODEL, **WARM),
         ),
     ]
 
@@ -192,41 +184,6 @@ def pictures() -> list[Scenario]:
         Scenario("picture", "broken header", lambda: examine(png(10, 10).replace(b"IHDR", b"IHDX"), LIMITS)),
         Scenario("picture", "does not decode", lambda: is_black(png(10, 10), 8)),
         Scenario("picture", "unknown kind asked about", asked(good(), frame=replace(frame(), ref=ref(media_type="x")))),
-    ]
-
-
-class ScriptedObs:
-    """A session with OBS in which a scene is on program, and screenshots fail."""
-
-    def __init__(self, scene: str | Exception, picture: bytes | Exception = b"") -> None:
-        self._scene, self._picture = scene, picture
-
-    def program_scene(self) -> str:
-        if isinstance(self._scene, Exception):
-            raise self._scene
-        return self._scene
-
-    def screenshot(self, request: ScreenshotRequest) -> bytes:
-        if isinstance(self._picture, Exception):
-            raise self._picture
-        return self._picture
-
-    def version(self) -> str:
-        return "scripted"
-
-    def close(self) -> None: ...
-
-
-def obs() -> list[Scenario]:
-    request = ScreenshotRequest("")
-    lost = SourceUnavailable("OBS ended the session")
-    none: Any = None
-    return [
-        Scenario("OBS", "dropped", lambda: screenshot(ScriptedObs(lost), request)),
-        Scenario("OBS", "kicked", lambda: screenshot(ScriptedObs("Game", SourceUnavailable("kicked")), request)),
-        Scenario("OBS", "silent", lambda: screenshot(ScriptedObs("Game", SourceUnavailable("2 s")), request)),
-        Scenario("OBS", "no such source", lambda: screenshot(ScriptedObs("Game", SourceRefused("none")), request)),
-        Scenario("OBS", "a request of nothing", lambda: screenshot(ScriptedObs("Game"), none)),
     ]
 
 
@@ -246,6 +203,21 @@ def documents() -> list[Scenario]:
     ]
 
 
+class Silent:
+    """A session with OBS that nobody uses."""
+
+    def program_scene(self) -> str:
+        raise AssertionError
+
+    def screenshot(self, request: ScreenshotRequest) -> bytes:
+        raise AssertionError
+
+    def version(self) -> str:
+        return "silent"
+
+    def close(self) -> None: ...
+
+
 def defects() -> list[Scenario]:
     """What no type allows and a defect elsewhere would hand on."""
     none: Any = None
@@ -254,6 +226,7 @@ def defects() -> list[Scenario]:
     strange: dict[str, Any] = {"waiting": (3,)}
     text: Any = "text"
     return [
+        Scenario("defect", "AttributeError: a request of nothing", lambda: screenshot(Silent(), none)),
         Scenario("defect", "KeyError: a field is missing", joined({"grand": "1.00"})),
         Scenario("defect", "TypeError: an amount is a number", joined(MappingProxyType({**OCR_TEXT, "mini": 3}))),
         Scenario("defect", "KeyError: no state", joined({}, Task.STATE)),
@@ -280,4 +253,5 @@ def endless() -> dict[str, Any]:
 
 
 def scenarios() -> list[Scenario]:
-    return [*transport(), *statuses(), *answers(), *servers(), *pictures(), *obs(), *documents(), *defects()]
+    own = [*transport(), *statuses(), *answers(), *servers(), *pictures(), *documents(), *defects()]
+    return [*own, *world.failures(), *live_http.failures(), *live_obs.failures(), *live_store.failures()]

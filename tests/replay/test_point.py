@@ -65,6 +65,34 @@ def test_the_innermost_point_keeps_it_once() -> None:
     assert kept is not None and kept.entry.endswith(":waits")
 
 
+@replay_point()
+def divided(by: float) -> float:
+    return 1 / by
+
+
+@replay_point(ports={"clock": "clock"})
+def asks_first(clock: Any) -> float:
+    return divided(clock.monotonic())
+
+
+def test_an_outer_point_that_asked_the_world_keeps_what_led_to_it() -> None:
+    """So that the exchange can be played again; the failure is in the inner one all the same."""
+    kept = capture_of(failure(lambda: asks_first(ManualClock(monotonic=0.0))))
+    assert kept is not None and kept.entry.endswith(":asks_first") and [c.result for c in kept.tape] == [0.0]
+
+
+class ClockWithin(ManualClock):
+    """A port that has a replay point of its own inside."""
+
+    def monotonic(self) -> float:
+        return divided(0.0)
+
+
+def test_what_fails_within_a_port_stays_with_the_point_there() -> None:
+    kept = capture_of(failure(lambda: asks_first(ClockWithin())))
+    assert kept is not None and kept.entry.endswith(":divided") and kept.arguments["by"] == 0.0
+
+
 def test_a_long_tape_is_cut_and_says_so() -> None:
     kept = capture_of(failure(lambda: waits(ManualClock(), MAX_CALLS + 5, last="fail")))
     assert kept is not None and (len(kept.tape), kept.calls) == (MAX_CALLS, MAX_CALLS + 5)
