@@ -56,7 +56,7 @@ from foureyes_actors.replay.record import ID
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings_file import find_settings, load_settings, secrets_of
 from foureyes_actors.text import one_line
-from t00l5et.confirm import Level, confirm
+from t00l5et.confirm import Level, confirm, keep
 
 OUTPUT_WITHIN = 1.0  # seconds for what is still to be printed at the end
 
@@ -159,7 +159,11 @@ def reproduce(context: typer.Context, wanted: IdArgument) -> None:
         folder = error_commands.make_platform(records, platforms, _record_id(store, wanted, records))
     print(folder)
     found = confirm(folder, LocalProcesses(), SystemClock())
-    print(f"{found.level}: {one_line(found.reason, 500)} ({found.same} of {found.runs} runs, {found.seconds:.1f} s)")
+    try:
+        keep(folder, found)
+    except OSError as error:
+        print(f"not kept in the folder: {error.strerror}", file=sys.stderr)
+    print(found)
     raise typer.Exit(found.level is Level.UNCONFIRMED)
 
 
