@@ -312,6 +312,7 @@ class EventKind(StrEnum):
     PRESSURE_CHANGED = "pressure_changed"  # less is asked of the machine, or again more
     HEAD_BITTEN = "head_bitten"
     MODE_CHANGED = "mode_changed"  # a part's polling fallback begins or ends
+    FAILURE_REPRODUCED = "failure_reproduced"  # or could not be: a recorded failure was run again
     CONFIGURATION_KEPT = "configuration_kept"  # it was to be read again, and is broken
     RUN_STARTED = "run_started"
     RUN_ENDED = "run_ended"
@@ -411,11 +412,13 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class FaultRecorded:
-    """The BugActor's word to Forgewright: recorded under this id and group."""
+    """The BugActor's word to Forgewright: recorded under this id and group. ``record``: the id of the group's newest
+    record, which may still be being written; empty: it has none."""
 
     fault: Fault
     fingerprint: str
     occurrences: int
+    record: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from foureyes_actors import messages
+from foureyes_actors.settings_forgewright import ForgewrightSettings
 from foureyes_actors.settings_pressure import PressureSettings
 from foureyes_actors.settings_section import Positive, Section
 
@@ -299,6 +300,7 @@ class Settings(Section):
     readings: ReadingsSettings = ReadingsSettings()
     store: StoreSettings = StoreSettings()
     resource: ResourceSettings = ResourceSettings()
+    forgewright: ForgewrightSettings = ForgewrightSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("data_dir", mode="before")

@@ -13,17 +13,15 @@ from typing import Annotated
 import typer
 
 from foureyes_actors.ports.clock import SystemClock
-from foureyes_actors.ports.local_process import LocalProcesses
+from foureyes_actors.ports.local_process import LocalProcesses, be_background
 from foureyes_actors.replay.codec import CodecError
 from foureyes_actors.replay.confirmation import Level, as_line
 from foureyes_actors.text import one_line
 from t00l5et.confirm import confirm, keep, record_id, verdict_line
 from t00l5et.reproduction import Reproduction
-from t00l5et.sandbox import Limits
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 Folder = Annotated[Path, typer.Argument(help="A folder that is named repro_ and the record's id.")]
-BACKGROUND = 10  # of niceness
 ORPHANED = 3  # exit code
 
 
@@ -39,8 +37,8 @@ def reproduce(
     _id_of(folder)
     if background:
         threading.Thread(target=_end_with_input, name="stdin-watch", daemon=True).start()
-    limits = Limits(nice=BACKGROUND if background else 0)
-    found = confirm(folder, LocalProcesses(), SystemClock(), limits=limits)
+        be_background()
+    found = confirm(folder, LocalProcesses(), SystemClock())
     try:
         keep(folder, found)
     except OSError as error:

@@ -75,7 +75,6 @@ class Limits:
     file: int = 32 * MB
     files: int = 256
     out: int = 64 * MB
-    nice: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,6 @@ def _launch(sandbox: Sandbox, limits: Limits, out: str) -> str:
             "processes": limits.processes,
             "alone": sandbox.namespaces,
             "loopback": sandbox.loopback_down,
-            "nice": limits.nice,
             "user": sandbox.user,
         }
     )
@@ -242,13 +240,13 @@ def _mounts(sandbox: Sandbox, folder: Path | None, limits: Limits) -> list[str]:
     for place in map(Path, _system()):
         linked = ["--symlink", str(place.readlink())] if place.is_symlink() else ["--ro-bind", str(place)]
         mounts += [*linked, str(place)]
-    bound = {place: place for place in (*_python(), *(str(ROOT / name) for name in PACKAGES))}
+    bound = {each: each for each in (*_python(), *(str(ROOT / name) for name in PACKAGES))}
     bound |= {f"{PLATFORM}/{folder.name}": str(folder)} if folder else {}
     if sandbox.user:  # bubblewrap makes the folders above for root alone
-        for above in sorted({str(above) for place in bound for above in Path(place).parents if above.name}):
+        for above in sorted({str(above) for each in bound for above in Path(each).parents if above.name}):
             mounts += ["--perms", "0755", "--dir", above]
-    for inside, place in bound.items():
-        mounts += ["--ro-bind", place, inside]
+    for inside, outside in bound.items():
+        mounts += ["--ro-bind", outside, inside]
     return [*mounts, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", OUT, "--"]
 
 

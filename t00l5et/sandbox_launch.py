@@ -52,7 +52,6 @@ def prepare(specification: dict[str, Any]) -> None:
     if sys.platform != "win32":
         import resource
 
-        os.nice(specification["nice"])
         if specification["loopback"]:
             loopback_up()
         for name, value in specification["limits"].items():

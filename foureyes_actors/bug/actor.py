@@ -119,7 +119,7 @@ class BugActor(SupervisedActor):
             self._storm.give_back(group, fault)
             return
         self._note(clean, group, first=counted.recorded == 1)
-        self._told(self._forgewright, FaultRecorded(clean, group, counted.seen))
+        self._told(self._forgewright, FaultRecorded(clean, group, counted.seen, record=record))
 
     def _told(self, name: str, message: object) -> bool:
         try:

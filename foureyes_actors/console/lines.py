@@ -125,6 +125,13 @@ def head_line(event: Event) -> str:
     return f"{stamp(event.at)}  * {part_name(event.subject)}{done}" + (f"; {outcome}" if outcome else "")
 
 
+def reproduced_line(event: Event) -> str:
+    """A recorded failure was run again. ``before``: what it is; ``after``: the level, or unconfirmed."""
+    what = f"{one_line(event.before or '-', MAX_TEXT)} in {part_name(event.subject)}"
+    outcome = "could not be reproduced" if event.after == "unconfirmed" else f"reproduced at level {event.after}"
+    return f"{stamp(event.at)}  * {what} {outcome}: {one_line(event.reason, MAX_REASON)}"
+
+
 def told_by_mode(event: Event) -> bool:
     """The end of a fallback is a change of mode, which has a line of its own."""
     return event.kind is EventKind.HEAD_BITTEN and (event.after or "").startswith("fallback: recovered")
@@ -140,6 +147,8 @@ def event_line(event: Event, fallback: str = "") -> str:
             return pressure_line(event)
         case EventKind.HEAD_BITTEN:
             return head_line(event)
+        case EventKind.FAILURE_REPRODUCED:
+            return reproduced_line(event)
     change = f"{one_line(event.before or '-', MAX_TEXT)} -> {one_line(event.after or '-', MAX_TEXT)}"
     reason = f"  ({one_line(event.reason, 120)})" if event.reason else ""
     return f"{stamp(event.at)}  * {event.kind}: {one_line(event.subject, MAX_TEXT)}  {change}{reason}"
