@@ -129,7 +129,8 @@ def reproduced_line(event: Event) -> str:
     """A recorded failure was run again. ``before``: what it is; ``after``: the level, or unconfirmed."""
     what = f"{one_line(event.before or '-', MAX_TEXT)} in {part_name(event.subject)}"
     outcome = "could not be reproduced" if event.after == "unconfirmed" else f"reproduced at level {event.after}"
-    return f"{stamp(event.at)}  * {what} {outcome}: {one_line(event.reason, MAX_REASON)}"
+    took = "" if event.seconds is None else f" after {event.seconds:.0f} s"
+    return f"{stamp(event.at)}  * {what} {outcome}{took}: {one_line(event.reason, MAX_REASON)}"
 
 
 def told_by_mode(event: Event) -> bool:
