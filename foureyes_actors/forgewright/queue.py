@@ -46,10 +46,10 @@ class Queue:
         self._paused_until = 0.0
         self.dropped = 0
 
-    def remember(self, group: str, known: Known) -> None:
-        """Of an earlier run."""
-        self._made.append(known.at)
-        self._made = deque(sorted(self._made))
+    def remember(self, group: str, known: Known, *, counts: bool = True) -> None:
+        """Of an earlier run. ``counts``: as one of its day's."""
+        if counts:
+            self._made = deque(sorted([*self._made, known.at]))
         before = self._known.get(group)
         if before is None or (known.confirmed, known.at) > (before.confirmed, before.at):
             self._note(group, known)

@@ -133,9 +133,10 @@ class Reproducing:
             self.last_error = type(found).__name__
             found = ([], [])
         for made in found[0]:
-            if made.confirmation is not None and made.origin.unasked and made.origin.group:
+            if made.confirmation is not None and made.origin.group:
                 confirmed = made.confirmation.level is not Level.UNCONFIRMED
-                self._queue.remember(made.origin.group, Known(made.origin.record, made.origin.at, confirmed))
+                known = Known(made.origin.record, made.origin.at, confirmed)
+                self._queue.remember(made.origin.group, known, counts=made.origin.unasked)
         now = self._now()
         for left in found[1]:
             if not self._queue.offer(Wanted(left.group, left.record, left.source, left.at), now):

@@ -59,23 +59,26 @@ def write_platform(
     return name
 
 
+def origin_of(folder: PrivateFolder, record: str) -> Origin | None:
+    """None: there is no such platform, or it does not say."""
+    found = _read(folder, f"{folder_of(record)}/{ORIGIN}")
+    return found if found is not None and found.record == record else None
+
+
 def platforms(folder: PrivateFolder) -> list[Platform]:
     """The oldest first. Raises OSError."""
     found = []
     for name in sorted({entry.name.partition("/")[0] for entry in folder.entries()}):
         record = _FOLDER.fullmatch(name)
-        if record is not None:
-            origin = _read(folder, f"{name}/{ORIGIN}")
-            if origin is not None and origin.record == record[1]:
-                found.append(Platform(origin, kept_confirmation(folder, f"{name}/")))
+        if record is not None and (origin := origin_of(folder, record[1])) is not None:
+            found.append(Platform(origin, kept_confirmation(folder, f"{name}/")))
     return sorted(found, key=lambda platform: platform.origin.at)
 
 
 def platform_of(folder: PrivateFolder, record: str, group: str) -> Platform | None:
     """That of this very record, else the newest of its group. Raises OSError."""
     if ID.fullmatch(record) and (confirmation := kept_confirmation(folder, f"{folder_of(record)}/")) is not None:
-        origin = _read(folder, f"{folder_of(record)}/{ORIGIN}")
-        return Platform(origin or Origin(record, group, "", 0.0), confirmation)
+        return Platform(origin_of(folder, record) or Origin(record, group, "", 0.0), confirmation)
     of_group = [found for found in platforms(folder) if group and found.origin.group == group]
     return of_group[-1] if of_group else None
 

@@ -262,3 +262,20 @@ def test_what_is_asked_of_the_machine_is_told_with_the_figures(event: Event, lin
     desk = Desk()
     desk.actor.on_receive(event)
     assert [told.partition("  * ")[2] for told in desk.written] == [line]
+
+
+@pytest.mark.parametrize(
+    ("after", "reason", "line"),
+    [
+        (
+            "port",
+            "data/platforms/repro_1",
+            "* KeyError in readings reproduced at level port after 14 s: data/platforms/repro_1",
+        ),
+        ("unconfirmed", "flaky \x1b[2J", "* KeyError in readings could not be reproduced after 14 s: flaky [2J"),
+    ],
+)
+def test_a_failure_that_was_run_again_is_one_line(after: str, reason: str, line: str) -> None:
+    at = datetime.now(UTC)
+    event = Event("e", EventKind.FAILURE_REPRODUCED, at, "readings", "KeyError", after, reason, seconds=13.6)
+    assert lines.event_line(event).split("  ", 1)[1] == line
