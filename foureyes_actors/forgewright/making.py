@@ -23,7 +23,8 @@ POLL = 0.1
 
 
 class NotYet(FourEyesError):
-    """The record is not there: it is still being written, or gone."""
+    """To be tried again: the record is not there (it is still being written, or gone), or somebody ended the program
+    (whoever ends FourEyes may end all that it started at the same moment)."""
 
 
 class MakingFailed(FourEyesError):
@@ -69,6 +70,8 @@ class PlatformMaker:
             child.stop(0.0)
         lines = child.tail()
         found = next((found for line in reversed(lines) if (found := confirmation_from(line)) is not None), None)
+        if found is None and code is not None and code < 0:
+            raise NotYet(f"it was ended by signal {-code}")
         if found is None:
             last = one_line(lines[-1], 200) if lines else "no output"
             raise MakingFailed(f"{'no end' if code is None else f'exit code {code}'}: {last}")

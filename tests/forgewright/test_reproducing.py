@@ -366,6 +366,17 @@ def test_a_program_that_says_nothing_is_a_making_that_failed(tmp_path: Path, mon
     assert t00l5et("x")[-1] == "x"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals there")
+def test_one_that_somebody_ended_is_to_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service manager ends all processes at once: FourEyes may see its child's end before its own."""
+    fault = a_recorded(tmp_path / "records")
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
+    ended: Callable[..., list[str]] = lambda *_: [sys.executable, "-c", code]  # noqa: E731
+    monkeypatch.setattr(making, "t00l5et", ended)
+    with pytest.raises(NotYet, match="ended by signal 15"):
+        a_maker(tmp_path).make(Wanted("g", fault.id, "readings", 1.0), threading.Event())
+
+
 def test_without_a_record_it_says_not_yet(tmp_path: Path) -> None:
     with pytest.raises(NotYet):
         a_maker(tmp_path).make(Wanted("g", ID, "readings", 1.0), threading.Event())
