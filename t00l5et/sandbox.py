@@ -198,7 +198,8 @@ def _launch(sandbox: Sandbox, limits: Limits, out: str) -> str:
 def _environment(out: str) -> dict[str, str]:
     fixed = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"}
     places = {"HOME": out, "TMPDIR": out, "TEMP": out, "TMP": out, "PATH": os.defpath}
-    return {**fixed, **places, "TZ": "UTC", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+    quick = {"PYDANTIC_DISABLE_PLUGINS": "1"}  # looking for some takes a tenth of a run
+    return {**fixed, **places, **quick, "TZ": "UTC", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 
 
 def _linux() -> tuple[int, ...]:

@@ -181,7 +181,7 @@ print(len(seen), any(b"c4n4ry-of-the-" + b"environment" in each for each in seen
     assert CANARY not in first and set(environment) <= {
         *("PYTHONHASHSEED", "PYTHONDONTWRITEBYTECODE", "PYTHONSAFEPATH", "PYTHONNOUSERSITE", "HOME", "PATH", "PWD"),
         *("TMPDIR", "TEMP", "TMP", "TZ", "LANG", "LC_ALL", "FOUREYES_CHILD", "SYSTEMROOT", "WINDIR", "COMSPEC"),
-        *("PATHEXT", "__CF_USER_TEXT_ENCODING"),
+        *("PATHEXT", "PYDANTIC_DISABLE_PLUGINS", "__CF_USER_TEXT_ENCODING"),
     }
     assert (environment["PYTHONHASHSEED"], environment["TZ"], environment["LANG"]) == ("0", "UTC", "C.UTF-8")
     assert last.endswith("False") and (last > "0" or sys.platform != "linux")
