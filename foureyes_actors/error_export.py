@@ -72,8 +72,8 @@ def export(
     clean, held, replaced = _without(document, held, forms)
     files = platform_files(clean, held.__getitem__)
     if confirmation is not None:
-        texts = {name: _clean(getattr(confirmation, name), forms) for name in ("reason", "sandbox")}
-        confirmation = replace(confirmation, **texts)
+        reason, sandbox = _clean(confirmation.reason, forms), _clean(confirmation.sandbox, forms)
+        confirmation = replace(confirmation, reason=reason, sandbox=sandbox)
         files[CONFIRMATION] = f"{as_line(confirmation)}\n".encode()
     files[README] = readme(clean, confirmation).encode("utf-8", "backslashreplace")
     files[VERSIONS] = json.dumps(clean.get("code"), sort_keys=True, indent=1).encode()

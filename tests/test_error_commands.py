@@ -192,6 +192,7 @@ class FullDisk(LocalPrivateFolder):
 def test_a_full_disk_and_a_file_in_the_way_are_said(tmp_path: Path) -> None:
     fault = a_recorded(tmp_path / "records")
     document = kept_record(LocalPrivateFolder(tmp_path / "records"), fault.id)
+    assert document is not None
     with pytest.raises(OSError, match="No space left"):
         write_platform(FullDisk(tmp_path / "x"), document, lambda _: b"", Origin(fault.id, "", "", 1.0))
     (tmp_path / "platforms").write_text("a file", encoding="utf-8")
