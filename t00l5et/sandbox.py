@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -137,12 +138,14 @@ def run_inside(
     Whatever it started has ended when this returns. Call it in a thread that lives as long: bubblewrap ends with the
     thread that started it. Raises ProcessError when it cannot be started."""
     limits = limits or Limits()
-    with tempfile.TemporaryDirectory(prefix="foureyes-out-", ignore_cleanup_errors=True) as out:
-        strong = sandbox.kind is Kind.BUBBLEWRAP
-        folder = _readable(folder, Path(out)) if folder and sandbox.user else folder
+    strong = sandbox.kind is Kind.BUBBLEWRAP
+    with ExitStack() as stack:
+        out = OUT if strong else stack.enter_context(_scratch())
+        if folder and sandbox.user:
+            folder = _readable(folder, stack.enter_context(_scratch()))
         inside = f"{PLATFORM}/{folder.name}" if folder and strong else str(folder or "")
         mounts = _mounts(sandbox, folder, limits) if strong else []
-        launch = [sys.executable, "-I", "-S", "-B", str(LAUNCHER), _launch(sandbox, limits, OUT if strong else out)]
+        launch = [sys.executable, "-I", "-S", "-B", str(LAUNCHER), _launch(sandbox, limits, out)]
         child = processes.start([*sandbox.wrapper, *mounts, *launch, *command(inside)])
         try:
             code = _ended(child, clock, limits.seconds)
@@ -151,18 +154,38 @@ def run_inside(
     return ProcessResult(code, child.tail())
 
 
-def _readable(folder: Path, below: Path) -> Path:
-    """A copy for another user. Only files and folders: where a link leads is none of the platform."""
-    copy = below / folder.name
-    for path in (folder, *folder.rglob("*")):
-        place = copy / path.relative_to(folder)
-        if path.is_dir() and not path.is_symlink():
-            place.mkdir()
-            place.chmod(0o755)
-        elif path.is_file() and not path.is_symlink():
-            place.write_bytes(path.read_bytes())
-            place.chmod(0o644)
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder for a moment. Raises ProcessError where none can be made."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="foureyes-out-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise ProcessError(f"no folder can be made for it: {error.strerror}") from error
+    with made as name:
+        yield name
+
+
+def _readable(folder: Path, below: str) -> Path:
+    """A copy for another user. Only files and folders: where a link leads is none of the platform. Raises
+    ProcessError."""
+    copy = Path(below, folder.name)
+    try:
+        for path in (folder, *folder.rglob("*")):
+            _copy(path, copy / path.relative_to(folder))
+    except OSError as error:
+        raise ProcessError(f"the platform cannot be copied for it: {error.strerror}") from error
     return copy
+
+
+def _copy(path: Path, to: Path) -> None:
+    if path.is_symlink():
+        return
+    if path.is_dir():
+        to.mkdir()
+        to.chmod(0o755)
+    elif path.is_file():
+        to.write_bytes(path.read_bytes())
+        to.chmod(0o644)
 
 
 def _ended(child: ChildProcess, clock: Clock, seconds: float) -> int | None:

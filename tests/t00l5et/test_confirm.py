@@ -175,6 +175,20 @@ def test_a_folder_that_cannot_be_written_and_a_full_disk_are_said(tmp_path: Path
         assert program("reproduce", str(folder))[0] == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
+def test_where_nothing_can_be_written_the_answer_comes_all_the_same(tmp_path: Path) -> None:
+    """No file may have a single byte, as on a full disk. Where a run needs some, it says so."""
+    folder = written(a_record(), tmp_path)
+    done = LocalProcesses().run(
+        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *t00l5et("reproduce", str(folder))], timeout=100
+    )
+    assert any(line.startswith("not kept in the folder: ") for line in done.lines), done
+    expected = {0: "port: KeyError (3 of 3", 1: "unconfirmed: it could not be started: no folder can be made for it"}
+    assert done.exit_code in expected and done.lines[-1].startswith(expected[done.exit_code]), done
+    assert done.exit_code == 0 or os.geteuid() == 0 or "weak" in done.lines[-1]
+    assert not (folder / "confirmation.json").exists()
+
+
 def test_in_the_background_it_ends_with_its_standard_input(tmp_path: Path) -> None:
     """Who started it has died, say."""
     folder = written(a_record(), tmp_path)
