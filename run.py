@@ -38,11 +38,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from foureyes_actors import doctor as doctor_module
-from foureyes_actors import error_commands, headless, model_survey, wiring
+from foureyes_actors import error_commands, error_export, headless, model_survey, wiring
 from foureyes_actors.bench.measure import Bench
 from foureyes_actors.bench.session import PHASE
 from foureyes_actors.bench.targets import document, exit_code, judge, table
-from foureyes_actors.bug.keeper import kept_record
+from foureyes_actors.bug.keeper import kept_blob, kept_record
 from foureyes_actors.defence import Defence, interception
 from foureyes_actors.errors import ConfigurationError, FourEyesError, SettingsError, StoreError
 from foureyes_actors.model_table import group_by_model, load_models
@@ -54,11 +54,15 @@ from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.store import StoreReader
 from foureyes_actors.ports.stores import open_store, open_to_read
 from foureyes_actors.redacted_log import log_to
+from foureyes_actors.replay.codec import CodecError
+from foureyes_actors.replay.confirmation import Level, kept_confirmation
+from foureyes_actors.replay.platform import folder_of
+from foureyes_actors.replay.program import ROOT
 from foureyes_actors.replay.record import ID
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings_file import find_settings, load_settings, secrets_of
 from foureyes_actors.text import one_line
-from t00l5et.confirm import Level, confirm
+from t00l5et.confirm import confirm, keep
 
 OUTPUT_WITHIN = 1.0  # seconds for what is still to be printed at the end
 
@@ -152,7 +156,8 @@ def errors_show(context: typer.Context, wanted: IdArgument) -> None:
     """All that is known of one group."""
     with _store(context) as (settings, store):
         folder = LocalPrivateFolder(wiring.records_folder(settings))
-        for line in error_commands.show_lines(error_commands.find_group(store, wanted), folder):
+        group, platforms = error_commands.find_group(store, wanted), wiring.platforms_folder(settings)
+        for line in error_commands.show_lines(group, folder, platforms):
             print(line)
 
 
@@ -167,29 +172,64 @@ def errors_resolve(
         print(f"resolved: {error_commands.resolve(store, wanted, text, SystemClock().utc_now())}")
 
 
+@errors_app.command("export")
+def errors_export(
+    context: typer.Context,
+    wanted: IdArgument,
+    to: Annotated[Path | None, typer.Option(help="The file to make; one that is there already stays.")] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures/--without-pictures", help="Pictures of the screen that the failure is about.")
+    ] = True,
+) -> None:
+    """Make one file of a recorded failure that can be attached to an issue, and say what is in it."""
+    with _store(context, away=ID.fullmatch(wanted) is not None) as (settings, store):
+        records, folder = LocalPrivateFolder(wiring.records_folder(settings)), wiring.platforms_folder(settings)
+        record, _ = _record_id(store, wanted, records)
+        document = error_commands.record_document(records, record)
+        confirmation = kept_confirmation(LocalPrivateFolder(folder), f"{folder_of(record)}/")
+        places = (Path.home(), Path.cwd(), ROOT, settings.data_dir.absolute(), Path(sys.prefix))
+        made = error_export.export(
+            document,
+            lambda digest: kept_blob(records, digest),
+            confirmation=confirmation,
+            pictures=pictures,
+            places=places,
+        )
+        path = to or Path(f"foureyes_error_{record[:12]}.zip")
+        error_export.save(made, path, LocalFiles())
+        for line in error_export.export_lines(made, path):
+            print(line)
+
+
 @app.command(short_help="Run a recorded failure again.")
 def reproduce(context: typer.Context, wanted: IdArgument) -> None:
     """Write the folder that runs a recorded failure again, run it three times, and say whether it is confirmed."""
     with _store(context, away=ID.fullmatch(wanted) is not None) as (settings, store):
         records, platforms = LocalPrivateFolder(wiring.records_folder(settings)), wiring.platforms_folder(settings)
-        folder = error_commands.make_platform(records, platforms, _record_id(store, wanted, records))
+        record, group = _record_id(store, wanted, records)
+        now = SystemClock().utc_now().timestamp()
+        folder = error_commands.make_platform(records, platforms, record, group, now)
     print(folder)
     found = confirm(folder, LocalProcesses(), SystemClock())
-    print(f"{found.level}: {one_line(found.reason, 500)} ({found.same} of {found.runs} runs, {found.seconds:.1f} s)")
+    try:
+        keep(folder, found)
+    except OSError as error:
+        print(f"not kept in the folder: {error.strerror}", file=sys.stderr)
+    print(found)
     raise typer.Exit(found.level is Level.UNCONFIRMED)
 
 
-def _record_id(store: StoreReader | None, wanted: str, records: LocalPrivateFolder) -> str:
-    """``wanted`` may be a record's own id, or a group's."""
+def _record_id(store: StoreReader | None, wanted: str, records: LocalPrivateFolder) -> tuple[str, str]:
+    """And the group's fingerprint, where it is known. ``wanted`` may be a record's own id, or a group's."""
     if ID.fullmatch(wanted) and kept_record(records, wanted) is not None:
-        return wanted
+        return wanted, ""
     if store is None:
         raise error_commands.NoSuchError(f"there is no record {wanted}, and the store cannot be asked for its group")
     group = error_commands.find_group(store, wanted)
     found = error_commands.record_id(group)
     if not found:
         raise error_commands.NoSuchError(f"{group['_id']} has no record: it came through no replay point")
-    return found
+    return found, str(group.get("fingerprint", ""))
 
 
 @contextmanager
@@ -207,7 +247,7 @@ def _store(context: typer.Context, *, away: bool = False, write: bool = False) -
         yield settings, store
     except ConfigurationError as error:
         _refuse(error)
-    except (FourEyesError, OSError) as error:
+    except (FourEyesError, CodecError, OSError) as error:
         print(one_line(str(error), 1000), file=sys.stderr)
         raise typer.Exit(headless.UNAVAILABLE) from None
     finally:

@@ -16,7 +16,8 @@ from foureyes_actors.messages import Collection
 from foureyes_actors.ports.private_folder import LocalPrivateFolder, PrivateFolder
 from foureyes_actors.ports.store import StorePort, StoreReader
 from foureyes_actors.replay.codec import CodecError
-from foureyes_actors.replay.platform import folder_of, platform_files
+from foureyes_actors.replay.platform import folder_of
+from foureyes_actors.replay.platform_folder import Origin, origin_of, platform_of, write_platform
 from foureyes_actors.replay.record import ID
 from foureyes_actors.settings_bug import BugSettings
 from foureyes_actors.text import clean, one_line
@@ -87,8 +88,9 @@ def _line(group: Mapping[str, Any], recurs: str) -> str:
     )
 
 
-def show_lines(group: Mapping[str, Any], folder: PrivateFolder) -> Iterator[str]:
-    """All that is known of one group. What came from outside is cleaned, so that it cannot steer a terminal."""
+def show_lines(group: Mapping[str, Any], folder: PrivateFolder, platforms: Path | None = None) -> Iterator[str]:
+    """All that is known of one group. What came from outside is cleaned, so that it cannot steer a terminal.
+    ``platforms``: where it may have been run again."""
     names = ("_id", "fingerprint", "severity", "error_type", "source", "component", "occurrences", "resolved")
     yield from (f"{name.lstrip('_'):<12} {_field(group, name)}" for name in names)
     if group.get("resolved"):
@@ -98,6 +100,8 @@ def show_lines(group: Mapping[str, Any], folder: PrivateFolder) -> Iterator[str]
     for key, value in (group.get("context") or {}).items():
         yield f"  {one_line(str(key), 40):<20} {one_line(str(value), 300)}"
     yield f"{'again':<12} {_again(group, folder)}"
+    if platforms is not None:
+        yield from _reproduced(group, platforms)
     yield ""
     yield clean(str(group.get("message", "")))
     yield clean(str(group.get("stack_trace", ""))).rstrip()
@@ -110,6 +114,16 @@ def _again(group: Mapping[str, Any], folder: PrivateFolder) -> str:
     if not _there(folder, found):
         return f"record {found} is not there (any longer)"
     return f"python run.py reproduce {found}"
+
+
+def _reproduced(group: Mapping[str, Any], platforms: Path) -> Iterator[str]:
+    """Whether it happened again, at which level, in how many seconds, and where to do it once more."""
+    found = platform_of(LocalPrivateFolder(platforms), record_id(group), str(group.get("fingerprint", "")))
+    if found is None:
+        yield f"{'reproduced':<12} not tried yet"
+        return
+    yield f"{'reproduced':<12} {found.confirmation or 'not yet'}"
+    yield f"{'platform':<12} {platforms / folder_of(found.origin.record)}"
 
 
 def find_group(store: StoreReader, wanted: str) -> dict[str, Any]:
@@ -143,19 +157,29 @@ def record_id(group: Mapping[str, Any]) -> str:
     return found if isinstance(found, str) and ID.fullmatch(found) else ""
 
 
-def make_platform(records: PrivateFolder, platforms: Path, wanted: str) -> Path:
-    """The folder, written anew. Raises NoSuchError when there is no such record, OSError."""
+def make_platform(records: PrivateFolder, platforms: Path, wanted: str, group: str = "", now: float = 0.0) -> Path:
+    """The folder, written anew. ``group``: its fingerprint in ERR0R, where it is known; ``now``: seconds since 1970.
+    Raises NoSuchError when there is no such record, OSError."""
+    document = record_document(records, wanted)
+    folder = LocalPrivateFolder(platforms)
+    before = origin_of(folder, wanted)
+    origin = before or Origin(wanted, group, one_line(str(document.get("actor", "")), 100), now, unasked=False)
     try:
-        document = kept_record(records, wanted)
-        if document is None:
-            raise NoSuchError(f"there is no record {ascii(wanted)[:80]}: it is too old, or was never made")
-        files = platform_files(document, lambda digest: kept_blob(records, digest))
+        name = write_platform(folder, document, lambda digest: kept_blob(records, digest), origin)
     except CodecError as error:
         raise NoSuchError(f"the record {ascii(wanted)[:80]} cannot be used: {error}") from None
-    folder = platforms / folder_of(wanted)
-    for name, data in files.items():
-        LocalPrivateFolder(folder).write(name, data)
-    return folder
+    return platforms / name
+
+
+def record_document(records: PrivateFolder, wanted: str) -> Mapping[str, Any]:
+    """Raises NoSuchError when there is no such record, OSError."""
+    try:
+        document = kept_record(records, wanted)
+    except CodecError as error:
+        raise NoSuchError(f"the record {ascii(wanted)[:80]} cannot be used: {error}") from None
+    if not isinstance(document, Mapping):
+        raise NoSuchError(f"there is no record {ascii(wanted)[:80]}: it is too old, or was never made")
+    return document
 
 
 def _there(folder: PrivateFolder, identity: str) -> bool:

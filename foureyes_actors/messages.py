@@ -316,6 +316,7 @@ class EventKind(StrEnum):
     PRESSURE_CHANGED = "pressure_changed"  # less is asked of the machine, or again more
     HEAD_BITTEN = "head_bitten"
     MODE_CHANGED = "mode_changed"  # a part's polling fallback begins or ends
+    FAILURE_REPRODUCED = "failure_reproduced"  # or could not be: a recorded failure was run again
     CONFIGURATION_KEPT = "configuration_kept"  # it was to be read again, and is broken
     CONFIGURATION_READ = "configuration_read"  # it was read again, and has changed
     RUN_STARTED = "run_started"
@@ -418,12 +419,14 @@ class Fault:
 @dataclass(frozen=True, slots=True)
 class FaultRecorded:
     """The BugActor's word to Forgewright: recorded under this id and group. ``recurrence``: why the group recurs, in
-    words; empty when it does not."""
+    words; empty when it does not. ``record``: the id of the group's newest record, which may still be being written;
+    empty: it has none."""
 
     fault: Fault
     fingerprint: str
     occurrences: int
     recurrence: str = ""
+    record: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from foureyes_actors import messages
 from foureyes_actors.settings_bug import BugSettings
+from foureyes_actors.settings_forgewright import ForgewrightSettings
 from foureyes_actors.settings_pressure import PressureSettings
 from foureyes_actors.settings_section import Positive, Section
 
@@ -304,6 +305,7 @@ class Settings(Section):
     store: StoreSettings = StoreSettings()
     resource: ResourceSettings = ResourceSettings()
     bug: BugSettings = BugSettings()
+    forgewright: ForgewrightSettings = ForgewrightSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("data_dir", mode="before")

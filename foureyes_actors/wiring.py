@@ -27,7 +27,9 @@ from foureyes_actors.capture.numbering import FrameNumbers
 from foureyes_actors.capture.sources import open_source
 from foureyes_actors.config_changes import Changes, changes
 from foureyes_actors.console.actor import ConsoleActor
-from foureyes_actors.forgewright.actor import ForgewrightActor
+from foureyes_actors.forgewright.actor import ForgewrightActor, Told
+from foureyes_actors.forgewright.making import PlatformMaker
+from foureyes_actors.forgewright.reproducing import Reproducing
 from foureyes_actors.inference.actor import InferenceActor
 from foureyes_actors.inference.in_process import FallbackReader, InProcessReader, SharedEngine, prospect
 from foureyes_actors.inference.places import Places
@@ -158,10 +160,10 @@ def children(config: Config, models: ModelTasks, world: World, run: Run) -> list
     return [
         recorder(config, world),
         bug(config, world, run),
-        ChildSpec("forgewright", lambda context: ForgewrightActor(context)),
+        forgewright(config, standing, world, run),
         console(config, world, run),
         readings(config, routing, standing, world, run),
-        resource(config, routing, standing, world, run, pressed=(*names, "readings")),
+        resource(config, routing, standing, world, run, pressed=(*names, "readings", "forgewright")),
         lm_studio(config, routing, standing, world, (*names, "readings", "resource", "console", *finite_source)),
         *(inference(config, model, routing, standing, world, shared) for model in routing.models),
         capture(config, world, targets=names, wait_for=LM_STUDIO if finite_source else ""),
@@ -208,6 +210,28 @@ def records_folder(settings: Settings) -> Path:
 
 def platforms_folder(settings: Settings) -> Path:
     return settings.data_dir / "platforms"
+
+
+def forgewright(config: Config, standing: Standing, world: World, run: Run) -> ChildSpec:
+    def make(context: ActorContext) -> ForgewrightActor:
+        return ForgewrightActor(
+            context, clock=world.clock, run_id=run.id, audience=("console",), reproducing=reproducing
+        )
+
+    def reproducing(context: ActorContext, made: Told) -> Reproducing:
+        place = platforms_folder(config.settings)
+        records, folder = LocalPrivateFolder(records_folder(config.settings)), LocalPrivateFolder(place)
+        return Reproducing(
+            context,
+            maker=PlatformMaker(records, folder, place, world.processes, world.clock),
+            folder=folder,
+            clock=world.clock,
+            per_day=config.settings.forgewright.platforms_per_day,
+            made=made,
+            level=standing.level,
+        )
+
+    return ChildSpec("forgewright", make)
 
 
 def console(config: Config, world: World, run: Run) -> ChildSpec:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
+import threading
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -11,29 +13,64 @@ from typing import Annotated
 import typer
 
 from foureyes_actors.ports.clock import SystemClock
-from foureyes_actors.ports.local_process import LocalProcesses
+from foureyes_actors.ports.local_process import LocalProcesses, be_background
+from foureyes_actors.replay.codec import CodecError
+from foureyes_actors.replay.confirmation import Level, as_line
 from foureyes_actors.text import one_line
-from t00l5et.confirm import VERDICT, Level, confirm, record_id
+from t00l5et.confirm import confirm, keep, record_id, verdict_line
 from t00l5et.reproduction import Reproduction
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 Folder = Annotated[Path, typer.Argument(help="A folder that is named repro_ and the record's id.")]
+ORPHANED = 3  # exit code
 
 
 @app.command()
-def reproduce(folder: Folder) -> None:
-    """Run it three times; exit code 0 when it failed in the same way each time, else 1."""
+def reproduce(
+    folder: Folder,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    background: Annotated[
+        bool, typer.Option("--background", help="Leave the machine to others, and end with standard input.")
+    ] = False,
+) -> None:
+    """Run it three times, each in a sandbox; exit code 0 when it failed in the same way each time, else 1."""
     _id_of(folder)
+    if background:
+        threading.Thread(target=_end_with_input, name="stdin-watch", daemon=True).start()
+        be_background()
     found = confirm(folder, LocalProcesses(), SystemClock())
-    _say(f"{found.level}: {one_line(found.reason, 500)} ({found.same} of {found.runs} runs, {found.seconds:.1f} s)")
+    try:
+        keep(folder, found)
+    except OSError as error:
+        sys.stderr.write(f"not kept in the folder: {error.strerror}\n")
+    _say(as_line(found) if as_json else str(found))
     raise typer.Exit(found.level is Level.UNCONFIRMED)
 
 
 @app.command()
 def replay(folder: Folder) -> None:
     """Run it once, in this process, and print the verdict as JSON."""
-    verdict = Reproduction(folder, _id_of(folder)).verdict()
-    _say(VERDICT + json.dumps({**asdict(verdict), "reason": one_line(verdict.reason, 500)}))
+    reproduction = Reproduction(folder, _id_of(folder))
+    verdict = reproduction.verdict()
+    shown = {"reason": one_line(verdict.reason, 500), "platform": _platform(reproduction)}
+    _say(verdict_line({**asdict(verdict), **shown}))
+
+
+def _platform(reproduction: Reproduction) -> str:
+    """The operating system on which it was recorded; empty when the record does not tell."""
+    try:
+        code = reproduction.document().get("code")
+    except (CodecError, OSError):
+        return ""
+    found = code.get("platform") if isinstance(code, Mapping) else None
+    return one_line(found, 40) if isinstance(found, str) else ""
+
+
+def _end_with_input() -> None:
+    """Who started us holds the other end for as long as it lives; the sandbox ends with us."""
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os._exit(ORPHANED)
 
 
 def _id_of(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from foureyes_actors.bug.document import error_document
 from foureyes_actors.bug.faults import fault_from_exception
 from foureyes_actors.bug.fingerprint import fingerprint
-from foureyes_actors.bug.keeper import RecordKeeper
+from foureyes_actors.bug.keeper import RecordKeeper, kept_record
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.bug.severity import Severity
 from foureyes_actors.error_commands import (
@@ -33,7 +34,10 @@ from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.store_sqlite import SqliteStore
+from foureyes_actors.replay.confirmation import Confirmation, Level
+from foureyes_actors.replay.platform_folder import Origin, origin_of, write_platform
 from foureyes_actors.settings_bug import BugSettings
+from t00l5et.confirm import keep
 from tests.bug.make import a_fault
 from tests.replay.make import failure
 from tests.replay.scenarios import joined
@@ -138,6 +142,107 @@ def test_a_record_that_is_there_can_be_run_again(store: SqliteStore, tmp_path: P
     assert f"python run.py reproduce {fault.id}" in text
     text = "\n".join(show_lines(store.latest(Collection.ERRORS)[0], LocalPrivateFolder(tmp_path / "nothing")))
     assert "is not there (any longer)" in text
+
+
+def shown(store: SqliteStore, folder: Path) -> str:
+    records, platforms = LocalPrivateFolder(folder / "records"), folder / "platforms"
+    return "\n".join(show_lines(store.latest(Collection.ERRORS)[0], records, platforms))
+
+
+def test_what_became_of_running_it_again_is_shown(store: SqliteStore, tmp_path: Path) -> None:
+    fault = a_recorded(tmp_path / "records")
+    count(store, fault, record=fault.id)
+    assert "reproduced   not tried yet" in shown(store, tmp_path)
+    folder = make_platform(LocalPrivateFolder(tmp_path / "records"), tmp_path / "platforms", fault.id, "g", 1.0)
+    assert "reproduced   not tried yet" in shown(store, tmp_path)
+    found = Confirmation(Level.PORT, "KeyError", 3, 3, 2.5, "bubblewrap", "")
+    keep(folder, found)
+    text = shown(store, tmp_path)
+    assert "reproduced   port: KeyError (3 of 3 runs, 2.5 s, sandbox: bubblewrap)" in text
+    assert f"platform     {folder}" in text
+
+
+def test_the_platform_of_an_older_record_of_the_group_is_shown_too(store: SqliteStore, tmp_path: Path) -> None:
+    fault = a_recorded(tmp_path / "records")
+    group = fingerprint(fault)
+    folder = make_platform(LocalPrivateFolder(tmp_path / "records"), tmp_path / "platforms", fault.id, group, 1.0)
+    keep(folder, Confirmation(Level.UNCONFIRMED, "flaky \x1b[2J", 3, 1, 2.5, "weak (x)", ""))
+    count(store, fault, record="ab" * 16)
+    text = shown(store, tmp_path)
+    assert "reproduced   unconfirmed: flaky [2J (1 of 3 runs" in text and str(folder) in text and "\x1b" not in text
+
+
+def test_a_platform_is_written_anew_and_stays_its_groups(tmp_path: Path) -> None:
+    """Asking for it by the record's id alone, later, does not make it forget whose it is."""
+    fault = a_recorded(tmp_path / "records")
+    records, platforms = LocalPrivateFolder(tmp_path / "records"), tmp_path / "platforms"
+    folder = make_platform(records, platforms, fault.id, "g", 1.0)
+    (folder / "record.json").write_text("broken", encoding="utf-8")
+    keep(folder, Confirmation(Level.PORT, "KeyError", 3, 3, 2.5, "bubblewrap", ""))
+    assert make_platform(records, platforms, fault.id, "", 2.0) == folder
+    assert b"KeyError" in (folder / "record.json").read_bytes()
+    assert not (folder / "confirmation.json").exists(), "it was of what was there before"
+    origin = origin_of(LocalPrivateFolder(platforms), fault.id)
+    assert origin is not None and (origin.group, origin.at, origin.unasked) == ("g", 1.0, False)
+
+
+# --- what may lie in the way ---
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links are for administrators there")
+@pytest.mark.parametrize("planted", ["folder", "blobs", "record.json", "test"])
+def test_a_planted_link_is_never_followed(tmp_path: Path, planted: str) -> None:
+    fault = a_recorded(tmp_path / "records")
+    records, platforms, outside = LocalPrivateFolder(tmp_path / "records"), tmp_path / "platforms", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine").write_text("mine", encoding="utf-8")
+    folder = platforms / f"repro_{fault.id}"
+    place = {"folder": folder, "test": folder / f"test_repro_{fault.id}.py"}.get(planted, folder / planted)
+    place.parent.mkdir(parents=True)
+    place.symlink_to(outside if planted in ("folder", "blobs") else outside / "mine")
+    try:
+        make_platform(records, platforms, fault.id)
+        assert not place.is_symlink() or planted == "blobs", "it was replaced, or nothing was written by it"
+    except OSError as error:
+        assert error.errno == errno.ELOOP and planted in ("folder", "blobs")
+    assert [path.name for path in outside.iterdir()] == ["mine"]
+    assert (outside / "mine").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links are for administrators there")
+def test_nothing_is_read_by_a_planted_link(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"x" * 10)
+    folder = LocalPrivateFolder(tmp_path / "inside")
+    folder.write("a/b", b"y")
+    (tmp_path / "inside" / "link").symlink_to(secret)
+    (tmp_path / "inside" / "away").symlink_to(tmp_path)
+    for name in ("link", "away/secret"):
+        with pytest.raises(OSError, match="is a link"):
+            folder.read(name)
+        assert not folder.exists(name)
+    with pytest.raises(OSError, match="is a link"):
+        folder.delete("away/secret")
+    assert [entry.name for entry in folder.entries()] == ["a/b"] and secret.exists()
+    (tmp_path / "inside" / "empty").mkdir()
+    folder.prune()
+    assert not (tmp_path / "inside" / "empty").exists() and folder.read("a/b") == b"y"
+
+
+class FullDisk(LocalPrivateFolder):
+    def write(self, name: str, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", name)
+
+
+def test_a_full_disk_and_a_file_in_the_way_are_said(tmp_path: Path) -> None:
+    fault = a_recorded(tmp_path / "records")
+    document = kept_record(LocalPrivateFolder(tmp_path / "records"), fault.id)
+    assert document is not None
+    with pytest.raises(OSError, match="No space left"):
+        write_platform(FullDisk(tmp_path / "x"), document, lambda _: b"", Origin(fault.id, "", "", 1.0))
+    (tmp_path / "platforms").write_text("a file", encoding="utf-8")
+    code, said = run(tmp_path, "reproduce", fault.id)
+    assert code == 69 and "Traceback" not in said and "platforms" in said, said
 
 
 @pytest.mark.parametrize("wanted", ["ab" * 16, "../../x", ""])

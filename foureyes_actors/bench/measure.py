@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from foureyes_actors.bench.platform import measure_platform
 from foureyes_actors.bench.server import ServerFigures, measure_server
 from foureyes_actors.bench.session import PHASE, RATE, record, repeated
-from foureyes_actors.bench.targets import CACHE, INFERENCE, LOAD, RESTART, START, Measured, Target, quantile
+from foureyes_actors.bench.targets import CACHE, INFERENCE, LOAD, PLATFORM, RESTART, START, Measured, Target, quantile
 from foureyes_actors.bench.tree import LiveTree, Reading
 from foureyes_actors.errors import ConfigurationError, FourEyesError
 from foureyes_actors.model_server.catalog import CATALOG
@@ -41,6 +42,8 @@ class Bench:
             return self.measured  # a server that does not start can neither read a session nor come back
         self.say(f"reading a session of {count} pictures at {RATE:g} a second, then killing the model server")
         self._attempt((CACHE, RESTART), lambda: self._live(folder, count, still))
+        self.say("breaking an answer of the model server, waiting until the failure was run again")
+        self._attempt((PLATFORM,), self._platform)
         return self.measured
 
     def _attempt(self, targets: tuple[Target, ...], step: Callable[[], None]) -> None:
@@ -63,6 +66,9 @@ class Bench:
             self.measured[CACHE] = cache_row(readings, count, still, own=self.session is not None)
             seconds = tree.restart(self.kill)
         self.measured[RESTART] = Measured(seconds, "until the models are loaded and have read the canary picture")
+
+    def _platform(self) -> None:
+        self.measured[PLATFORM] = measure_platform(self.scratch / "data", self.models, self.world)
 
     def _recorded(self) -> Path:
         self.say(f"recording a session of {self.seconds:g} s")

@@ -14,7 +14,6 @@ class Verdict(StrEnum):
     MET = "met"
     MISSED = "missed"
     FAILED = "failed"  # it could not be measured
-    MISSING = "missing"  # nothing in FourEyes does it yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,6 @@ class Measured:
 
     value: float | None
     detail: str
-    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +53,19 @@ PLATFORM = Target("platform", "exception to platform", 5, "min")
 RESTART = Target("restart", "restart after kill -9", 60, "s")
 TARGETS = (START, LOAD, INFERENCE, CACHE, PLATFORM, RESTART)
 
-NOT_BUILT = {PLATFORM: Measured(None, "no part of FourEyes makes platforms yet", missing=True)}
 NOT_MEASURED = Measured(None, "was not measured")
 
 
 def judge(measured: Mapping[Target, Measured]) -> tuple[Row, ...]:
-    """One row for each target, in order. What nobody measured is missing or failed, never passed."""
-    found = ((target, {**NOT_BUILT, **measured}.get(target, NOT_MEASURED)) for target in TARGETS)
+    """One row for each target, in order. What nobody measured has failed, never passed."""
+    found = ((target, measured.get(target, NOT_MEASURED)) for target in TARGETS)
     return tuple(Row(target, figure, verdict(target, figure)) for target, figure in found)
 
 
 def verdict(target: Target, measured: Measured) -> Verdict:
     value = measured.value
     if value is None:
-        return Verdict.MISSING if measured.missing else Verdict.FAILED
+        return Verdict.FAILED
     met = value > target.limit if target.above else value < target.limit  # a NaN meets nothing
     return Verdict.MET if met else Verdict.MISSED
 

@@ -43,7 +43,7 @@ ASK = 2.0
 Heard = queue.Queue[tuple[float, Any]]  # monotonic seconds of arrival, message
 
 
-class _Listener(SupervisedActor):
+class Listener(SupervisedActor):
     def __init__(self, context: ActorContext, heard: Heard, monotonic: Callable[[], float]) -> None:
         super().__init__(context)
         self._heard, self._monotonic = heard, monotonic
@@ -108,7 +108,7 @@ class LiveTree:
         heard, monotonic, config, world = self._heard, self._world.clock.monotonic, self._config, self._world
         shared, routing, standing = wiring.Shared.of(world), routing_of(self._models), Standing()
         children = [
-            *(ChildSpec(name, lambda context: _Listener(context, heard, monotonic)) for name in LISTENERS),
+            *(ChildSpec(name, lambda context: Listener(context, heard, monotonic)) for name in LISTENERS),
             wiring.lm_studio(config, routing, standing, world, audience=("console", "capture", *self._askers)),
             *(wiring.inference(config, model, routing, standing, world, shared) for model in routing.models),
             wiring.capture(config, world, targets=self._askers, wait_for=wiring.LM_STUDIO),

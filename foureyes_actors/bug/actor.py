@@ -146,7 +146,7 @@ class BugActor(SupervisedActor):
         self._known.sent(group)
         self._note(cleaned, group, first=counted.recorded == 1)
         why = self._known.recurrence(group, self._clock.utc_now())
-        self._told(self._forgewright, FaultRecorded(cleaned, group, counted.seen, why))
+        self._told(self._forgewright, FaultRecorded(cleaned, group, counted.seen, why, record))
 
     def _told(self, name: str, message: object) -> bool:
         try:

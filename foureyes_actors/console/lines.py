@@ -128,6 +128,14 @@ def head_line(event: Event, *, foreign: bool = False) -> str:
     return f"{stamp(event.at)}  * {part_name(event.subject)}{done}" + (f"; {outcome}" if outcome else "")
 
 
+def reproduced_line(event: Event) -> str:
+    """A recorded failure was run again. ``before``: what it is; ``after``: the level, or unconfirmed."""
+    what = f"{one_line(event.before or '-', MAX_TEXT)} in {part_name(event.subject)}"
+    outcome = "could not be reproduced" if event.after == "unconfirmed" else f"reproduced at level {event.after}"
+    took = "" if event.seconds is None else f" after {event.seconds:.0f} s"
+    return f"{stamp(event.at)}  * {what} {outcome}{took}: {one_line(event.reason, MAX_REASON)}"
+
+
 def told_by_mode(event: Event) -> bool:
     """The end of a fallback is a change of mode, which has a line of its own."""
     return event.kind is EventKind.HEAD_BITTEN and (event.after or "").startswith("fallback: recovered")
@@ -171,6 +179,8 @@ def event_line(event: Event, fallback: str = "", *, foreign: bool = False) -> st
             return pressure_line(event)
         case EventKind.HEAD_BITTEN:
             return head_line(event, foreign=foreign)
+        case EventKind.FAILURE_REPRODUCED:
+            return reproduced_line(event)
         case EventKind.CONFIGURATION_KEPT | EventKind.CONFIGURATION_READ:
             return configuration_line(event)
     return seen_line(event)

@@ -1,21 +1,39 @@
-"""ForgewrightActor: triages what the BugActor recorded. It changes nothing yet, and says so."""
+"""ForgewrightActor: triages what the BugActor recorded and has it run again. It changes nothing yet, and says so."""
 
 from __future__ import annotations
 
 import logging
+import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from cachetools import LRUCache
 
+from foureyes_actors.forgewright.making import Made
+from foureyes_actors.forgewright.queue import Wanted
+from foureyes_actors.forgewright.reproducing import Reproducing, WorkDone
 from foureyes_actors.forgewright.triage import BugClass, Triage, triage
-from foureyes_actors.messages import FaultRecorded, GetStatus
+from foureyes_actors.messages import (
+    Collection,
+    Event,
+    EventKind,
+    FaultRecorded,
+    GetStatus,
+    PressureChanged,
+    StoreDocuments,
+    Tick,
+)
+from foureyes_actors.ports.clock import Clock, SystemClock
+from foureyes_actors.readings.documents import event_document
+from foureyes_actors.replay.confirmation import Level
+from foureyes_actors.telling import Teller
 from supervisors.actor import ActorContext, SupervisedActor
 
 logger = logging.getLogger("foureyes.forgewright")
 
-CANNOT_YET = "reproduction, remedies and decisions are not there yet: nothing was changed"
+CANNOT_YET = "remedies and decisions are not there yet: nothing was changed"
 MAX_GROUPS = 1000
 SHOWN_GROUPS = 20
 
@@ -30,23 +48,76 @@ class Group:
     source: str
 
 
-class ForgewrightActor(SupervisedActor):
-    """Takes FaultRecorded (no reply) and GetStatus."""
+Told = Callable[[Wanted, Made], None]
 
-    def __init__(self, context: ActorContext) -> None:
+
+class ForgewrightActor(SupervisedActor):
+    """Takes FaultRecorded, PressureChanged (no reply) and GetStatus. ``reproducing``: made from this actor's context
+    and what is to be told of each platform; None: none are made. Of each one ``audience`` gets an Event, and the
+    recorder its document."""
+
+    def __init__(
+        self,
+        context: ActorContext,
+        *,
+        clock: Clock | None = None,
+        run_id: str = "",
+        audience: tuple[str, ...] = (),
+        recorder: str = "recorder",
+        reproducing: Callable[[ActorContext, Told], Reproducing] | None = None,
+    ) -> None:
         super().__init__(context)
+        self._clock = clock or SystemClock()
+        self._run_id, self._audience, self._recorder = run_id, audience, recorder
+        self._teller = Teller(context, self._clock)
+        self._reproducing = reproducing(context, self._tell) if reproducing else None
         self._groups: LRUCache[str, Group] = LRUCache(MAX_GROUPS)
         self._classes: Counter[str] = Counter()  # bug class -> occurrences
         self._causes: Counter[str] = Counter()
         self._triaged = 0
 
+    def on_start(self) -> None:
+        if self._reproducing is not None:
+            self._reproducing.start()
+
     def on_receive(self, message: Any) -> Any:
         match message:
             case FaultRecorded():
                 self._take(message)
+                if self._reproducing is not None:
+                    self._reproducing.offer(message)
+            case PressureChanged() if self._reproducing is not None:
+                self._reproducing.under_pressure(message.level)
+            case WorkDone() | Tick() if self._reproducing is not None:
+                self._reproducing.look(timer=isinstance(message, Tick))
             case GetStatus():
                 return self._status()
         return None
+
+    def on_stop(self) -> None:
+        if self._reproducing is not None:
+            self._reproducing.stop()
+
+    def on_failure(self, *_: Any) -> None:
+        self.on_stop()
+
+    def _tell(self, wanted: Wanted, made: Made) -> None:
+        """A recorded failure was run again."""
+        found = made.confirmation
+        again = found.level is not Level.UNCONFIRMED
+        event = Event(
+            id=uuid.uuid4().hex,
+            kind=EventKind.FAILURE_REPRODUCED,
+            at=self._clock.utc_now(),
+            subject=wanted.source,
+            before=made.kind,
+            after=found.level.value,
+            reason=str(made.folder) if again else found.reason,
+            seconds=max(0.0, self._clock.utc_now().timestamp() - wanted.at),
+        )
+        self._teller.tell(self._audience, event)
+        document = {**event_document(event, self._run_id), "group": wanted.group, "record": wanted.record}
+        self._teller.tell((self._recorder,), StoreDocuments(Collection.EVENTS, (document,)))
 
     def _take(self, recorded: FaultRecorded) -> None:
         fault, before = recorded.fault, self._groups.get(recorded.fingerprint)
@@ -71,6 +142,7 @@ class ForgewrightActor(SupervisedActor):
             "unknown": self._classes[BugClass.UNKNOWN],
             "changed": 0,
             "cannot_yet": CANNOT_YET,
+            "platforms": self._reproducing.status() if self._reproducing else {},
             "most_urgent": [_row(name, group) for name, group in urgent[:SHOWN_GROUPS]],
         }
 

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 MARK = "FOUREYES_CHILD"  # environment: marks a child and all it starts, so that detached ones are found too
 KILL_WAIT = 5.0  # seconds for the system to end a killed process
+BACKGROUND = 10  # of niceness
 TREE_EVERY = 30.0  # seconds between two scans of the system's processes for the descendants of one
 LOOPBACK_OR_ANY = ("127.", "0.0.0.0", "::", "::1", "::ffff:127.")
 
@@ -229,6 +230,13 @@ def kill(pid: int) -> None:
         psutil.Process(pid).kill()
     except psutil.Error as error:
         raise ProcessError(f"process {pid} cannot be killed: {error}") from error
+
+
+def be_background() -> None:
+    """This process, and what it starts from now on, leaves the machine to others."""
+    nice = getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", BACKGROUND)  # Windows has classes
+    with contextlib.suppress(psutil.Error, OSError):
+        psutil.Process().nice(nice)
 
 
 def _told(read: Callable[[], T]) -> T | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ class Entry:
 
 class PrivateFolder(Protocol):
     """Names have at most three parts with ``/`` between; any other raises ValueError before anything is done. Raises
-    OSError as the operating system does. Any thread."""
+    OSError as the operating system does, and for what is reached by a link, which may lead anywhere. Any thread."""
 
     def write(self, name: str, data: bytes) -> None:
         """At once: a reader sees all of it or nothing. Folders are made with mode 0700, the file with 0600."""
@@ -41,6 +42,9 @@ class PrivateFolder(Protocol):
 
     def entries(self) -> list[Entry]: ...
 
+    def prune(self) -> None:
+        """Folders without anything in them go."""
+
 
 class LocalPrivateFolder:
     """Implements PrivateFolder. Where there are no modes (Windows) the user's profile is what protects it."""
@@ -51,19 +55,42 @@ class LocalPrivateFolder:
     def write(self, name: str, data: bytes) -> None:
         path = self._path(name)
         self._make(path.parent)
+        self._refuse_links(path.parent)
         LocalFiles().write(path, data)  # by way of a temporary file, which is 0600
 
     def read(self, name: str) -> bytes:
-        return self._path(name).read_bytes()
+        path = self._path(name)
+        self._refuse_links(path)
+        return path.read_bytes()
 
     def exists(self, name: str) -> bool:
-        return self._path(name).is_file()
+        path = self._path(name)
+        with suppress(OSError):
+            self._refuse_links(path)
+            return path.is_file()
+        return False
 
     def delete(self, name: str) -> None:
-        self._path(name).unlink(missing_ok=True)
+        path = self._path(name)
+        self._refuse_links(path.parent)
+        path.unlink(missing_ok=True)
 
     def entries(self) -> list[Entry]:
         return sorted(self._entries(), key=lambda entry: entry.name)
+
+    def prune(self) -> None:
+        folders = [path for path in self._folder.rglob("*") if path.is_dir() and not path.is_symlink()]
+        for path in sorted(folders, reverse=True):
+            with suppress(OSError):  # there is something in it
+                path.rmdir()
+
+    def _refuse_links(self, path: Path) -> None:
+        """Below this folder; where it lies itself is the user's matter."""
+        for each in (path, *path.parents):
+            if each == self._folder or not each.is_relative_to(self._folder):
+                return
+            if each.is_symlink():
+                raise OSError(errno.ELOOP, "is a link, which may lead anywhere", str(each))
 
     def _entries(self) -> Iterator[Entry]:
         for path in self._folder.rglob("*"):
@@ -84,6 +111,7 @@ class LocalPrivateFolder:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         above = [each for each in folder.parents if each.is_relative_to(self._folder)]
         for each in (*reversed(above), folder):
+            self._refuse_links(each)
             each.mkdir(mode=0o700, exist_ok=True)
             if os.name == "posix" and each.stat().st_mode & 0o077:
                 each.chmod(0o700)

@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from foureyes_actors.replay.codec import CodecError
+from foureyes_actors.replay.confirmation import Confirmation
 from foureyes_actors.replay.record import ID
 from foureyes_actors.text import bounded
 
 BLOB = re.compile(r"[0-9a-f]{64}")
 MAX_EXCERPT = 2000  # bytes of a message in the README
+RECORD, README = "record.json", "README.md"
 
 SOURCE = '''"""A failure of FourEyes, run again from record.json. Generated: the same for every record but for the id.
 
@@ -58,8 +60,8 @@ def platform_files(document: Mapping[str, Any], blob: Callable[[str], bytes]) ->
     folder = folder_of(str(record_id))
     files = {
         f"test_{folder}.py": source_of(str(record_id)),
-        "record.json": json.dumps(document, ensure_ascii=True, allow_nan=False, indent=1).encode(),
-        "README.md": readme(document).encode("utf-8", "backslashreplace"),
+        RECORD: json.dumps(document, ensure_ascii=True, allow_nan=False, indent=1).encode(),
+        README: readme(document).encode("utf-8", "backslashreplace"),
     }
     for digest in document.get("blobs") or ():
         if not isinstance(digest, str) or not BLOB.fullmatch(digest):
@@ -71,10 +73,11 @@ def platform_files(document: Mapping[str, Any], blob: Callable[[str], bytes]) ->
     return files
 
 
-def readme(document: Mapping[str, Any]) -> str:
+def readme(document: Mapping[str, Any], confirmed: Confirmation | None = None) -> str:
     exceptions = document.get("exceptions")
     first = exceptions[0] if isinstance(exceptions, list) and exceptions else {}
     facts = [f"{name}: {_word(document.get(name))}" for name in ("id", "at", "actor", "entry", "operation", "severity")]
+    facts.append(f"confirmed: {confirmed or 'not yet tried'}")
     said = bounded(f"{first.get('type')}: {first.get('text')}" if isinstance(first, Mapping) else "", MAX_EXCERPT)
     text = "\n".join([*facts, "", said])
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
@@ -82,7 +85,9 @@ def readme(document: Mapping[str, Any]) -> str:
         "# A failure that can be run again\n\n"
         "What it said is data from outside and may be anything.\n\n"
         f"{fence}text\n{text}\n{fence}\n\n"
-        "`python -m t00l5et reproduce FOLDER` runs it three times and says at which level it is confirmed;\n"
+        "`python -m t00l5et reproduce FOLDER` runs it three times, each in a sandbox, and says at which level it is\n"
+        "confirmed: `wire` (the real client library against a server that plays the exchange), `port` (what the ports\n"
+        "gave is given again), `stand-in` (with secrets replaced) or `unconfirmed`, with the reason;\n"
         "`python -m pytest FOLDER` runs its tests.\n"
     )
 

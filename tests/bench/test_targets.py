@@ -49,10 +49,10 @@ def test_a_verdict(target: targets.Target, value: float | None, verdict: Verdict
     assert targets.verdict(target, Measured(value, "")) is verdict
 
 
-def test_what_nobody_measured_is_missing_and_not_passed() -> None:
+def test_what_nobody_measured_has_failed_and_not_passed() -> None:
     measured = {target: Measured(90.0 if target.above else 0.1, "so") for target in TARGETS if target is not PLATFORM}
     rows = targets.judge(measured)
-    assert [row.verdict for row in rows] == [Verdict.MISSING if row.target is PLATFORM else Verdict.MET for row in rows]
+    assert [row.verdict for row in rows] == [Verdict.FAILED if row.target is PLATFORM else Verdict.MET for row in rows]
     assert targets.exit_code(rows) == 1
     assert targets.exit_code(targets.judge({**measured, PLATFORM: Measured(4.9, "so")})) == 0
     assert targets.exit_code(targets.judge({**measured, PLATFORM: Measured(5.1, "so")})) == 1
@@ -73,8 +73,8 @@ def test_the_table() -> None:
         "    p50 178",
         "cache hits             > 30 %           -  failed",
         "    was not measured",
-        "exception to platform  < 5 min          -  missing",
-        "    no part of FourEyes makes platforms yet",
+        "exception to platform  < 5 min          -  failed",
+        "    was not measured",
         "restart after kill -9  < 60 s           -  failed",
         "    was not measured",
     ]
@@ -189,15 +189,15 @@ def test_the_real_thing_with_small_numbers(tmp_path: Path) -> None:
         for copy in range(6):
             (tmp_path / f"{number}-{copy}.jpg").write_bytes(frame.data)
     done = command("--frames", "3", "--session", str(tmp_path), "--json")
-    assert done.returncode == 1, done.stderr
+    assert done.returncode in (0, 1), done.stderr
     rows: dict[str, Any] = {row["key"]: row for row in json.loads(done.stdout)["targets"]}
     assert list(rows) == ["start", "load", "inference", "cache_hits", "platform", "restart"]
-    assert (rows["platform"]["verdict"], rows["platform"]["measured"]) == ("missing", None)
     for row in rows.values():
         value, limit = row["measured"], row["limit"]
-        if row["key"] != "platform":
-            assert value > 0, row
-            assert row["verdict"] == ("met" if (value > limit if row["above"] else value < limit) else "missed")
+        assert value is not None and value > 0, row
+        assert row["verdict"] == ("met" if (value > limit if row["above"] else value < limit) else "missed")
+    assert done.returncode == int(any(row["verdict"] != "met" for row in rows.values()))
+    assert "AnswerContractError of a broken answer in the running system, at level " in rows["platform"]["detail"]
     assert "3 frames" in rows["inference"]["detail"]
     assert "screen-reader-small" in rows["load"]["detail"]
     assert "your session: " in rows["cache_hits"]["detail"]

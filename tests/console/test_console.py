@@ -353,3 +353,19 @@ def test_events_are_told_in_words(event: Event, line: str) -> None:
 @pytest.mark.parametrize("kind", list(EventKind))
 def test_no_line_has_a_programs_name_for_an_event(kind: EventKind) -> None:
     assert "_" not in lines.event_line(Event("e", kind, AT, "x", "a", "b", "r"))
+
+
+@pytest.mark.parametrize(
+    ("after", "reason", "line"),
+    [
+        (
+            "port",
+            "data/platforms/repro_1",
+            "* KeyError in readings reproduced at level port after 14 s: data/platforms/repro_1",
+        ),
+        ("unconfirmed", "flaky \x1b[2J", "* KeyError in readings could not be reproduced after 14 s: flaky [2J"),
+    ],
+)
+def test_a_failure_that_was_run_again_is_one_line(after: str, reason: str, line: str) -> None:
+    event = Event("e", EventKind.FAILURE_REPRODUCED, AT, "readings", "KeyError", after, reason, seconds=13.6)
+    assert lines.event_line(event).split("  ", 1)[1] == line

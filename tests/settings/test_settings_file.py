@@ -128,7 +128,7 @@ PROBLEMS = {
     "source: {obs: {prt: 1}}": "foureyes.yaml:1: source.obs: unknown key 'prt'; did you mean source.obs.port?",
     "log: {xyzzy: 1}": "foureyes.yaml:1: log: unknown key 'xyzzy'; known here: level",
     "1: 2": "foureyes.yaml:1: unknown key '1'; known here: version, data_dir, source, model_server, inference, "
-    "readings, store, resource, bug, log",
+    "readings, store, resource, bug, forgewright, log",
     "? [a]\n: b": "foureyes.yaml:1: a key must be a single word",
     "log: {}\nsource: {}\nlog: {}": "foureyes.yaml:3: log: this key stands twice, first in line 1; keep one of them",
     "readings: {fields: {grant: {}}}": "foureyes.yaml:1: readings.fields: unknown key 'grant'; "
