@@ -129,7 +129,7 @@ def test_small_then_tiny_then_small_again(pressed: Pressed) -> None:
 
     documents = [d for d in pressed.kept(Collection.READINGS) if d["models"]]
     by = [model for model, _ in itertools.groupby(d["models"][0] for d in documents)]
-    assert by == [SMALL, TINY, SMALL]
+    assert by == [SMALL, TINY, SMALL], [(d["sequence"], d["models"][0], d["age_ms"]) for d in documents]
     assert all(len(d["models"]) == 1 for d in documents), "no frame was read twice"
     assert [d["sequence"] for d in documents] == sorted({d["sequence"] for d in documents})
     assert max(d["age_ms"] for d in documents) < 50_000, "none waited for a model that is not asked any more"
