@@ -9,9 +9,10 @@ import pytest
 from foureyes_actors.errors import FourEyesError, LMStudioError, ServerFault, ServerRefused
 from foureyes_actors.lm_studio.dialect import Kind, server_at
 from foureyes_actors.lm_studio.dialects import DIALECTS
+from foureyes_actors.lm_studio.ours import Ours
 from foureyes_actors.lm_studio.recognise import recognise
 from foureyes_actors.lm_studio.reload import reload_model
-from foureyes_actors.lm_studio.residency import Ours, ensure_loaded, resident, unload_unwanted
+from foureyes_actors.lm_studio.residency import ensure_loaded, resident, unload_unwanted
 from foureyes_actors.lm_studio.server_calls import check_alive
 from foureyes_actors.ports.http_requests import RequestsHttp
 from tests.lm_studio import recorded
