@@ -133,7 +133,7 @@ def without_late(to: Loading, listed: ModelList, row: ListedModel) -> ListedMode
 
 def unload_instance(to: Loading, listed: ModelList, instance: str, seconds: float = UNLOAD_TIME) -> None:
     """Nothing when the server has no way to unload and load. Raises what ``server_calls`` raise."""
-    if not _unloads(to, listed):
+    if not unloads(to, listed):
         return
     logger.info("unloading %s", instance)
     if listed.listing.unload is not None:
@@ -169,7 +169,7 @@ def ensure_unloaded(to: Loading, model: str) -> None:
         listed = list_models(to.http, to.server)
         row = find(listed.models, model)
         there = () if row is None else row.instances or ()
-        if not _unloads(to, listed):
+        if not unloads(to, listed):
             return
         left = tuple(instance for instance in there if instance in mine)
         if not left:
@@ -231,7 +231,8 @@ def _by_lms(to: Loading, listed: ModelList) -> bool:
     return listed.listing.by_lms and to.lms is not None
 
 
-def _unloads(to: Loading, listed: ModelList) -> bool:
+def unloads(to: Loading, listed: ModelList) -> bool:
+    """Whether there is a way to unload a model and to load it again."""
     return _by_lms(to, listed) or (listed.listing.unload is not None and listed.listing.load is not None)
 
 

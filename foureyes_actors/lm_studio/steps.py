@@ -94,8 +94,8 @@ class Steps:
             case Do.LOAD:
                 return self._load(command)
             case Do.RELOAD:
-                found = reload_model(self._loading(command.url), command.model, command.known_as)
-                return plan.Loaded(found.known_as, found.reasons)
+                reloaded = reload_model(self._loading(command.url), command.model, command.known_as)
+                return plan.Loaded(reloaded.now.known_as, reloaded.now.reasons, reloaded.kept)
             case Do.WARM_UP:
                 return self._warm_up(command)
             case Do.CHECK:

@@ -142,6 +142,24 @@ def test_a_load_that_comes_about_after_it_was_given_up_leaves_one_instance(house
     assert isinstance(house.outcome(1), Analysis)
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [({"error": "it does not want to"}, "it does not want to"), ({"body": {"instance_id": MODEL}}, "lists it as")],
+)
+def test_a_planned_reload_that_unloads_nothing_is_told_once(house_of: Any, answer: dict[str, Any], why: str) -> None:
+    house = house_of({"when": {"route": UNLOAD}, "then": answer}, reload_after=1)
+    for number in (1, 2, 3):
+        house.until_ready()
+        house.give(number)
+        assert isinstance(house.outcome(number), Analysis)
+        eventually(lambda: len(house.double.asked(UNLOAD)) == 1, PATIENCE, "it is to be unloaded")
+    house.until_ready()
+    eventually(lambda: len(house.faults()) == 1, PATIENCE, "it is told")
+    (fault,) = house.faults()
+    assert "was not reloaded as planned" in fault.message and why in fault.message
+    assert len(house.double.asked(LOAD)) == 1
+
+
 def test_a_second_instance_that_somebody_else_loads_is_left_alone(house_of: Any) -> None:
     house = house_of(check_every=60.0)
     house.until_ready()
