@@ -220,6 +220,9 @@ class Steps:
         return plan.Alive(url)
 
     def _with_last_words(self, reason: str) -> str:
+        helper = self._process.helper_ended()
+        if helper:
+            return f"{helper}; {reason}"
         words = self._process.last_words()
         return f"{reason}; its last words: {words[-1][:200]}" if words else reason
 
