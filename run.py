@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 INTERRUPTED = 130
+SIGNALLED = 128  # and the signal's number
+VERDICTS = {"doctor", "models", "bench"}  # commands whose exit code 0 says that all is well
 
 
 def _interrupted(_number: int, _frame: object) -> None:
@@ -14,8 +17,8 @@ def _interrupted(_number: int, _frame: object) -> None:
 
 
 def _ended(_number: int, _frame: object) -> None:
-    """Asked to end before a run has begun."""
-    os._exit(0)
+    """Asked to end before a run has begun. A command that was to judge has not."""
+    os._exit(SIGNALLED + _number if VERDICTS & set(sys.argv) else 0)
 
 
 if __name__ == "__main__":  # before the imports, which take a second
@@ -24,10 +27,10 @@ if __name__ == "__main__":  # before the imports, which take a second
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish stands
         signal.signal(signal.SIGHUP, _ended)
 
+import io
 import json
 import logging
 import platform
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -64,6 +67,7 @@ from foureyes_actors.settings_file import find_settings, load_settings, secrets_
 from foureyes_actors.text import one_line
 from t00l5et.confirm import confirm, keep
 
+NOT_PRINTED = 74  # EX_IOERR
 OUTPUT_WITHIN = 1.0  # seconds for what is still to be printed at the end
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -121,7 +125,7 @@ def doctor(context: typer.Context, config: ConfigOption = None) -> None:
     settings, _ = _settings(config or context.obj)
     log_to(sys.stderr, settings.log.level, secrets_of(settings))
     findings = doctor_module.examine(settings, wiring.real_world(settings))
-    print(doctor_module.render(findings))
+    _print(doctor_module.render(findings))
     raise typer.Exit(doctor_module.verdict(findings))
 
 
@@ -268,7 +272,7 @@ def models(
         found = model_survey.survey(settings, wiring.real_world(settings), beside=path.parent if path else None)
     except ConfigurationError as error:
         _refuse(error)
-    print(json.dumps(model_survey.as_document(found), indent=2) if as_json else model_survey.render(found))
+    _print(json.dumps(model_survey.as_document(found), indent=2) if as_json else model_survey.render(found))
     raise typer.Exit(found.code)
 
 
@@ -304,8 +308,10 @@ def targets(
 ) -> None:
     """Measure start, load, inference, cache hits, exception to platform and restart, with the embedded model server
     and the built-in configuration; about two minutes. Exit code 0 when every target is met, else 1."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # what was started must be stopped again
-        signal.signal(number, signal.default_int_handler)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # what was started must be stopped again
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish stands
+            signal.signal(number, signal.default_int_handler)
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     settings = Settings()
     try:
@@ -318,7 +324,7 @@ def targets(
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(json.dumps(document(rows, machine), indent=2) if as_json else table(rows, machine))
+    _print(json.dumps(document(rows, machine), indent=2) if as_json else table(rows, machine))
     raise typer.Exit(exit_code(rows))
 
 
@@ -342,6 +348,20 @@ def _leave(code: int) -> NoReturn:
 def _last_words(log: PatientStream, text: str) -> None:
     log.write(text)
     log.close(OUTPUT_WITHIN)
+
+
+def _print(text: str) -> None:
+    """A result. One that cannot be printed (a full disk) is said, and is no success; a reader that has gone
+    (``| head``) has what it wanted."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a character that the terminal does not have
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        if not isinstance(error, BrokenPipeError):
+            print(f"the result cannot be printed: {error.strerror}", file=sys.stderr)
+            raise typer.Exit(NOT_PRINTED) from None
 
 
 def _say(line: str) -> None:

@@ -312,6 +312,7 @@ class EventKind(StrEnum):
     JACKPOT_RESET = "jackpot_reset"
     STREAM_CHANGED = "stream_changed"
     SERVER_CHANGED = "server_changed"
+    ANSWERS_CHANGED = "answers_changed"  # a model's answers cannot be used any more, or can again
     STORE_CHANGED = "store_changed"  # it went away, or is back
     PRESSURE_CHANGED = "pressure_changed"  # less is asked of the machine, or again more
     HEAD_BITTEN = "head_bitten"

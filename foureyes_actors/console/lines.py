@@ -6,7 +6,7 @@ Text from models and screens is cleaned of control characters and shortened befo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from foureyes_actors.messages import (
@@ -108,6 +108,15 @@ def part_name(actor: str) -> str:
     return "the model server" if actor == MODEL_SERVER else one_line(actor, MAX_TEXT)
 
 
+def answers_line(event: Event) -> str:
+    """A model's answers cannot be used any more, or can again."""
+    model, seconds = one_line(event.subject, MAX_TEXT), event.seconds or 0.0
+    if event.after == "usable":
+        return f"{stamp(event.at)}  * {model}: its answers can be used again after {seconds:.0f} s"
+    since = stamp(event.at - timedelta(seconds=seconds))
+    return f"{stamp(event.at)}  * {model}: no answer can be used since {since}: {one_line(event.reason, MAX_REASON)}"
+
+
 def pressure_line(event: Event) -> str:
     """Less is asked of the machine, or again more. The reason has the figures."""
     after = one_line(event.after or "-", MAX_TEXT)
@@ -175,6 +184,8 @@ def event_line(event: Event, fallback: str = "", *, foreign: bool = False) -> st
             return store_line(event)
         case EventKind.MODE_CHANGED:
             return mode_line(event, fallback)
+        case EventKind.ANSWERS_CHANGED:
+            return answers_line(event)
         case EventKind.PRESSURE_CHANGED:
             return pressure_line(event)
         case EventKind.HEAD_BITTEN:

@@ -12,9 +12,9 @@ from foureyes_actors.bug.faults import TOLD
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.lm_studio import plan as planning
 from foureyes_actors.lm_studio.advance import advance, begin
+from foureyes_actors.lm_studio.ours import Ours
 from foureyes_actors.lm_studio.plan import Command, Finished, Healthy, Plan, PlanEvent, Rules, Stage, Step
 from foureyes_actors.lm_studio.process import ServerProcess
-from foureyes_actors.lm_studio.residency import Ours
 from foureyes_actors.lm_studio.server_state import server_state
 from foureyes_actors.lm_studio.steps import Steps
 from foureyes_actors.messages import (

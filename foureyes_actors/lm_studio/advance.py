@@ -151,9 +151,8 @@ def _finished(plan: Plan, event: Finished, now: float, rules: Rules) -> Step:
             return _load_all(plan, url, now, rules)
         case NotYet(reason=reason):
             return _wait_on(plan, reason, now, rules)
-        case Loaded(known_as=found, reasons=reasons):
-            plan = _reasoning(healing.taken(plan, model), found, reasons)
-            return _next(replace(plan, warming=(*plan.warming, (model, found))), now, rules)
+        case Loaded() as loaded:
+            return _loaded(plan, event.command, loaded, now, rules)
         case Warm():
             plan = renewal.fresh(healing.healed(healing.taken(plan, model), model), model)
             return _next(replace(plan, ready=(*plan.ready, (model, known_as))), now, rules)
@@ -175,6 +174,14 @@ def _finished(plan: Plan, event: Finished, now: float, rules: Rules) -> Step:
             return _broken(plan, model, error, now, rules, calm=healing.calm(error, do))
         case Exception() as error:
             return _fail(plan, error, now, rules)
+
+
+def _loaded(plan: Plan, command: Command, loaded: Loaded, now: float, rules: Rules) -> Step:
+    model, known_as, error = command.model, loaded.known_as, None
+    if command.do is Do.RELOAD:
+        plan, error = renewal.reloaded(plan, model, loaded.kept, now)
+    plan = _reasoning(healing.taken(plan, model), known_as, loaded.reasons)
+    return replace(_next(replace(plan, warming=(*plan.warming, (model, known_as))), now, rules), error=error)
 
 
 def _settled(plan: Plan, chosen: Chosen, now: float, rules: Rules) -> Step:
@@ -230,6 +237,7 @@ def _launch(plan: Plan, now: float) -> Step:
         attached=plan.attached,
         failing_since=plan.failing_since,
         reason=plan.reason if plan.failing_since is not None else "",
+        kept=plan.kept,
         heavy=plan.heavy,
         heavy_until=plan.heavy_until,
         choices=plan.choices,

@@ -94,10 +94,11 @@ class NotYet:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Result of LOAD and RELOAD."""
+    """Result of LOAD and RELOAD. ``kept``: why a RELOAD did not unload it; empty when it did."""
 
     known_as: str
     reasons: bool = False
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,7 @@ class Plan:
     resting: tuple[str, ...] = ()  # to be reloaded as soon as nobody asks them; wanted ids
     rested: tuple[str, ...] = ()  # those of them that nobody asks
     rest_since: float = 0.0
+    kept: tuple[tuple[str, float], ...] = ()  # not unloaded by their last planned reload: wanted id, not again before
     heavy: int = 0  # checks in a row, each followed by a planned reload, that found too much memory in use
     heavy_until: float = -math.inf  # no planned reload for the memory's sake before that
     choices: Choices = ()  # wanted instead of the rules' models; empty: those

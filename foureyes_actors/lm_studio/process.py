@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Mapping
@@ -124,28 +125,35 @@ class ServerProcess:
         self._launch: Launch | None = None
         self._child: ChildProcess | None = None
         self._helper: ProcessResult | None = None
+        self._timeout = 0.0  # of the helper
         self._ends_all = False
         self._closed = False
 
     def start(self, launch: Launch, timeout: float) -> None:
-        """``timeout``: for a helper command to end. Raises ProcessError, or ServerStartFailed after ``close``."""
+        """``timeout``: for a helper command to end. Raises ProcessError; ServerStartFailed after ``close``, and when a
+        command hangs that comes before the one which starts the server. Whether that one did is seen by asking."""
         with self._lock:
             if self._closed:
                 raise ServerStartFailed("it is being shut down")
-            self._launch = launch
+            self._launch, self._timeout = launch, timeout
             if launch.resident:
                 self._child = self._processes.start(launch.command, environment=launch.environment)
         if launch.resident:
             return
         self._ends_all = bool(launch.state) and self._not_running(launch.state, timeout)
         if launch.before:
-            self._processes.run(launch.before, timeout=timeout)
+            self._first(launch.before, timeout)
         self._helper = self._processes.run(launch.command, timeout=timeout)
 
     def _not_running(self, command: tuple[str, ...], timeout: float) -> bool:
         """LM Studio's daemon says so in JSON; no answer counts as running: it is not ours then."""
-        lines = self._processes.run(command, timeout=timeout).lines
-        return any('"not-running"' in line for line in lines)
+        return any('"not-running"' in line for line in self._first(command, timeout).lines)
+
+    def _first(self, command: tuple[str, ...], timeout: float) -> ProcessResult:
+        result = self._processes.run(command, timeout=timeout)
+        if result.exit_code is None:
+            raise ServerStartFailed(how_it_ended(command, result, timeout), result.lines)
+        return result
 
     def stop(self, grace: float) -> None:
         """Ends the tree that was started, or runs the command that does. Nothing when nothing was started."""
@@ -196,11 +204,25 @@ class ServerProcess:
             return None
         return ended(code, child.tail())
 
+    def helper_ended(self) -> str:
+        """How the command did that was to start the server and end, for people; empty when there was none."""
+        launch, helper = self._launch, self._helper
+        return "" if launch is None or helper is None else how_it_ended(launch.command, helper, self._timeout)
+
     def last_words(self) -> tuple[str, ...]:
         child, helper = self._child, self._helper
         if child is not None:
             return child.tail()
         return helper.lines if helper is not None else ()
+
+
+def how_it_ended(command: tuple[str, ...], result: ProcessResult, timeout: float) -> str:
+    """Of a helper command, for people."""
+    name = shlex.join((Path(command[0]).name, *command[1:]))
+    code = result.exit_code
+    how = f"did not end within {timeout:g} s" if code is None else f"ended with code {code}"
+    words = " | ".join([line.strip()[:200] for line in result.lines if line.strip()][-SHOWN_LINES:])
+    return f"`{name}` {how}" + (f": {words}" if words else "")
 
 
 def ended(code: int, tail: tuple[str, ...]) -> FourEyesError:

@@ -4,15 +4,19 @@ is no failure.
 
     counted or weighed: the model is to rest --everybody has been told, the picture in work is read--> rested
     rested, or after ``rest_timeout``: unload, load, warm up
+    it was not unloaded: told once, and after so many pictures tried again, but not within ``KEPT_PAUSE``
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from foureyes_actors.errors import LMStudioError
 from foureyes_actors.lm_studio.plan import Plan, Rules, Stage
 
 HEAVY_PAUSE = 600.0  # seconds from a new start for the memory's sake to the next planned reload for it
+
+KEPT_PAUSE = 600.0  # seconds from a planned reload that did not happen to the next one
 
 
 def counted(plan: Plan, model: str, now: float, rules: Rules) -> Plan:
@@ -22,6 +26,8 @@ def counted(plan: Plan, model: str, now: float, rules: Rules) -> Plan:
     plan = replace(plan, used=tuple(counts.items()))
     ready = plan.stage is Stage.READY and any(model == wanted for wanted, _ in plan.ready)
     if not rules.reload_after or counts[model] < rules.reload_after or not ready:
+        return plan
+    if now < dict(plan.kept).get(model, now):
         return plan
     return _to_rest(plan, (model,), now)
 
@@ -69,6 +75,20 @@ def to_reload(plan: Plan) -> Plan:
     pairs = tuple(pair for pair in plan.ready if pair[0] in plan.resting)
     left = tuple(pair for pair in plan.ready if pair not in pairs)
     return replace(plan, ready=left, reloading=(*plan.reloading, *pairs), resting=(), rested=())
+
+
+def reloaded(plan: Plan, model: str, kept: str, now: float) -> tuple[Plan, Exception | None]:
+    """After the RELOAD of a model. ``kept``: why it was not unloaded; then what people should hear of, once, unless it
+    was to be healed: the canary tells about that."""
+    before = dict(plan.kept)
+    others = tuple((each, until) for each, until in plan.kept if each != model)
+    if not kept:
+        return replace(plan, kept=others), None
+    if model in plan.healing:
+        return plan, None
+    text = f"{model} was not reloaded as planned, and the memory that it took is not free: {kept}"
+    error = None if model in before else LMStudioError(text)
+    return replace(plan, kept=(*others, (model, now + KEPT_PAUSE))), error
 
 
 def fresh(plan: Plan, model: str) -> Plan:

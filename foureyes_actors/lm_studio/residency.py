@@ -7,10 +7,21 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from foureyes_actors.errors import LMStudioError, LMStudioTimeoutError, ModelLoadFailed, ServerFault, ServerRefused
+from foureyes_actors.errors import (
+    ConnectFailed,
+    FourEyesError,
+    LMStudioError,
+    LMStudioTimeoutError,
+    ModelLoadFailed,
+    ServerFault,
+    ServerRefused,
+    TransportError,
+)
 from foureyes_actors.inference.reply import same_model
 from foureyes_actors.lm_studio.dialect import ListedModel, ModelList, Server
 from foureyes_actors.lm_studio.lms import Lms
+from foureyes_actors.lm_studio.ours import LATE, Ours
+from foureyes_actors.lm_studio.replies import RouteMissing
 from foureyes_actors.lm_studio.server_calls import (
     UNLOAD_TIME,
     describe,
@@ -29,30 +40,6 @@ LOOK_AGAIN = 0.5  # seconds between two looks at a server that loads behind its 
 IDLE_LOOKS = 4  # that may find a load of this kind not begun yet
 UNLOAD_TRIES = 3
 LET_IN = 0.2  # seconds for a request on its way to a model that is to be unloaded
-
-
-@dataclass
-class Ours:
-    """The instances that FourEyes has loaded into a server, one for all incarnations: what is not in here was loaded
-    by somebody else, and is never unloaded. ``lock``: one load at a time in this process."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    instances: dict[tuple[str, str], str] = field(default_factory=dict)  # (url, instance) -> key
-
-    def keep(self, server: Server, instance: str, key: str) -> None:
-        self.instances[server.url, instance] = key
-
-    def drop(self, server: Server, instance: str) -> None:
-        self.instances.pop((server.url, instance), None)
-
-    def forget(self, server: Server) -> None:
-        """It was started anew: nothing is in its memory."""
-        for url, instance in tuple(self.instances):
-            if url == server.url:
-                self.drop(server, instance)
-
-    def has(self, server: Server, instance: str) -> bool:
-        return (server.url, instance) in self.instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +76,7 @@ def ensure_loaded(to: Loading, model: str) -> InMemory:
         listed, row = _wanted(to, model)
         if row.loading:
             row = _loaded_row(to, row.key)
+        row = without_late(to, listed, row)
         unknown = row.instances is None and not to.ours.has(to.server, row.key)
         if (row.instances == () or unknown) and _loads(to, listed):
             row = replace(_load(to, listed, row), reasons=row.reasons)
@@ -117,9 +105,35 @@ def unload_unwanted(to: Loading, wanted: Sequence[str]) -> tuple[str, ...]:
     return gone
 
 
+def look(to: Loading, models: Sequence[str]) -> tuple[str, ...]:
+    """``resident``; and what a load that was given up has brought since then is unloaded, unless it is of use."""
+    listed = list_models(to.http, to.server)
+    for url, key in tuple(to.ours.given_up):
+        row = find(listed.models, key)
+        if url == to.server.url and row is not None:
+            without_late(to, listed, row)
+    return _resident(listed.models, models)
+
+
+def without_late(to: Loading, listed: ModelList, row: ListedModel) -> ListedModel:
+    """The row without the second instances that loads have brought which were given up. Where there is no other one,
+    that which requests will ask for stays."""
+    late = to.ours.late(to.server, row.key, row.instances or (), to.clock.monotonic())
+    others = any(instance not in late for instance in row.instances or ())
+    surplus = [instance for instance in late if others or instance != request_id(row)]
+    for instance in surplus:
+        logger.warning("%s was loaded late, by a load that was given up: %s is unloaded again", row.key, instance)
+        try:
+            unload_instance(to, listed, instance)
+        except FourEyesError as error:  # no reason to do without the one that is of use
+            logger.warning("%s stays in memory beside %s: %s", instance, row.key, error)
+    left = tuple(instance for instance in row.instances or () if instance not in surplus)
+    return replace(row, instances=left) if surplus else row
+
+
 def unload_instance(to: Loading, listed: ModelList, instance: str, seconds: float = UNLOAD_TIME) -> None:
     """Nothing when the server has no way to unload and load. Raises what ``server_calls`` raise."""
-    if not _unloads(to, listed):
+    if not unloads(to, listed):
         return
     logger.info("unloading %s", instance)
     if listed.listing.unload is not None:
@@ -131,7 +145,10 @@ def unload_instance(to: Loading, listed: ModelList, instance: str, seconds: floa
 
 def resident(http: HttpPort, server: Server, models: Sequence[str]) -> tuple[str, ...]:
     """Those of ``models`` that are loaded, as far as the server tells."""
-    listed = list_models(http, server).models
+    return _resident(list_models(http, server).models, models)
+
+
+def _resident(listed: Sequence[ListedModel], models: Sequence[str]) -> tuple[str, ...]:
     rows = ((model, find(listed, model)) for model in models)
     return tuple(model for model, row in rows if row is not None and row.instances != ())
 
@@ -152,7 +169,7 @@ def ensure_unloaded(to: Loading, model: str) -> None:
         listed = list_models(to.http, to.server)
         row = find(listed.models, model)
         there = () if row is None else row.instances or ()
-        if not _unloads(to, listed):
+        if not unloads(to, listed):
             return
         left = tuple(instance for instance in there if instance in mine)
         if not left:
@@ -214,7 +231,8 @@ def _by_lms(to: Loading, listed: ModelList) -> bool:
     return listed.listing.by_lms and to.lms is not None
 
 
-def _unloads(to: Loading, listed: ModelList) -> bool:
+def unloads(to: Loading, listed: ModelList) -> bool:
+    """Whether there is a way to unload a model and to load it again."""
     return _by_lms(to, listed) or (listed.listing.unload is not None and listed.listing.load is not None)
 
 
@@ -251,11 +269,17 @@ def _load(to: Loading, listed: ModelList, row: ListedModel) -> ListedModel:
 
 def _asked_to_load(to: Loading, listed: ModelList, key: str, context: int | None) -> str:
     change = listed.listing.load
-    if change is not None:
+    if change is None:
+        assert to.lms is not None
+        to.lms.load(key, context, to.seconds)
+        return key
+    try:
         return load_model(to.http, to.server, change, key, to.seconds, context if change.takes_context else None)
-    assert to.lms is not None
-    to.lms.load(key, context, to.seconds)
-    return key
+    except (ConnectFailed, RouteMissing, ServerFault, ServerRefused):
+        raise  # it was not asked, or said no
+    except (TransportError, LMStudioError):
+        to.ours.give_up(to.server, key, to.clock.monotonic() + LATE)
+        raise
 
 
 def _loaded_row(to: Loading, key: str, idle_looks: int = 0) -> ListedModel:

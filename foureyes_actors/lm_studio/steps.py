@@ -23,17 +23,17 @@ from foureyes_actors.lm_studio.dialect import Dialect, Server, server_at
 from foureyes_actors.lm_studio.dialects import DIALECTS
 from foureyes_actors.lm_studio.installation import find_lms
 from foureyes_actors.lm_studio.lms import Lms
+from foureyes_actors.lm_studio.ours import Ours
 from foureyes_actors.lm_studio.plan import Command, Do
 from foureyes_actors.lm_studio.process import ServerProcess, is_local, known_url, launch_for
 from foureyes_actors.lm_studio.recognise import recognise
 from foureyes_actors.lm_studio.reload import reload_model
 from foureyes_actors.lm_studio.residency import (
     Loading,
-    Ours,
     ensure_loaded,
     ensure_unloaded,
+    look,
     on_disk,
-    resident,
     unload_unwanted,
 )
 from foureyes_actors.lm_studio.server_calls import check_alive
@@ -94,14 +94,14 @@ class Steps:
             case Do.LOAD:
                 return self._load(command)
             case Do.RELOAD:
-                found = reload_model(self._loading(command.url), command.model, command.known_as)
-                return plan.Loaded(found.known_as, found.reasons)
+                reloaded = reload_model(self._loading(command.url), command.model, command.known_as)
+                return plan.Loaded(reloaded.now.known_as, reloaded.now.reasons, reloaded.kept)
             case Do.WARM_UP:
                 return self._warm_up(command)
             case Do.CHECK:
-                server = self._server(command.url)
-                check_alive(self._http, server)
-                return plan.Healthy(resident(self._http, server, self._models), self._memory(command.url))
+                to = self._loading(command.url, by_lms=False)  # looking for lms is not for each check
+                check_alive(self._http, to.server)
+                return plan.Healthy(look(to, self._models), self._memory(command.url))
             case Do.CHOOSE:
                 return choose(command.choices, on_disk(self._http, self._server(command.url), self._models))
             case Do.UNLOAD:
@@ -123,7 +123,7 @@ class Steps:
         found = ensure_loaded(to, command.model)
         return plan.Loaded(found.known_as, found.reasons)
 
-    def _loading(self, url: str) -> Loading:
+    def _loading(self, url: str, *, by_lms: bool = True) -> Loading:
         return Loading(
             self._http,
             self._server(url),
@@ -132,7 +132,7 @@ class Steps:
             self._settings.load_timeout,
             self._settings.context_length,
             self._ours,
-            self._lms(url),
+            self._lms(url) if by_lms else None,
         )
 
     def _lms(self, url: str) -> Lms | None:
@@ -163,7 +163,7 @@ class Steps:
                 f"{self._name()} at {url} is gone; FourEyes did not start it, and does not now "
                 "(model_server.restart_foreign: true allows it)"
             )
-        self._ours.instances.clear()
+        self._ours.forget_all()
         self._process.start(launch_for(self._settings, self._processes, self._files), self._settings.start_timeout)
         return plan.Launched()
 
@@ -220,6 +220,9 @@ class Steps:
         return plan.Alive(url)
 
     def _with_last_words(self, reason: str) -> str:
+        helper = self._process.helper_ended()
+        if helper:
+            return f"{helper}; {reason}"
         words = self._process.last_words()
         return f"{reason}; its last words: {words[-1][:200]}" if words else reason
 

@@ -83,11 +83,12 @@ class LocalChild:
             raise ProcessError(f"processes {left} cannot be ended")
 
     def wait(self, timeout: float) -> int | None:
-        """For a command that ends by itself; when it does not, it alone is killed and None is answered."""
+        """For a command that ends by itself; when it does not, it is killed with what it started, and None is
+        answered."""
         try:
             code: int | None = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._kill_session(time.monotonic() + KILL_WAIT)
             code = None
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(KILL_WAIT)
@@ -124,6 +125,17 @@ class LocalChild:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(KILL_WAIT)
         return [p.pid for p in tree]
+
+    def _kill_session(self, until: float) -> None:
+        """Its own process is reaped last: until then nobody else can get its number, nor the session's."""
+        left = _session(self.pid)  # where there are no sessions: before its children lose their parent
+        self._process.kill()
+        while left and time.monotonic() < until:
+            for process in left:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            psutil.wait_procs(left, timeout=0.5)
+            left = [process for process in _session(self.pid) if _runs(process)]
 
     def _close_stdin(self) -> None:
         if self._process.stdin is not None:
@@ -280,6 +292,20 @@ def _marked(mark: str) -> list[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.environ().get(MARK) == mark:
+                found.append(process)
+    return found
+
+
+def _session(leader: int) -> list[psutil.Process]:
+    """What a child started, without itself; where there are sessions without daemons, which have one of their own."""
+    if sys.platform == "win32":
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(leader).children(recursive=True)
+        return []
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != leader and os.getsid(process.pid) == leader:
                 found.append(process)
     return found
 

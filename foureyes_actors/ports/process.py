@@ -49,8 +49,9 @@ class ProcessPort(Protocol):
         it ends: a child that watches it leaves no orphan. ``environment`` is added to ours. Raises ProcessError."""
 
     def run(self, command: Sequence[str], *, timeout: float) -> ProcessResult:
-        """Run ``command`` to its end, at most ``timeout`` seconds. What it started and left behind (a daemon) is not
-        touched and not waited for. Raises ProcessError when it cannot be started."""
+        """Run ``command`` to its end, at most ``timeout`` seconds; then it is killed with what it started. What it left
+        behind (a daemon, in a session of its own) is not touched and not waited for. Raises ProcessError when it
+        cannot be started."""
 
     def usage(self, pid: int, *, without: Collection[int] = ()) -> ProcessUsage | None:
         """None when there is no such process. ``without``: descendants that are left out, with all below them.

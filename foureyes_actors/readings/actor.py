@@ -19,6 +19,7 @@ from foureyes_actors.messages import (
     PressureLevel,
     Reading,
     ReadingSet,
+    ServerPhase,
     ServerState,
     SourceExhausted,
     StoreDocuments,
@@ -28,6 +29,7 @@ from foureyes_actors.messages import (
 )
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.readings import fusion
+from foureyes_actors.readings.answers import Answers, heard
 from foureyes_actors.readings.documents import event_document, reading_document, reading_set_id
 from foureyes_actors.readings.events import Change, server_change, stream_change
 from foureyes_actors.readings.fusion import Join, Joined, Part
@@ -67,6 +69,7 @@ class ReadingsActor(SupervisedActor):
         expected = models if routing is None else routing.answering(Situation(level))
         self._join = Join(expected, settings.join_timeout)
         self._screens: dict[str, Screen] = {}
+        self._answers: dict[str, Answers] = {}  # by model
         self._server: ServerState | None = None
         self._last: FrameRef | None = None  # the newest frame that came out; None while its silence has been told
         self._last_out = 0.0
@@ -87,10 +90,13 @@ class ReadingsActor(SupervisedActor):
             case Analysis():
                 part = Part(message.model, message.answers, message.failures, message.degraded)
                 self._add(message.frame, part)
+                self._hear(part)
             case AnalysisFailed():
                 self._counts["failed_analyses"] += 1
                 failures = tuple(TaskFailure(task, message.error_type, message.reason) for task in message.tasks)
-                self._add(message.frame, Part(message.model, failures=failures))
+                part = Part(message.model, failures=failures)
+                self._add(message.frame, part)
+                self._hear(part)
             case Tick(name=name) if name == JOIN:
                 self._tick()
             case StreamHealthChanged():
@@ -141,6 +147,18 @@ class ReadingsActor(SupervisedActor):
     def _add(self, frame: FrameRef, part: Part) -> None:
         self._join, joined = fusion.add(self._join, frame, part, self._clock.monotonic())
         self._come_out(joined)
+
+    def _hear(self, part: Part) -> None:
+        """That a server is away, or a model not in its memory, is told as the server's state and its fallback."""
+        away = self._server is not None and self._server.phase is not ServerPhase.READY
+        if self._degraded or (away and not part.answers):
+            return
+        before = self._answers.get(part.model, Answers())
+        failures = {failure.task: failure.reason for failure in part.failures}
+        answered = [answer.task for answer in part.answers]
+        self._answers[part.model], change = heard(before, part.model, answered, failures, self._clock.monotonic())
+        if change is not None:
+            self._event(change, None)
 
     def _tick(self) -> None:
         self._tick_coming = False
@@ -209,6 +227,7 @@ class ReadingsActor(SupervisedActor):
             after=change.after,
             reason=change.reason,
             frame=frame,
+            seconds=change.seconds,
             degraded=frame is not None and self._degraded,
         )
         self._teller.tell((self._recorder,), StoreDocuments(Collection.EVENTS, (event_document(event, self._run_id),)))

@@ -35,6 +35,7 @@ class Change:
     before: str | None
     after: str | None
     reason: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

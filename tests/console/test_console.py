@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -369,3 +369,12 @@ def test_no_line_has_a_programs_name_for_an_event(kind: EventKind) -> None:
 def test_a_failure_that_was_run_again_is_one_line(after: str, reason: str, line: str) -> None:
     event = Event("e", EventKind.FAILURE_REPRODUCED, AT, "readings", "KeyError", after, reason, seconds=13.6)
     assert lines.event_line(event).split("  ", 1)[1] == line
+
+
+def test_answers_that_cannot_be_used_are_told_with_the_time_since_and_the_reason() -> None:
+    kind, reason = EventKind.ANSWERS_CHANGED, "'gemma' answered; 'qwen' was asked"
+    line = lines.event_line(Event("e", kind, AT, "qwen", "usable", "unusable", reason, seconds=2.0))
+    since = lines.stamp(AT - timedelta(seconds=2))
+    assert line == f"{lines.stamp(AT)}  * qwen: no answer can be used since {since}: {reason}"
+    line = lines.event_line(Event("e", kind, AT, "qwen", "unusable", "usable", seconds=28.0))
+    assert line == f"{lines.stamp(AT)}  * qwen: its answers can be used again after 28 s"

@@ -80,12 +80,21 @@ class DoubleProcesses(FakeProcesses):
 class House:
     """A live InferenceActor and a live LMStudioActor, which has started the double; all others collect."""
 
-    def __init__(self, rules: Sequence[Mapping[str, Any]] = (), *, deadline: float = PATIENCE, **settings: Any) -> None:
-        """``deadline``: seconds for one request; short only where the double hangs. ``settings``: of the model
-        server."""
+    def __init__(
+        self,
+        rules: Sequence[Mapping[str, Any]] = (),
+        *,
+        deadline: float = PATIENCE,
+        running: bool = False,
+        **settings: Any,
+    ) -> None:
+        """``deadline``: seconds for one request; short only where the double hangs. ``running``: the double is there
+        already, so that it is somebody else's. ``settings``: of the model server."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.processes, self.tree = DoubleProcesses(port, rules), Tree()
+        if running:
+            self.processes.start(["somebody"])
         self.kept: dict[str, list[Any]] = {name: [] for name in COLLECTORS}
         self.exits: list[ExitNotice] = []
         self.server_settings = ModelServerSettings.model_validate(

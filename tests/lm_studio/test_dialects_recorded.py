@@ -9,9 +9,10 @@ import pytest
 from foureyes_actors.errors import FourEyesError, LMStudioError, ServerFault, ServerRefused
 from foureyes_actors.lm_studio.dialect import Kind, server_at
 from foureyes_actors.lm_studio.dialects import DIALECTS
+from foureyes_actors.lm_studio.ours import Ours
 from foureyes_actors.lm_studio.recognise import recognise
 from foureyes_actors.lm_studio.reload import reload_model
-from foureyes_actors.lm_studio.residency import Ours, ensure_loaded, resident, unload_unwanted
+from foureyes_actors.lm_studio.residency import ensure_loaded, resident, unload_unwanted
 from foureyes_actors.lm_studio.server_calls import check_alive
 from foureyes_actors.ports.http_requests import RequestsHttp
 from tests.lm_studio import recorded
@@ -174,7 +175,7 @@ def test_reloaded(http: RequestsHttp, name: str) -> None:
         to = loading(http, server_at(server.url, DIALECTS[kind]))
         known_as = ensure_loaded(to, MODEL).known_as
         before = len(server.asked)
-        assert reload_model(to, MODEL, known_as).known_as == known_as
+        assert reload_model(to, MODEL, known_as).now.known_as == known_as
         assert server.loaded == [known_as]
         posted = [sent for method, path, sent, _ in server.asked[before:] if method == "POST" and path != "/api/show"]
         wanted = LOADING[name][2] or [{"model": known_as, "stream": False, "keep_alive": 0}]
@@ -189,7 +190,7 @@ def test_the_others_load_by_their_first_request_or_have_what_they_were_started_w
     with served(make()) as server:
         to = loading(http, server_at(server.url, DIALECTS[kind]))
         assert ensure_loaded(to, MODEL).known_as == MODEL
-        assert reload_model(to, MODEL, MODEL).known_as == MODEL
+        assert reload_model(to, MODEL, MODEL).now.known_as == MODEL
         assert all(path.startswith("GET ") for path in server.paths())
 
 

@@ -6,8 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from foureyes_actors.lm_studio.plan import Alive, Do, Found, Healthy, Launched, Loaded, PictureRead, Rested, Stage, Warm
-from foureyes_actors.lm_studio.renewal import HEAVY_PAUSE
+from foureyes_actors.errors import ErrorClass
+from foureyes_actors.lm_studio.plan import (
+    Alive,
+    Do,
+    Found,
+    Healthy,
+    Launched,
+    Loaded,
+    PictureRead,
+    Rested,
+    Stage,
+    Suspected,
+    Warm,
+)
+from foureyes_actors.lm_studio.renewal import HEAVY_PAUSE, KEPT_PAUSE
 from foureyes_actors.lm_studio.server_state import server_state
 from foureyes_actors.messages import ServerPhase
 from tests.lm_studio.test_advance import RULES, URL, Machine, ready
@@ -84,6 +97,44 @@ def test_it_waits_for_a_check_in_work() -> None:
     machine.finish(Healthy(("a", "b")))
     machine.tick(1.0)
     machine.expect(Do.RELOAD, Stage.READY, "a")
+
+
+def reload_planned(machine: Machine, kept: str) -> None:
+    for _ in range(3):
+        machine.give(PictureRead("a"))
+    machine.give(Rested("a"))
+    machine.expect(Do.RELOAD, Stage.LOADING, "a")
+    machine.finish(Loaded("a", kept=kept))
+    machine.finish(Warm())
+    machine.expect(None, Stage.READY)
+
+
+def test_one_that_is_not_unloaded_is_told_once_and_not_tried_again_soon() -> None:
+    machine = ready(replace(COUNTED, models=("a",)))
+    reload_planned(machine, "HTTP 400: no")
+    assert [str(error) for error in machine.errors] == [
+        "a was not reloaded as planned, and the memory that it took is not free: HTTP 400: no"
+    ]
+    for _ in range(30):
+        machine.give(PictureRead("a"))
+    assert machine.plan.resting == ()
+    machine.now += KEPT_PAUSE
+    reload_planned(machine, "HTTP 400: no")
+    assert len(machine.errors) == 1
+    machine.now += KEPT_PAUSE
+    reload_planned(machine, "")  # it works again
+    reload_planned(machine, "HTTP 400: no")
+    assert len(machine.errors) == 2
+
+
+def test_one_that_is_to_be_healed_and_is_not_unloaded_is_for_the_canary_to_tell() -> None:
+    machine = ready(replace(COUNTED, models=("a",)))
+    machine.give(Suspected("it crashed", "a", ErrorClass.ENGINE))
+    machine.expect(Do.RELOAD, Stage.LOADING, "a")
+    machine.finish(Loaded("a", kept="HTTP 400: no"))
+    machine.finish(Warm())
+    machine.expect(None, Stage.READY)
+    assert not machine.errors and machine.plan.kept == ()
 
 
 # --- by the memory ---

@@ -158,6 +158,29 @@ def test_the_daemon_of_the_desktop_app_is_left_alone() -> None:
     assert processes.words()[:2] == ["daemon down", "server stop"]
 
 
+@pytest.mark.parametrize(
+    ("result", "how"),
+    [
+        (ProcessResult(None, ("one moment ...",)), "did not end within 4 s: one moment ..."),
+        (ProcessResult(3, ("Error: no daemon", "")), "ended with code 3: Error: no daemon"),
+        (ProcessResult(0, ()), "ended with code 0"),
+    ],
+)
+def test_what_the_command_did_that_was_to_start_the_server_is_told(result: ProcessResult, how: str) -> None:
+    it = steps(ScriptedHttp(GONE), Told({"server start": result}), kind="lm_studio", start_timeout=4)
+    assert launch(it) == plan.Launched()
+    waited = it.run(Command(Do.WAIT, 1))
+    assert waited == plan.NotYet(f"`lms server start --port 1234` {how}; refused")
+
+
+@pytest.mark.parametrize("command", ["daemon status", "daemon up"])
+def test_a_command_that_hangs_before_that_is_not_waited_for_again_and_again(command: str) -> None:
+    processes = Told({command: ProcessResult(None, ())})
+    with pytest.raises(ServerStartFailed, match=f"`lms {command} --json` did not end within 4 s"):
+        launch(steps(ScriptedHttp(GONE), processes, kind="lm_studio", start_timeout=4))
+    assert processes.words()[-1] == f"{command} --json"
+
+
 # --- LM Studio 0.3, which loads by its command line ---
 
 

@@ -28,6 +28,7 @@ from tests.lm_studio.error_cases import DEADLINE, TOKEN
 from tests.support import eventually, start_tree
 
 LOAD = "POST /api/v1/models/load"
+UNLOAD = "POST /api/v1/models/unload"
 
 
 @pytest.fixture
@@ -121,6 +122,52 @@ def test_what_somebody_unloads_is_loaded_again(house_of: Any) -> None:
     eventually(lambda: len(house.double.asked(LOAD)) == 2, PATIENCE, "it is loaded again")
     house.until_ready()
     assert [instance.id for instance in house.double.memory.instances()] == [MODEL]
+
+
+def _in_memory(house: House) -> list[str]:
+    return [instance.id for instance in house.double.memory.instances()]
+
+
+def test_a_load_that_comes_about_after_it_was_given_up_leaves_one_instance(house_of: Any) -> None:
+    """The server goes on with a load whose answer nobody waits for any more, and then has the model twice. The
+    actor's minute is a second, HTTP's is not: the timeout of 2 s is a real one."""
+    slow = {"when": {"route": LOAD, "nth": 1}, "then": {"delay": 6.0}}
+    house = house_of(slow, running=True, load_timeout=2.0, check_every=60.0)
+    house.until_ready()
+    assert len(house.double.asked(LOAD)) == 2 and _in_memory(house) == [MODEL]
+    eventually(lambda: len(house.double.asked(UNLOAD)) == 1, PATIENCE, "the second one is unloaded")
+    eventually(lambda: _in_memory(house) == [MODEL], PATIENCE, "one is left")
+    house.until_ready()
+    house.give(1)
+    assert isinstance(house.outcome(1), Analysis)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [({"error": "it does not want to"}, "it does not want to"), ({"body": {"instance_id": MODEL}}, "lists it as")],
+)
+def test_a_planned_reload_that_unloads_nothing_is_told_once(house_of: Any, answer: dict[str, Any], why: str) -> None:
+    house = house_of({"when": {"route": UNLOAD}, "then": answer}, reload_after=1)
+    for number in (1, 2, 3):
+        house.until_ready()
+        house.give(number)
+        assert isinstance(house.outcome(number), Analysis)
+        eventually(lambda: len(house.double.asked(UNLOAD)) == 1, PATIENCE, "it is to be unloaded")
+    house.until_ready()
+    eventually(lambda: len(house.faults()) == 1, PATIENCE, "it is told")
+    (fault,) = house.faults()
+    assert "was not reloaded as planned" in fault.message and why in fault.message
+    assert len(house.double.asked(LOAD)) == 1
+
+
+def test_a_second_instance_that_somebody_else_loads_is_left_alone(house_of: Any) -> None:
+    house = house_of(check_every=60.0)
+    house.until_ready()
+    house.double.memory.put(house.double.memory.models[0], None)
+    assert _in_memory(house) == [MODEL, f"{MODEL}:2"]
+    checks = len(house.double.asked("GET /api/v1/models"))
+    eventually(lambda: len(house.double.asked("GET /api/v1/models")) > checks + 2, PATIENCE, "it was seen")
+    assert house.double.asked(UNLOAD) == []
 
 
 def test_a_context_above_the_maximum_is_not_asked_for(house_of: Any) -> None:

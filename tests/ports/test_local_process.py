@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -266,6 +267,41 @@ def test_run_gives_code_and_output() -> None:
 def test_run_ends_a_command_that_takes_too_long() -> None:
     result = LocalProcesses().run([sys.executable, "-c", SLEEP], timeout=2.0)
     assert result.exit_code is None
+
+
+@posix
+def test_run_ends_what_a_command_started_that_takes_too_long(tmp_path: Path) -> None:
+    """A script: the shell would be killed, and what it waits for would live on and hold the pipe."""
+    before = {thread.name for thread in threading.enumerate()}
+    pids = tmp_path / "pids"
+    script = f"sleep 1000 & echo $! > {pids}; (sleep 1000 & echo $! >> {pids}; wait); true"
+    result = LocalProcesses().run(["/bin/sh", "-c", script], timeout=2.0)
+    assert result.exit_code is None
+    started = [int(line) for line in pids.read_text().split()]
+    try:
+        assert len(started) == 2
+        eventually(lambda: gone(*started), PATIENCE, "its children are gone")
+        eventually(lambda: {t.name for t in threading.enumerate()} <= before, PATIENCE, "nobody reads its output")
+    finally:
+        for pid in started:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@posix
+def test_run_leaves_the_daemon_of_a_command_alone_that_takes_too_long() -> None:
+    program = """
+import subprocess, sys
+p = subprocess.Popen([sys.executable, '-c', sys.argv[1]], start_new_session=True)
+sys.stdout.write(str(p.pid) + chr(10))
+sys.stdout.flush()
+p.wait()
+"""
+    result = LocalProcesses().run([sys.executable, "-c", program, SLEEP], timeout=3.0)
+    assert result.exit_code is None
+    daemon = psutil.Process(int(result.lines[0]))
+    assert daemon.is_running()
+    daemon.kill()
 
 
 @posix

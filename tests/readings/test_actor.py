@@ -29,6 +29,7 @@ from foureyes_actors.messages import (
     StreamCondition,
     StreamHealthChanged,
     Task,
+    TaskFailure,
 )
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.readings.actor import MAX_SCREENS, ReadingsActor
@@ -108,6 +109,55 @@ def test_a_failed_analysis_is_a_document_too() -> None:
     assert {r.status for r in stage.sets[0].readings} == {ReadingStatus.STALE}
     assert {r.reason for r in stage.sets[0].readings} == {"no answer within 30 s"}
     assert (stage.sets[0].models, stage.status["failed_analyses"]) == ((), 1)
+
+
+def failed(number: int, reason: str = "'gemma' answered; 'qwen' was asked") -> AnalysisFailed:
+    return AnalysisFailed(frame(number), MODEL, tuple(Task), "WrongModel", reason)
+
+
+def answers_told(stage: Stage) -> list[tuple[str | None, str | None]]:
+    return [(e.before, e.after) for e in stage.events if e.kind is EventKind.ANSWERS_CHANGED]
+
+
+def test_that_no_answer_can_be_used_any_more_is_told_once_and_that_they_can_again() -> None:
+    stage = Stage()
+    stage.give(analysis(1, *WHOLE))
+    for number in range(2, 30):
+        stage.give(failed(number))
+        stage.clock.advance(1.0)
+        assert answers_told(stage) == ([("usable", "unusable")] if number >= 4 else [])
+    stage.give(analysis(30, *WHOLE), analysis(31, *WHOLE))
+    first, second = (event for event in stage.events if event.kind is EventKind.ANSWERS_CHANGED)
+    assert (first.subject, first.reason, first.seconds) == (MODEL, "'gemma' answered; 'qwen' was asked", 2.0)
+    assert (second.before, second.after, second.seconds) == ("unusable", "usable", 28.0)
+    assert [d["seconds"] for d in stage.documents(Collection.EVENTS) if d["kind"] == "answers_changed"] == [2.0, 28.0]
+
+
+def test_a_single_task_without_answers_is_told_too() -> None:
+    stage = Stage()
+    for number in range(1, 5):
+        stage.give(analysis(number, *WHOLE[1:], failures=(TaskFailure(Task.OCR, "AnswerContractError", "no amounts"),)))
+    (event,) = (event for event in stage.events if event.kind is EventKind.ANSWERS_CHANGED)
+    assert event.reason == "about vision_ocr: no amounts"
+    stage.give(analysis(5, *WHOLE))
+    assert answers_told(stage) == [("usable", "unusable"), ("unusable", "usable")]
+
+
+def test_one_that_comes_and_goes_is_told_once_a_minute() -> None:
+    stage = Stage()
+    for number in range(1, 121):
+        stage.give(analysis(number, *WHOLE) if number % 4 == 0 else failed(number))
+        stage.clock.advance(1.0)
+    assert answers_told(stage) == [("usable", "unusable"), ("unusable", "usable")] * 2
+
+
+def test_a_server_that_is_away_is_told_as_that() -> None:
+    stage = Stage()
+    stage.give(ServerState(ServerPhase.FAILED, "http://x", detail="gone"), *(failed(n) for n in range(1, 9)))
+    assert answers_told(stage) == []
+    stage = Stage(degraded=True)
+    stage.give(*(failed(n) for n in range(1, 9)))
+    assert answers_told(stage) == []
 
 
 def test_two_models_are_joined() -> None:
