@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # as in exit_codes, which is not imported yet
 SIGNALLED = 128  # and the signal's number
 VERDICTS = {"doctor", "models", "bench"}  # commands whose exit code 0 says that all is well
 
@@ -27,47 +27,33 @@ if __name__ == "__main__":  # before the imports, which take a second
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish stands
         signal.signal(signal.SIGHUP, _ended)
 
-import io
 import json
 import logging
 import platform
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from foureyes_actors import doctor as doctor_module
-from foureyes_actors import error_commands, error_export, headless, model_survey, wiring
+from foureyes_actors import headless, model_survey, wiring
 from foureyes_actors.bench.measure import Bench
 from foureyes_actors.bench.session import PHASE
 from foureyes_actors.bench.targets import document, exit_code, judge, table
-from foureyes_actors.bug.keeper import kept_blob, kept_record
+from foureyes_actors.command_line import print_result, refuse, settings_of
 from foureyes_actors.defence import Defence, interception
-from foureyes_actors.errors import ConfigurationError, FourEyesError, SettingsError, StoreError
+from foureyes_actors.errors import ConfigurationError, SettingsError
 from foureyes_actors.model_table import group_by_model, load_models
-from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.files import LocalFiles
-from foureyes_actors.ports.local_process import LocalProcesses, kill
+from foureyes_actors.ports.local_process import kill
 from foureyes_actors.ports.patient_stream import PatientStream
-from foureyes_actors.ports.private_folder import LocalPrivateFolder
-from foureyes_actors.ports.store import StoreReader
-from foureyes_actors.ports.stores import open_store, open_to_read
 from foureyes_actors.redacted_log import log_to
-from foureyes_actors.replay.codec import CodecError
-from foureyes_actors.replay.confirmation import Level, kept_confirmation
-from foureyes_actors.replay.platform import folder_of
-from foureyes_actors.replay.program import ROOT
-from foureyes_actors.replay.record import ID
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import find_settings, load_settings, secrets_of
-from foureyes_actors.text import one_line
-from t00l5et.confirm import confirm, keep
+from foureyes_actors.settings_file import load_settings, secrets_of
+from t00l5et.error_cli import errors_app, reproduce
 
-NOT_PRINTED = 74  # EX_IOERR
 OUTPUT_WITHIN = 1.0  # seconds for what is still to be printed at the end
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -89,12 +75,12 @@ def run(
     context.obj = config
     if context.invoked_subcommand is not None:
         return
-    settings, path = _settings(config)
+    settings, path = settings_of(config)
     beside = path.parent if path else None
     try:
         models = group_by_model(load_models(settings, LocalFiles(), beside=beside))
     except ConfigurationError as error:
-        _refuse(error)
+        refuse(error)
     request = headless.Request(frames, seconds, str(path) if path else "built-in defaults")
     out, log = PatientStream(sys.stdout, "standard output"), PatientStream(sys.stderr, "standard error")
     log_to(log, settings.log.level, secrets_of(settings))
@@ -122,141 +108,11 @@ def run(
 @app.command(short_help="Tell which parts are found on this machine.")
 def doctor(context: typer.Context, config: ConfigOption = None) -> None:
     """Tell which parts are found: OBS, LM Studio, MongoDB, the embedded ones, the store's folder."""
-    settings, _ = _settings(config or context.obj)
+    settings, _ = settings_of(config or context.obj)
     log_to(sys.stderr, settings.log.level, secrets_of(settings))
     findings = doctor_module.examine(settings, wiring.real_world(settings))
-    _print(doctor_module.render(findings))
+    print_result(doctor_module.render(findings))
     raise typer.Exit(doctor_module.verdict(findings))
-
-
-errors_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(errors_app, name="errors", help="The failures that were recorded: list them, show one, resolve one.")
-IdArgument = Annotated[str, typer.Argument(help="The id, or its beginning, as errors list shows it.")]
-
-
-@errors_app.command("list")
-def errors_list(
-    context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 30,
-    everything: Annotated[
-        bool, typer.Option("--all/--unresolved", help="The resolved ones too, or the unresolved alone (as usual).")
-    ] = False,
-    source: Annotated[str, typer.Option(help="Those of one part alone, e.g. capture.")] = "",
-    fingerprint: Annotated[str, typer.Option(help="Those of one fingerprint alone, as errors show has it.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document, with all that is known.")] = False,
-) -> None:
-    """How well the whole is by its failures, and a line for each group of them, the newest first."""
-    wanted, now = error_commands.Wanted(limit, everything, source, fingerprint), SystemClock().utc_now()
-    with _store(context) as (settings, store):
-        if as_json:
-            print(json.dumps(error_commands.list_document(store, wanted, now, settings.bug), indent=2, default=str))
-            return
-        for line in error_commands.list_lines(store, wanted, now, settings.bug):
-            print(line)
-
-
-@errors_app.command("show")
-def errors_show(context: typer.Context, wanted: IdArgument) -> None:
-    """All that is known of one group."""
-    with _store(context) as (settings, store):
-        folder = LocalPrivateFolder(wiring.records_folder(settings))
-        group, platforms = error_commands.find_group(store, wanted), wiring.platforms_folder(settings)
-        for line in error_commands.show_lines(group, folder, platforms):
-            print(line)
-
-
-@errors_app.command("resolve")
-def errors_resolve(
-    context: typer.Context,
-    wanted: IdArgument,
-    text: Annotated[str, typer.Option("--as", help="What was done about it.")] = "resolved by hand",
-) -> None:
-    """Mark one group as resolved; when it happens again, a new group begins."""
-    with _store(context, write=True) as (_, store):
-        print(f"resolved: {error_commands.resolve(store, wanted, text, SystemClock().utc_now())}")
-
-
-@errors_app.command("export")
-def errors_export(
-    context: typer.Context,
-    wanted: IdArgument,
-    to: Annotated[Path | None, typer.Option(help="The file to make; one that is there already stays.")] = None,
-    pictures: Annotated[
-        bool, typer.Option("--pictures/--without-pictures", help="Pictures of the screen that the failure is about.")
-    ] = True,
-) -> None:
-    """Make one file of a recorded failure that can be attached to an issue, and say what is in it."""
-    with _store(context, away=ID.fullmatch(wanted) is not None) as (settings, store):
-        records, folder = LocalPrivateFolder(wiring.records_folder(settings)), wiring.platforms_folder(settings)
-        record, _ = _record_id(store, wanted, records)
-        document = error_commands.record_document(records, record)
-        confirmation = kept_confirmation(LocalPrivateFolder(folder), f"{folder_of(record)}/")
-        places = (Path.home(), Path.cwd(), ROOT, settings.data_dir.absolute(), Path(sys.prefix))
-        made = error_export.export(
-            document,
-            lambda digest: kept_blob(records, digest),
-            confirmation=confirmation,
-            pictures=pictures,
-            places=places,
-        )
-        path = to or Path(f"foureyes_error_{record[:12]}.zip")
-        error_export.save(made, path, LocalFiles())
-        for line in error_export.export_lines(made, path):
-            print(line)
-
-
-@app.command(short_help="Run a recorded failure again.")
-def reproduce(context: typer.Context, wanted: IdArgument) -> None:
-    """Write the folder that runs a recorded failure again, run it three times, and say whether it is confirmed."""
-    with _store(context, away=ID.fullmatch(wanted) is not None) as (settings, store):
-        records, platforms = LocalPrivateFolder(wiring.records_folder(settings)), wiring.platforms_folder(settings)
-        record, group = _record_id(store, wanted, records)
-        now = SystemClock().utc_now().timestamp()
-        folder = error_commands.make_platform(records, platforms, record, group, now)
-    print(folder)
-    found = confirm(folder, LocalProcesses(), SystemClock())
-    try:
-        keep(folder, found)
-    except OSError as error:
-        print(f"not kept in the folder: {error.strerror}", file=sys.stderr)
-    print(found)
-    raise typer.Exit(found.level is Level.UNCONFIRMED)
-
-
-def _record_id(store: StoreReader | None, wanted: str, records: LocalPrivateFolder) -> tuple[str, str]:
-    """And the group's fingerprint, where it is known. ``wanted`` may be a record's own id, or a group's."""
-    if ID.fullmatch(wanted) and kept_record(records, wanted) is not None:
-        return wanted, ""
-    if store is None:
-        raise error_commands.NoSuchError(f"there is no record {wanted}, and the store cannot be asked for its group")
-    group = error_commands.find_group(store, wanted)
-    found = error_commands.record_id(group)
-    if not found:
-        raise error_commands.NoSuchError(f"{group['_id']} has no record: it came through no replay point")
-    return found, str(group.get("fingerprint", ""))
-
-
-@contextmanager
-def _store(context: typer.Context, *, away: bool = False, write: bool = False) -> Iterator[tuple[Settings, Any]]:
-    """The settings and the store. ``away``: it may be away, then it is None. ``write``: no run may have it then."""
-    settings, _ = _settings(context.find_root().obj)
-    log_to(sys.stderr, settings.log.level, secrets_of(settings))
-    store: StoreReader | None = None
-    try:
-        try:
-            store = (open_store if write else open_to_read)(settings.store, settings.data_dir)
-        except StoreError:
-            if not away:
-                raise
-        yield settings, store
-    except ConfigurationError as error:
-        _refuse(error)
-    except (FourEyesError, CodecError, OSError) as error:
-        print(one_line(str(error), 1000), file=sys.stderr)
-        raise typer.Exit(headless.UNAVAILABLE) from None
-    finally:
-        if store is not None:
-            store.close()
 
 
 @app.command(short_help="Tell which models the server has, and which are wanted and in memory.")
@@ -266,15 +122,20 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
 ) -> None:
     """Tell what the model server has, what is wanted, what is in its memory, and what takes pictures."""
-    settings, path = _settings(config or context.obj)
+    settings, path = settings_of(config or context.obj)
     log_to(sys.stderr, settings.log.level, secrets_of(settings))
     try:
         found = model_survey.survey(settings, wiring.real_world(settings), beside=path.parent if path else None)
     except ConfigurationError as error:
-        _refuse(error)
-    _print(json.dumps(model_survey.as_document(found), indent=2) if as_json else model_survey.render(found))
+        refuse(error)
+    print_result(json.dumps(model_survey.as_document(found), indent=2) if as_json else model_survey.render(found))
     raise typer.Exit(found.code)
 
+
+app.add_typer(
+    errors_app, name="errors", help="The failures that were recorded: list them, show one, resolve one, export one."
+)
+app.command(short_help="Run a recorded failure again.")(reproduce)
 
 bench_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench", help="Measure this installation on this machine.")
@@ -320,21 +181,12 @@ def targets(
             world = wiring.real_world(settings)
             rows = judge(Bench(world, models, Path(scratch), _say, kill, frames, seconds, session).run())
     except ConfigurationError as error:
-        _refuse(error)
+        refuse(error)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    _print(json.dumps(document(rows, machine), indent=2) if as_json else table(rows, machine))
+    print_result(json.dumps(document(rows, machine), indent=2) if as_json else table(rows, machine))
     raise typer.Exit(exit_code(rows))
-
-
-def _settings(config: Path | None) -> tuple[Settings, Path | None]:
-    try:
-        path = find_settings(config, os.environ, LocalFiles())
-        settings = load_settings(path, os.environ, LocalFiles())
-    except ConfigurationError as error:
-        _refuse(error)
-    return settings, path
 
 
 def _leave(code: int) -> NoReturn:
@@ -348,20 +200,6 @@ def _leave(code: int) -> NoReturn:
 def _last_words(log: PatientStream, text: str) -> None:
     log.write(text)
     log.close(OUTPUT_WITHIN)
-
-
-def _print(text: str) -> None:
-    """A result. One that cannot be printed (a full disk) is said, and is no success; a reader that has gone
-    (``| head``) has what it wanted."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a character that the terminal does not have
-    try:
-        print(text, flush=True)
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
-        if not isinstance(error, BrokenPipeError):
-            print(f"the result cannot be printed: {error.strerror}", file=sys.stderr)
-            raise typer.Exit(NOT_PRINTED) from None
 
 
 def _say(line: str) -> None:
@@ -381,11 +219,6 @@ def _models_again(settings: Settings, beside: Path | None) -> wiring.ModelTasks 
     if path is not None and path.exists() and not path.is_file():
         return None
     return group_by_model(load_models(settings, LocalFiles(), beside=beside))
-
-
-def _refuse(error: ConfigurationError) -> NoReturn:
-    print(f"the configuration must be changed:\n{error}", file=sys.stderr)
-    raise typer.Exit(headless.BAD_CONFIGURATION) from None
 
 
 def _main() -> None:

@@ -27,6 +27,11 @@ from foureyes_actors.capture.sources import check_source
 from foureyes_actors.console.summary import summary_lines
 from foureyes_actors.defence import Defence
 from foureyes_actors.errors import ConfigurationError
+from foureyes_actors.exit_codes import BAD_CONFIGURATION as BAD_CONFIGURATION
+from foureyes_actors.exit_codes import INTERNAL as INTERNAL
+from foureyes_actors.exit_codes import INTERRUPTED as INTERRUPTED
+from foureyes_actors.exit_codes import OK as OK
+from foureyes_actors.exit_codes import UNAVAILABLE as UNAVAILABLE
 from foureyes_actors.messages import EventKind, Flush, GetStatus
 from foureyes_actors.settings import Settings
 from foureyes_actors.text import one_line
@@ -39,7 +44,6 @@ from supervisors.heads import Heads
 from supervisors.inbox import InboxFull
 from supervisors.schedule import Schedule
 
-OK, UNAVAILABLE, INTERNAL, BAD_CONFIGURATION, INTERRUPTED = 0, 69, 70, 78, 130
 STOP_WITHIN = 5.0  # seconds for the whole tree
 POLL = 0.25  # seconds between looks at whether the last frames are done; how fast a signal is seen on Windows
 LOOK = 0.25 if sys.platform == "win32" else 1.0  # seconds between looks at what tells nobody

@@ -308,6 +308,16 @@ class Settings(Section):
     forgewright: ForgewrightSettings = ForgewrightSettings()
     log: LogSettings = LogSettings()
 
+    @property
+    def records_dir(self) -> Path:
+        """What is needed to run failures again."""
+        return self.data_dir / "records"
+
+    @property
+    def platforms_dir(self) -> Path:
+        """The folders that run them again."""
+        return self.data_dir / "platforms"
+
     @field_validator("data_dir", mode="before")
     @classmethod
     def _names_a_folder(cls, folder: Any) -> Any:

@@ -17,7 +17,6 @@ import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from foureyes_actors.bug.actor import BugActor
 from foureyes_actors.bug.keeper import RecordKeeper
@@ -190,7 +189,7 @@ def recorder(config: Config, world: World) -> ChildSpec:
 def bug(config: Config, world: World, run: Run) -> ChildSpec:
     def make(context: ActorContext) -> BugActor:
         secrets = secrets_of(config.settings)
-        folder = LocalPrivateFolder(records_folder(config.settings))
+        folder = LocalPrivateFolder(config.settings.records_dir)
         keeper = RecordKeeper(folder, files=world.files, clock=world.clock, redactor=Redactor(secrets))
         return BugActor(
             context,
@@ -204,14 +203,6 @@ def bug(config: Config, world: World, run: Run) -> ChildSpec:
     return ChildSpec("bug", make)
 
 
-def records_folder(settings: Settings) -> Path:
-    return settings.data_dir / "records"
-
-
-def platforms_folder(settings: Settings) -> Path:
-    return settings.data_dir / "platforms"
-
-
 def forgewright(config: Config, standing: Standing, world: World, run: Run) -> ChildSpec:
     def make(context: ActorContext) -> ForgewrightActor:
         return ForgewrightActor(
@@ -219,8 +210,8 @@ def forgewright(config: Config, standing: Standing, world: World, run: Run) -> C
         )
 
     def reproducing(context: ActorContext, made: Told) -> Reproducing:
-        place = platforms_folder(config.settings)
-        records, folder = LocalPrivateFolder(records_folder(config.settings)), LocalPrivateFolder(place)
+        place = config.settings.platforms_dir
+        records, folder = LocalPrivateFolder(config.settings.records_dir), LocalPrivateFolder(place)
         return Reproducing(
             context,
             maker=PlatformMaker(records, folder, place, world.processes, world.clock),

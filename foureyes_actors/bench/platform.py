@@ -118,7 +118,7 @@ def _children(
     run = wiring.Run("bench", lambda _line: None, lambda _reason: None, lambda: None)
 
     def bug(context: ActorContext) -> BugActor:
-        folder = LocalPrivateFolder(wiring.records_folder(config.settings))
+        folder = LocalPrivateFolder(config.settings.records_dir)
         keeper = RecordKeeper(folder, files=world.files, clock=world.clock, redactor=Redactor())
         return BugActor(context, clock=world.clock, keeper=keeper)
 

@@ -1,0 +1,6 @@
+"""How ``run.py`` ends; the numbers are those of sysexits.h where it has one."""
+
+from __future__ import annotations
+
+OK, UNAVAILABLE, INTERNAL, NOT_PRINTED, BAD_CONFIGURATION = 0, 69, 70, 74, 78
+INTERRUPTED = 130  # as a shell has it for Ctrl-C
