@@ -275,6 +275,7 @@ def inference(
             degraded=config.degraded,
             routing=routing,
             level=standing.level,
+            patient=not settings.model_server.reload_after,
         )
 
     def open_reader() -> FallbackReader:

@@ -55,7 +55,8 @@ class InferenceActor(SupervisedActor):
     machine now; in the lower rhythm a frame is taken each ``settings.slow_every`` seconds.
 
     ``open_reader``: who reads while the polling fallback is active, a frame each ``settings.fallback_every`` seconds;
-    the server is not asked then. ``degraded``: the fallback is active already.
+    the server is not asked then. ``degraded``: the fallback is active already. ``patient``: no reload is planned
+    after so many pictures, so nobody need wake up to count them.
     """
 
     def __init__(
@@ -76,9 +77,10 @@ class InferenceActor(SupervisedActor):
         degraded: bool = False,
         routing: Routing | None = None,
         level: PressureLevel = PressureLevel.NORMAL,
+        patient: bool = False,
     ) -> None:
         super().__init__(context)
-        self._model, self._settings = model, settings
+        self._model, self._settings, self._patient = model, settings, patient
         self._http, self._clock, self._random, self._token = http, clock, random, token
         self._audience, self._server_name, self._session = audience, server, session
         self._teller = Teller(context, clock)
@@ -225,7 +227,7 @@ class InferenceActor(SupervisedActor):
     def _finished(self, call: Call, outcome: Analysis | Exception) -> None:
         if call is self._call:  # else it is a dead incarnation's: as good an answer as any
             self._call = None
-        self._teller.tell((self._server_name,), PictureAsked(self._model))
+        self._teller.tell((self._server_name,), PictureAsked(self._model, self._patient))
         if isinstance(outcome, Exception):
             if not call.cancelled.is_set():  # else it is about the server that was
                 self._suspect(outcome)
