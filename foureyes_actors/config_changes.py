@@ -25,6 +25,8 @@ READERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("readings.", ("readings",)),
     ("resource.", ("resource",)),
     ("store.retention.", ("recorder",)),
+    ("bug.", ("bug",)),
+    ("forgewright.", ("forgewright",)),
 )
 
 

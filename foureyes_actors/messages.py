@@ -218,11 +218,11 @@ class ServerState:
 
 @dataclass(frozen=True, slots=True)
 class PictureAsked:
-    """An inference actor has asked its model about one more picture, well or not. It is only counted, so it waits for
-    the receiver's next tick."""
+    """An inference actor has asked its model about one more picture, well or not. ``patient``: it is only counted, so
+    it may wait for the receiver's next tick."""
 
-    patient: ClassVar[bool] = True
     model: str
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

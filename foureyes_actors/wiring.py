@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from foureyes_actors.bug.actor import BugActor
 from foureyes_actors.bug.keeper import RecordKeeper
@@ -24,7 +24,7 @@ from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.capture.actor import CaptureActor
 from foureyes_actors.capture.numbering import FrameNumbers
 from foureyes_actors.capture.sources import open_source
-from foureyes_actors.config_changes import Changes, changes
+from foureyes_actors.config import Config as Config
 from foureyes_actors.console.actor import ConsoleActor
 from foureyes_actors.forgewright.actor import ForgewrightActor, Told
 from foureyes_actors.forgewright.making import PlatformMaker
@@ -36,19 +36,7 @@ from foureyes_actors.inference.routing import Routing, routing_of
 from foureyes_actors.lm_studio.actor import History, LMStudioActor
 from foureyes_actors.lm_studio.warmup import warm_up_task
 from foureyes_actors.messages import PressureLevel, Task
-from foureyes_actors.ports.clock import Clock, SystemClock
-from foureyes_actors.ports.files import FilesPort, LocalFiles
-from foureyes_actors.ports.http import HttpPort
-from foureyes_actors.ports.http_requests import RequestsHttp
-from foureyes_actors.ports.local_machine import LocalMachine
-from foureyes_actors.ports.local_process import LocalProcesses
-from foureyes_actors.ports.machine import MachinePort, UnknownMachine
-from foureyes_actors.ports.obs import ObsFactory
-from foureyes_actors.ports.obs_websocket import ObsWebsocketPort
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
-from foureyes_actors.ports.process import ProcessPort
-from foureyes_actors.ports.store import StorePort
-from foureyes_actors.ports.stores import StoreOpener
 from foureyes_actors.readings.actor import ReadingsActor
 from foureyes_actors.recorder.actor import RecorderActor
 from foureyes_actors.recorder.journal import Journal
@@ -56,34 +44,11 @@ from foureyes_actors.resource.actor import Listeners, ResourceActor, Standing
 from foureyes_actors.resource.pressure import ALL_LEVELS, Levels
 from foureyes_actors.settings import ModelEntry, Settings
 from foureyes_actors.settings_file import secrets_of
+from foureyes_actors.world import World as World
+from foureyes_actors.world import real_world as real_world
 from supervisors.actor import ActorContext
 from supervisors.policy import Backoff
 from supervisors.specs import ChildSpec
-
-
-@dataclass(frozen=True)
-class World:
-    """The ports: everything outside of FourEyes. Tests hand in their own."""
-
-    clock: Clock
-    files: FilesPort
-    processes: ProcessPort
-    http: Callable[[], HttpPort]
-    obs: ObsFactory
-    store: Callable[[], StorePort]
-    machine: MachinePort = field(default_factory=UnknownMachine)
-
-
-def real_world(settings: Settings) -> World:
-    return World(
-        clock=SystemClock(),
-        files=LocalFiles(),
-        processes=LocalProcesses(),
-        http=RequestsHttp,
-        obs=ObsWebsocketPort,
-        store=StoreOpener(settings.store, settings.data_dir),
-        machine=LocalMachine(),
-    )
 
 
 @dataclass(frozen=True)
@@ -96,31 +61,6 @@ class Run:
     exhausted: Callable[[], None]
     frames: int | None = None
     hooks: Callable[[], Mapping[str, int]] = dict  # counters of what is caught outside of actors
-
-
-class Config:
-    """The configuration in force. An actor reads it when it is built, so that a reload builds it from the new one."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        reread: Callable[[], Settings] | None = None,
-        other_models: Callable[[Settings], bool] = lambda _settings: False,
-    ) -> None:
-        """``other_models``: whether these settings give another table of models than the one in force; both raise
-        ConfigurationError."""
-        self.settings = settings
-        self._reread, self._other_models = reread, other_models
-        self.degraded = False  # the model server is in its polling fallback
-
-    def reread(self, reloaded: Sequence[str] = ()) -> Changes:
-        """``reloaded``: who is built anew with it. Raises ConfigurationError; what was in force stays then."""
-        if self._reread is None:
-            return Changes()
-        fresh = self._reread()
-        found = changes(self.settings, fresh, reloaded, models=self._other_models(fresh))
-        self.settings = fresh
-        return found
 
 
 @dataclass(frozen=True)
@@ -351,6 +291,7 @@ def inference(
             routing=routing,
             level=standing.level,
             places=shared.places,
+            patient=not settings.model_server.reload_after,
         )
 
     def open_reader() -> FallbackReader:

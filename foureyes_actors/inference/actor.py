@@ -58,6 +58,7 @@ class InferenceActor(SupervisedActor):
 
     ``open_reader``: who reads while the polling fallback is active, a frame each ``settings.fallback_every`` seconds;
     the server is not asked then. ``degraded``: the fallback is active already. ``places``: of all who ask that server.
+    ``patient``: no reload is planned after so many pictures, so nobody need wake up to count them.
     """
 
     def __init__(
@@ -79,9 +80,10 @@ class InferenceActor(SupervisedActor):
         routing: Routing | None = None,
         level: PressureLevel = PressureLevel.NORMAL,
         places: Places | None = None,
+        patient: bool = False,
     ) -> None:
         super().__init__(context)
-        self._model, self._settings = model, settings
+        self._model, self._settings, self._patient = model, settings, patient
         self._http = http
         self._analyse = partial(analyse, http=http, clock=clock, random=random, settings=settings, token=token)
         self._audience, self._server_name, self._session = audience, server, session
@@ -231,7 +233,7 @@ class InferenceActor(SupervisedActor):
     def _finished(self, call: Call, outcome: Analysis | Exception) -> None:
         if call is self._call:  # else it is a dead incarnation's: as good an answer as any
             self._call = None
-        self._teller.tell((self._server_name,), PictureAsked(self._model))
+        self._teller.tell((self._server_name,), PictureAsked(self._model, self._patient))
         if isinstance(outcome, Exception):
             if not call.cancelled.is_set():  # else it is about the server that was
                 self._suspect(outcome)
