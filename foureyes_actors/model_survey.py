@@ -29,6 +29,7 @@ from foureyes_actors.settings_file import secrets_of
 from foureyes_actors.text import bounded
 
 LONGEST = 400  # characters of a problem
+SHOWN = 200  # rows of the table; one takes about a millisecond
 CONFIGURATION = 78
 UNKNOWN = "?"
 
@@ -174,13 +175,23 @@ def render(found: Survey, width: int | None = None) -> str:
     table = Table(box=None, pad_edge=False)
     for heading in ("model", "wanted for", "there", "in memory", "pictures", "context", "size"):
         table.add_column(heading, overflow="fold")
-    for row in found.rows:
+    shown = _shown(found.rows)
+    for row in shown:
         table.add_row(*(Text(cell) for cell in _cells(row, found.answers)))
     console.print(table)
+    if len(shown) < len(found.rows):
+        console.print(Text(f"... and {len(found.rows) - len(shown):,} more: --json has them all"))
     for line in (found.problem, found.advice and f"-> {found.advice}"):
         if line:
             console.print(Text(line))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _shown(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The wanted ones, those in memory, and of the others as many as people read."""
+    if len(rows) <= SHOWN:
+        return rows
+    return tuple(sorted(rows, key=lambda row: (not row.tasks, not row.loaded)))[:SHOWN]
 
 
 def _cells(row: Row, answers: bool) -> tuple[str, ...]:

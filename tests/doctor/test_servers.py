@@ -103,6 +103,13 @@ def test_lm_studio_asks_for_a_token(nowhere: int) -> None:
             assert CANARY not in got.detail and verdict(tuple(found.values())) == CONFIGURATION
 
 
+def test_a_list_is_read_as_a_run_reads_it(nowhere: int) -> None:
+    """Rows that are no objects are left out; nothing but such rows is no list."""
+    for rows, words in ((b'[7, {"key": "%s"}]' % QWEN.encode(), f"has {QWEN}"), (b'[7, "x"]', "cannot be read")):
+        with web({**GREETING, "/api/v1/models": (200, b'{"models": %s}' % rows)}) as server:
+            assert words in look(lm_studio(nowhere, server.url))["LM Studio"].detail
+
+
 def test_an_old_lm_studio_has_no_list(nowhere: int) -> None:
     with web(GREETING) as server:
         got = look(lm_studio(nowhere, server.url))["LM Studio"]
