@@ -18,6 +18,7 @@ from foureyes_actors.errors import (
 )
 from foureyes_actors.inference.request import server_root
 from foureyes_actors.inference.routing import routing_of
+from foureyes_actors.lm_studio.advice import HANGS, trouble_advice
 from foureyes_actors.lm_studio.dialect import server_at
 from foureyes_actors.lm_studio.dialects import DIALECTS, V1
 from foureyes_actors.lm_studio.installation import find_app, find_lms, how_to_get_lms
@@ -73,6 +74,15 @@ def _free(patient: Patient, url: str) -> None:
 
 
 def lm_studio(patient: Patient) -> str:
+    try:
+        return _lm_studio(patient)
+    except ConnectFailed:
+        raise
+    except TransportError as error:
+        raise Unfit(str(error), HANGS) from None
+
+
+def _lm_studio(patient: Patient) -> str:
     wanted, url = patient.settings.model_server.kind == "lm_studio", _lm_studio_url(patient.settings)
     try:
         greeting = _greeting(patient)
@@ -167,10 +177,10 @@ def other(patient: Patient) -> str:
         if server.kind == "auto" or server.kind in (found.kind, "openai"):
             listed = list_models(http, server_at(url, found, token)).models
             return f"{found.name} at {server_root(url)}, has {len(listed)} models: {known_models(listed)}"
-    except (TransportError, ServerRefused):
+    except (ConnectFailed, ServerRefused):
         raise
     except FourEyesError as error:
-        raise Unfit(str(error), "check model_server.base_url") from None
+        raise Unfit(str(error), trouble_advice(http, url, token, server.kind, error)) from None
     finally:
         http.close()
     raise Unfit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from foureyes_actors.doctor_findings import FINE, MISSING_PART
+from foureyes_actors.lm_studio.advice import HANGS, STRANGER
 from foureyes_actors.model_survey import CONFIGURATION, SHOWN, Survey, as_document, render, survey
 from foureyes_actors.settings import Settings
 from tests.doctor.world import TestWorld
@@ -118,7 +120,20 @@ def test_a_stranger(asked: Any) -> None:
     with served(stranger) as server:
         found = asked(server.url)
         assert not found.answers and "not a model server" in found.problem
-        assert "kind: auto" in asked(server.url, kind="ollama").advice
+        for kind in ("auto", "ollama", "lm_studio"):
+            assert asked(server.url, kind=kind).advice == STRANGER, "no other kind would help"
+
+
+def test_another_kind_of_server_is_named(asked: Any) -> None:
+    with served(recorded.vllm()) as server:
+        found = asked(server.url, kind="lm_studio")
+    assert found.code == MISSING_PART and found.advice == "it is vLLM: set model_server.kind: vllm, or end it"
+
+
+def test_one_that_hangs_is_to_be_started_again(asked: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        found = asked(f"http://127.0.0.1:{deaf.getsockname()[1]}", kind="lm_studio")
+    assert (found.code, found.advice) == (MISSING_PART, HANGS)
 
 
 def test_a_token_is_asked_for(asked: Any) -> None:

@@ -133,7 +133,7 @@ def test_older_versions_have_older_lists() -> None:
     "body", [{"models": None}, {"models": {}}, {"models": ["x"]}, {"data": []}, {}], ids=json.dumps
 )
 def test_a_list_that_is_none(body: object) -> None:
-    with pytest.raises(LMStudioError, match="no list 'models'|nothing in the list 'models'"):
+    with pytest.raises(LMStudioError, match=r"no list 'models'|nothing in the list 'models'"):
         list_models(ScriptedHttp({"GET /api/v1/models": reply(body)}), server_at(URL, LM_STUDIO))
 
 
