@@ -11,17 +11,20 @@ from foureyes_actors.errors import (
     ConfigurationError,
     ConnectFailed,
     FourEyesError,
+    LMStudioError,
     MissingExtraError,
     ServerRefused,
     TransportError,
 )
 from foureyes_actors.inference.request import server_root
 from foureyes_actors.inference.routing import routing_of
+from foureyes_actors.lm_studio.advice import HANGS, trouble_advice
 from foureyes_actors.lm_studio.dialect import server_at
-from foureyes_actors.lm_studio.dialects import DIALECTS
+from foureyes_actors.lm_studio.dialects import DIALECTS, V1
 from foureyes_actors.lm_studio.installation import find_app, find_lms, how_to_get_lms
 from foureyes_actors.lm_studio.process import LM_STUDIO_URL, known_url
 from foureyes_actors.lm_studio.recognise import recognise
+from foureyes_actors.lm_studio.replies import rows_of
 from foureyes_actors.lm_studio.server_calls import known_models, list_models
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.http import HttpPort, HttpReply, HttpRequest
@@ -71,6 +74,15 @@ def _free(patient: Patient, url: str) -> None:
 
 
 def lm_studio(patient: Patient) -> str:
+    try:
+        return _lm_studio(patient)
+    except ConnectFailed:
+        raise
+    except TransportError as error:
+        raise Unfit(str(error), HANGS) from None
+
+
+def _lm_studio(patient: Patient) -> str:
     wanted, url = patient.settings.model_server.kind == "lm_studio", _lm_studio_url(patient.settings)
     try:
         greeting = _greeting(patient)
@@ -124,10 +136,12 @@ def _model_count(patient: Patient, url: str) -> str:
 
 
 def _downloaded(body: Any) -> set[str] | None:
-    rows = body.get("models") if isinstance(body, dict) else None
-    if not isinstance(rows, list):
+    """By the reader of a run; None when there is no list that can be read."""
+    try:
+        models = map(V1.read, rows_of(body, V1.key, V1.route))
+    except LMStudioError:
         return None
-    return {str(row["key"]).lower() for row in rows if isinstance(row, dict) and "key" in row}
+    return {model.key.lower() for model in models if model.key}
 
 
 def lms(patient: Patient) -> str:
@@ -163,10 +177,10 @@ def other(patient: Patient) -> str:
         if server.kind == "auto" or server.kind in (found.kind, "openai"):
             listed = list_models(http, server_at(url, found, token)).models
             return f"{found.name} at {server_root(url)}, has {len(listed)} models: {known_models(listed)}"
-    except (TransportError, ServerRefused):
+    except (ConnectFailed, ServerRefused):
         raise
     except FourEyesError as error:
-        raise Unfit(str(error), "check model_server.base_url") from None
+        raise Unfit(str(error), trouble_advice(http, url, token, server.kind, error)) from None
     finally:
         http.close()
     raise Unfit(

@@ -15,6 +15,7 @@ from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.doctor_findings import FINE, MISSING_PART
 from foureyes_actors.doctor_parts import World
 from foureyes_actors.errors import ConfigurationError, ConnectFailed, FourEyesError
+from foureyes_actors.lm_studio.advice import trouble_advice
 from foureyes_actors.lm_studio.dialect import ListedModel, Server, server_at
 from foureyes_actors.lm_studio.dialects import DIALECTS, EMBEDDED
 from foureyes_actors.lm_studio.process import known_url
@@ -29,6 +30,7 @@ from foureyes_actors.settings_file import secrets_of
 from foureyes_actors.text import bounded, one_line
 
 LONGEST = 400  # characters of a problem
+SHOWN = 200  # rows of the table; one takes about a millisecond
 CONFIGURATION = 78
 UNKNOWN = "?"
 
@@ -85,7 +87,9 @@ def survey(settings: Settings, world: World, *, beside: Path | None = None) -> S
     try:
         return _ask(http, settings, url, wanted)
     except FourEyesError as error:
-        return _silent(settings, url, wanted, error)
+        token = settings.model_server.api_token.get_secret_value()
+        advice = trouble_advice(http, url, token, settings.model_server.kind, error)
+        return _silent(settings, url, wanted, error, advice)
     finally:
         http.close()
 
@@ -139,20 +143,18 @@ def _of_the_embedded_one(wanted: dict[str, tuple[str, ...]]) -> Survey:
     return Survey(EMBEDDED.kind, EMBEDDED.name, "", True, tuple(rows), EMBEDDED.concurrency, EMBEDDED.context, problem)
 
 
-def _silent(settings: Settings, url: str, wanted: dict[str, tuple[str, ...]], error: FourEyesError) -> Survey:
+def _silent(
+    settings: Settings, url: str, wanted: dict[str, tuple[str, ...]], error: FourEyesError, advice: str
+) -> Survey:
     kind = settings.model_server.kind
     name = "a model server" if kind == "auto" else DIALECTS[kind].name
     rows = tuple(Row(model, tasks, there=False) for model, tasks in wanted.items())
     gone = isinstance(error, ConnectFailed)
     words = "nobody answers there" if gone else str(error)
     problem = bounded(" ".join(Redactor(secrets_of(settings)).text(words).split()), LONGEST)
-    advice = (
-        "start it, or set model_server.base_url; python run.py doctor tells what is found"
-        if gone
-        else ("model_server.kind: auto recognises the server" if kind != "auto" else "")
-    )
+    start = "start it, or set model_server.base_url; python run.py doctor tells what is found"
     refused = isinstance(error, ConfigurationError)
-    return Survey(kind, name, url, False, rows, problem=problem, advice="" if refused else advice, refused=refused)
+    return Survey(kind, name, url, False, rows, problem=problem, advice=start if gone else advice, refused=refused)
 
 
 # --- for people and programs ---
@@ -174,13 +176,23 @@ def render(found: Survey, width: int | None = None) -> str:
     table = Table(box=None, pad_edge=False)
     for heading in ("model", "wanted for", "there", "in memory", "pictures", "context", "size"):
         table.add_column(heading, overflow="fold")
-    for row in found.rows:
+    shown = _shown(found.rows)
+    for row in shown:
         table.add_row(*(Text(one_line(cell, LONGEST)) for cell in _cells(row, found.answers)))
     console.print(table)
+    if len(shown) < len(found.rows):
+        console.print(Text(f"... and {len(found.rows) - len(shown):,} more: --json has them all"))
     for line in (found.problem, found.advice and f"-> {found.advice}"):
         if line:
             console.print(Text(one_line(line, LONGEST)))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _shown(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The wanted ones, those in memory, and of the others as many as people read."""
+    if len(rows) <= SHOWN:
+        return rows
+    return tuple(sorted(rows, key=lambda row: (not row.tasks, not row.loaded)))[:SHOWN]
 
 
 def _cells(row: Row, answers: bool) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from foureyes_actors.doctor_findings import FINE, MISSING_PART
-from foureyes_actors.model_survey import CONFIGURATION, Survey, as_document, render, survey
+from foureyes_actors.lm_studio.advice import HANGS, STRANGER
+from foureyes_actors.model_survey import CONFIGURATION, SHOWN, Survey, as_document, render, survey
 from foureyes_actors.settings import Settings
 from tests.doctor.world import TestWorld
 from tests.lm_studio import recorded
@@ -54,6 +56,35 @@ def test_what_lm_studio_has(asked: Any) -> None:
     assert lines[3].split() == ["text/only", "-", "yes", "no", "no", "-", "?"]
 
 
+def lists(rows: list[Any]) -> Recorded:
+    bodies = {"/lmstudio-greeting": {"lmstudio": True}, "/api/v1/models": {"models": rows}}
+    return Recorded({}, lambda _method, path: body(bodies.get(path, {"error": "Unexpected endpoint or method."})))
+
+
+def test_rows_that_are_no_models_are_left_out_and_the_others_are_not(asked: Any) -> None:
+    good = {"key": MODEL, "loaded_instances": [], "capabilities": {"vision": True}}
+    with served(lists([None, good, "text", {"key": ""}, {"loaded_instances": []}, 7])) as server:
+        found = asked(server.url, kind="lm_studio")
+    assert [(row.model, row.there) for row in found.rows] == [(MODEL, True)] and found.code == FINE
+
+
+def test_a_list_of_nothing_but_junk_says_so(asked: Any) -> None:
+    with served(lists([None, "text"])) as server:
+        found = asked(server.url, kind="lm_studio")
+    assert found.problem == "/api/v1/models: nothing in the list 'models' is an object"
+
+
+def test_of_thousands_of_models_people_are_shown_those_that_matter(asked: Any) -> None:
+    rows = [{"key": f"m{n}", "loaded_instances": [{"id": f"m{n}"}] if n == 9999 else []} for n in range(10_000)]
+    with served(lists([*rows, {"key": MODEL, "loaded_instances": []}])) as server:
+        found = asked(server.url, kind="lm_studio")
+    lines = render(found).splitlines()
+    assert len(lines) == 2 + SHOWN + 1
+    assert lines[2].split()[0] == MODEL and lines[3].split()[0] == "m9999"
+    assert lines[-1] == "... and 9,801 more: --json has them all"
+    assert len(as_document(found)["models"]) == 10_001
+
+
 def test_as_json(asked: Any) -> None:
     with served(recorded.ollama()) as server:
         document = json.loads(json.dumps(as_document(asked(server.url))))
@@ -90,7 +121,20 @@ def test_a_stranger(asked: Any) -> None:
     with served(stranger) as server:
         found = asked(server.url)
         assert not found.answers and "not a model server" in found.problem
-        assert "kind: auto" in asked(server.url, kind="ollama").advice
+        for kind in ("auto", "ollama", "lm_studio"):
+            assert asked(server.url, kind=kind).advice == STRANGER, "no other kind would help"
+
+
+def test_another_kind_of_server_is_named(asked: Any) -> None:
+    with served(recorded.vllm()) as server:
+        found = asked(server.url, kind="lm_studio")
+    assert found.code == MISSING_PART and found.advice == "it is vLLM: set model_server.kind: vllm, or end it"
+
+
+def test_one_that_hangs_is_to_be_started_again(asked: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        found = asked(f"http://127.0.0.1:{deaf.getsockname()[1]}", kind="lm_studio")
+    assert (found.code, found.advice) == (MISSING_PART, HANGS)
 
 
 def test_a_token_is_asked_for(asked: Any) -> None:

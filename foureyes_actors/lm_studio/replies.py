@@ -7,12 +7,15 @@ is read first.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from foureyes_actors.errors import LMStudioError, ServerRefused
 from foureyes_actors.inference.server_faults import error_words, fault_of, has_error
 from foureyes_actors.ports.http import HttpReply
+
+logger = logging.getLogger(__name__)
 
 MISSING_ROUTE = "unexpected endpoint or method"
 
@@ -47,13 +50,18 @@ def body_of(reply: HttpReply, route: str, secret: str = "") -> Any:
 
 
 def rows_of(document: Any, key: str, route: str, *, names: bool = False) -> list[Mapping[str, Any]]:
-    """The list under ``key``; ``names``: of ids, which become rows. Raises LMStudioError when there is none."""
-    rows = document.get(key) if isinstance(document, Mapping) else None
-    if isinstance(rows, list) and names:
-        rows = [{"id": row} for row in rows]
-    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+    """The objects in the list under ``key``; what is none of them is left out. ``names``: the list
+    is of ids, which become objects. Raises LMStudioError when there is no list, or nothing in it that can be read."""
+    found = document.get(key) if isinstance(document, Mapping) else None
+    if not isinstance(found, list):
         raise LMStudioError(f"{route}: the answer has no list {key!r}")
-    return rows
+    rows = [{"id": row} for row in found if isinstance(row, str)] if names else found
+    good = [row for row in rows if isinstance(row, Mapping)]
+    if found and not good:
+        raise LMStudioError(f"{route}: nothing in the list {key!r} is {'a name' if names else 'an object'}")
+    if len(good) < len(found):  # with each check of the server: no news
+        logger.debug("%s: %d of %d rows are left out", route, len(found) - len(good), len(found))
+    return good
 
 
 def _says_what(document: object) -> bool:

@@ -54,7 +54,8 @@ def list_models(http: HttpPort, server: Server) -> ModelList:
             missing = error
             continue
         rows = rows_of(body, listing.key, listing.route, names=listing.names)
-        return ModelList(listing, _with_resident(http, server, listing, [listing.read(row) for row in rows]))
+        models = [model for model in map(listing.read, rows) if model.key]  # nobody could ask for one without
+        return ModelList(listing, _with_resident(http, server, listing, models))
     assert missing is not None
     raise missing
 

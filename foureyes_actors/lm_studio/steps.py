@@ -19,6 +19,7 @@ from foureyes_actors.errors import (
     TransportError,
 )
 from foureyes_actors.lm_studio import plan
+from foureyes_actors.lm_studio.advice import trouble_advice
 from foureyes_actors.lm_studio.dialect import Dialect, Server, server_at
 from foureyes_actors.lm_studio.dialects import DIALECTS
 from foureyes_actors.lm_studio.installation import find_lms
@@ -194,7 +195,8 @@ class Steps:
                 later = isinstance(error, ServerFault) and error.status == NOT_YET
                 if later and self._clock.monotonic() < until and not self._clock.wait(self._quit, PAUSE):
                     continue
-                advice = "if it is the server you mean, set model_server.kind: auto; if not, end it"
+                token = self._settings.api_token.get_secret_value()
+                advice = trouble_advice(self._http, url, token, self._settings.kind, error)
                 raise PortTaken(f"{url} is held by {self._holder(url)} ({error}): {advice}") from error
             return True
 

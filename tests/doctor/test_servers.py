@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 from foureyes_actors.doctor import Status, verdict
-from foureyes_actors.doctor_findings import CONFIGURATION, FINE
+from foureyes_actors.doctor_findings import CONFIGURATION, FINE, MISSING_PART
 from foureyes_actors.errors import install_command
+from foureyes_actors.lm_studio.advice import HANGS
 from foureyes_actors.lm_studio.dialects import DIALECTS
 from foureyes_actors.lm_studio.installation import app_places
 from foureyes_actors.settings import Settings
@@ -101,6 +103,22 @@ def test_lm_studio_asks_for_a_token(nowhere: int) -> None:
             got = found["LM Studio"]
             assert (got.status, got.configuration) == (Status.PROBLEM, True) and words in got.detail
             assert CANARY not in got.detail and verdict(tuple(found.values())) == CONFIGURATION
+
+
+@pytest.mark.parametrize(("kind", "part"), [("lm_studio", "LM Studio"), ("vllm", "model server")])
+def test_a_server_that_hangs_is_not_to_be_started_but_ended(nowhere: int, kind: str, part: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        found = look(settings(nowhere, model_server={"kind": kind, "base_url": url}))
+    assert (found[part].status, found[part].advice) == (Status.PROBLEM, HANGS)
+    assert verdict(tuple(found.values())) == MISSING_PART
+
+
+def test_a_list_is_read_as_a_run_reads_it(nowhere: int) -> None:
+    """Rows that are no objects are left out; nothing but such rows is no list."""
+    for rows, words in ((b'[7, {"key": "%s"}]' % QWEN.encode(), f"has {QWEN}"), (b'[7, "x"]', "cannot be read")):
+        with web({**GREETING, "/api/v1/models": (200, b'{"models": %s}' % rows)}) as server:
+            assert words in look(lm_studio(nowhere, server.url))["LM Studio"].detail
 
 
 def test_an_old_lm_studio_has_no_list(nowhere: int) -> None:
