@@ -102,6 +102,7 @@ def run(
         code = program.run()
         for stream in (out, log):
             stream.close(OUTPUT_WITHIN)
+    hooks.remove()
     _leave(INTERRUPTED if program.ending.interrupted else code)
 
 

@@ -46,6 +46,7 @@ def interception(settings: Settings, clock: Clock, write: Callable[[str], object
         Leftovers(LocalPrivateFolder(settings.data_dir / "leftovers"), redactor),
         earlier=() if found is None else (found,),
         show=lambda text: write(redactor.text(text)),
+        at_end=crash.disarm,
     )
 
 

@@ -32,7 +32,8 @@ class Condition:
 
     def __str__(self) -> str:
         span = f"{self.window / 60:g} min" if self.window >= 60 else f"{self.window:g} s"
-        return f"{self.level}: {self.errors} failures in the last {span}, {self.critical} of them critical"
+        failures = "1 failure" if self.errors == 1 else f"{self.errors} failures"
+        return f"{self.level}: {failures} in the last {span}, {self.critical} of them critical"
 
 
 def condition(errors: Iterable[int], critical: Iterable[int], now: datetime, rules: ConditionSettings) -> Condition:

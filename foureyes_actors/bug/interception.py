@@ -54,6 +54,7 @@ class Interception:
 
     ``leftovers``: for what nobody takes; the next ``begin`` tells it. ``earlier``: faults of the run
     before, of a native crash. ``show`` gets the text of what ends the main program: the user's only word about it.
+    ``at_end``: called by ``remove``.
     """
 
     def __init__(
@@ -63,10 +64,11 @@ class Interception:
         *,
         earlier: Sequence[Fault] = (),
         show: Callable[[str], object] = lambda text: None,
+        at_end: Callable[[], object] = lambda: None,
         bound: int = BOUND,
     ) -> None:
         self._clock, self._leftovers, self._earlier, self._show = clock, leftovers, tuple(earlier), show
-        self._bound = bound
+        self._bound, self._at_end = bound, at_end
         self._queue: SimpleQueue[_Queued | None] = SimpleQueue()
         self._guard = threading.RLock()  # a hook may interrupt a hook in the same thread
         self._waiting = 0
@@ -84,6 +86,8 @@ class Interception:
         sys.excepthook, threading.excepthook, sys.unraisablehook = self._on_main, self._on_thread, self._on_unraisable
 
     def remove(self) -> None:
+        """The run has ended in order."""
+        self._at_end()
         if self._before is not None:
             sys.excepthook, threading.excepthook = self._before.main, self._before.thread
             sys.unraisablehook, self._before = self._before.unraisable, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -45,7 +46,10 @@ class CrashFile:
             logger.debug("no %s: %s", self._path, error)
 
     def disarm(self) -> None:
+        """The run has ended in order: what was written was no end (Windows also reports what was then handled)."""
         if self._file is not None:
             faulthandler.disable()
+            with suppress(OSError):
+                self._file.truncate(0)
             self._file.close()
             self._file = None

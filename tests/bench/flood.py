@@ -25,8 +25,7 @@ from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.capture.actor import CaptureActor
 from foureyes_actors.capture.picture import examine
 from foureyes_actors.forgewright.actor import ForgewrightActor
-from foureyes_actors.inference.reply import check_reply
-from foureyes_actors.messages import Collection, Fault, Flush, FrameCaptured, GetStatus, Task
+from foureyes_actors.messages import Collection, Fault, Flush, FrameCaptured, GetStatus
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.documents import encoded
 from foureyes_actors.ports.files import LocalFiles
@@ -42,7 +41,6 @@ from supervisors.context import Tree
 from supervisors.inbox import InboxFull
 from supervisors.specs import ChildSpec
 from tests.capture.made_pictures import jpeg
-from tests.inference.support import reply
 from tests.recorder.switched import Switch
 from tests.replay.scenarios import joined
 from tests.support import FakeContext, start_tree
@@ -109,11 +107,10 @@ class Still:
 
 
 def failures() -> tuple[Callable[[], object], ...]:
-    """In replay points of the product, of some kinds: broken pictures, wrong replies, defects, documents."""
+    """In replay points of the product, of some kinds: broken pictures, a document, a defect."""
     return (
         lambda: examine(b"\xff\xd8\xff broken " + SECRET.encode(), PictureLimits()),
         lambda: examine(b"no picture", PictureLimits()),
-        lambda: check_reply(reply({"error": "out of memory"}), model="m", tasks=(Task.OCR,)),
         lambda: encoded({"_id": "x", "at": SECRET}),
         joined({"grand": "1.00"}),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -224,3 +225,22 @@ def test_the_crash_file_that_cannot_be_had_is_no_failure(tmp_path: Path, caplog:
     crash.arm()
     crash.disarm()
     assert "no " in caplog.text
+
+
+def test_what_was_written_in_a_run_that_ended_in_order_is_no_crash(tmp_path: Path) -> None:
+    program = """
+import faulthandler, sys
+from pathlib import Path
+from foureyes_actors.ports.crash_file import CrashFile
+crash = CrashFile(Path(sys.argv[1]))
+print(len(crash.take()))
+crash.arm()
+faulthandler.dump_traceback(crash._file)
+if sys.argv[2] == "in order":
+    crash.disarm()
+"""
+    place = str(tmp_path / "data" / "crash.log")
+    for how, before in (("in order", b"0"), ("not", b"0"), ("in order", b"")):
+        done = subprocess.run([sys.executable, "-c", program, place, how], capture_output=True, timeout=60, check=True)
+        assert done.stdout.strip().startswith(before) and (done.stdout.strip() == b"0") is (before == b"0")
+    assert (tmp_path / "data" / "crash.log.last").stat().st_size > 0

@@ -165,7 +165,7 @@ def test_the_condition_is_of_the_last_minutes_alone() -> None:
     assert condition(old, old, NOW, ConditionSettings()).level == "healthy"
     young = [milliseconds(ago(seconds=299))]
     assert str(condition(young, young, NOW, ConditionSettings())) == (
-        "critical: 1 failures in the last 5 min, 1 of them critical"
+        "critical: 1 failure in the last 5 min, 1 of them critical"
     )
 
 
