@@ -20,6 +20,8 @@ from foureyes_actors.settings import RetentionSettings
 from tests.support import eventually, need
 
 TIMEOUT = 10.0  # seconds for one call: the machine may be busy
+# Days. The tests' documents are of March 2026: with the usual limits a server deletes them, once a minute.
+KEPT = RetentionSettings(readings=3650, events=3650, errors=3650)
 REAL_MONGODB = os.environ.get("MONGODB_URI", "")
 MONGO_KINDS = ("secantusdb", *(["mongod"] if REAL_MONGODB else []))
 KINDS = ("sqlite", *MONGO_KINDS)
@@ -44,7 +46,7 @@ class MongoPlace:
         self.arguments = ("mongodb", uri, self.database)
 
     def open(self) -> MongoStore:
-        return MongoStore(self.uri, self.database, timeout=TIMEOUT, retention=RetentionSettings())
+        return MongoStore(self.uri, self.database, timeout=TIMEOUT, retention=KEPT)
 
     def drop(self) -> None:
         client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(self.uri, serverSelectionTimeoutMS=5000)
