@@ -20,9 +20,8 @@ from foureyes_actors.settings import RetentionSettings
 from tests.support import eventually, need
 
 TIMEOUT = 10.0  # seconds for one call: the machine may be busy
-FOR_EVER = RetentionSettings(
-    readings=20_000, events=20_000, errors=20_000, decisions=20_000
-)  # of one that looks each minute
+# Days. The tests' documents are of March 2026: with the usual limits a server deletes them, once a minute.
+FOR_EVER = RetentionSettings(readings=20_000, events=20_000, errors=20_000, decisions=20_000)
 REAL_MONGODB = os.environ.get("MONGODB_URI", "")
 MONGO_KINDS = ("secantusdb", *(["mongod"] if REAL_MONGODB else []))
 KINDS = ("sqlite", *MONGO_KINDS)
