@@ -121,7 +121,9 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 
 def thread_count() -> int:
-    return threading.active_count()
+    """Without the bug actor's worker, which begins with the first failure that has a record: a death of the model
+    server in the middle of a request is one."""
+    return sum(not thread.name.endswith(" records") for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize("name", NAMES)
