@@ -27,7 +27,7 @@ from foureyes_actors.replay.confirmation import (
     confirmation_from,
     kept_confirmation,
 )
-from foureyes_actors.replay.program import t00l5et
+from foureyes_actors.replay.program import ROOT, t00l5et
 from foureyes_actors.replay.record import Record
 from t00l5et.confirm import VERDICT, Run, _judged, _read, confirm, keep, verdict_line
 from t00l5et.sandbox import Limits, best_sandbox
@@ -187,6 +187,17 @@ def test_where_nothing_can_be_written_the_answer_comes_all_the_same(tmp_path: Pa
     assert done.exit_code in expected and done.lines[-1].startswith(expected[done.exit_code]), done
     assert done.exit_code == 0 or os.geteuid() == 0 or "weak" in done.lines[-1]
     assert not (folder / "confirmation.json").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="classes of priority there")
+def test_in_the_background_the_machine_is_left_to_others() -> None:
+    """What it starts from then on inherits it."""
+    code = "import os; from foureyes_actors.ports.local_process import be_background as b; b(); print(os.nice(0))"
+    before = os.nice(0)
+    done = LocalProcesses().run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"], timeout=60
+    )
+    assert int(done.lines[-1]) >= min(19, max(10, before)), done
 
 
 def test_in_the_background_it_ends_with_its_standard_input(tmp_path: Path) -> None:
