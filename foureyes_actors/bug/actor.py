@@ -77,6 +77,8 @@ class BugActor(SupervisedActor):
         self._flush_coming = False
 
     def on_start(self) -> None:
+        if self._records is not None:
+            self._records.start()
         self._told(self._recorder, ErrorHistoryWanted(self.context.name))
 
     def on_receive(self, message: Any) -> Any:

@@ -47,6 +47,12 @@ class Records:
     def waiting(self) -> int:
         return len(self._waiting)
 
+    def start(self) -> Worker:
+        """With the actor, so that the first failure finds its worker there."""
+        if self._worker is None:
+            self._worker = Worker(f"{self._context.name}#{self._context.incarnation} records")
+        return self._worker
+
     def offer(self, fault: Fault, group: str) -> str:
         """The id of the group's newest record; empty when it has none."""
         known = self._groups.pop(group, None) or _Group()
@@ -73,8 +79,7 @@ class Records:
     def next(self) -> None:
         if not self._waiting:
             return
-        if self._worker is None:
-            self._worker = Worker(f"{self._context.name}#{self._context.incarnation} records")
+        worker = self.start()
         fault, keeper, context = self._waiting[0], self._keeper, self._context
 
         def job() -> None:
@@ -86,7 +91,7 @@ class Records:
                     Kept("" if outcome is None else type(outcome).__name__)
                 )  # no text: it may hold a secret
 
-        if self._worker.submit(job, done):
+        if worker.submit(job, done):
             self._waiting.popleft()
 
     def stop(self) -> None:

@@ -83,8 +83,7 @@ class InferenceActor(SupervisedActor):
         patient: bool = False,
     ) -> None:
         super().__init__(context)
-        self._model, self._settings, self._patient = model, settings, patient
-        self._http = http
+        self._model, self._settings, self._patient, self._http = model, settings, patient, http
         self._analyse = partial(analyse, http=http, clock=clock, random=random, settings=settings, token=token)
         self._audience, self._server_name, self._session = audience, server, session
         self._teller = Teller(context, clock)
@@ -99,9 +98,8 @@ class InferenceActor(SupervisedActor):
         self._pending: Frame | None = None
         self._call: Call | None = None
         self._before = ""  # digest of the picture that was asked about last
-        self._failed_in_a_row = 0
+        self._failed_in_a_row = self._pauses = 0
         self._suspicion = Suspicion(model, attempts=settings.attempts)
-        self._pauses = 0
         self._paused = False
         self._rested = False  # and LMStudioActor knows it
 
@@ -240,7 +238,7 @@ class InferenceActor(SupervisedActor):
             self._suspicion.forget_error()
             self._failed(call.frame, call.tasks, outcome)
             return
-        self._failed_in_a_row = 0
+        self._failed_in_a_row = self._pauses = 0
         self._suspicion.end_row()
         self._suspicion.forget_error()
         self._counts.answered += 1
