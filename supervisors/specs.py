@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from supervisors.actor import ActorContext, SupervisedActor
 
 STOP_TIMEOUT = 1.5  # seconds
-START_TIMEOUT = 5.0  # seconds
+START_TIMEOUT = 15.0  # seconds; a busy machine has made an actor that opens a file wait for five
 STUCK_AFTER = 30.0  # seconds
 
 
