@@ -15,6 +15,7 @@
     │   ├── ConnectFailed         nobody listens there
     │   ├── RequestTimeout        no complete answer within the deadline (class E: it hangs)
     │   ├── ConnectionBroken      the connection ended in the middle
+    │   │   └── RequestCancelled  FourEyes itself gave the request up before it was sent
     │   └── ReplyTooLarge         more bytes than the caller allows (never tried again)
     ├── VisionInferenceError      the server answered, but not with an analysis
     │   ├── ServerFault           an error status or an error body (.status, .excerpt)
@@ -154,6 +155,10 @@ class RequestTimeout(TransportError):
 
 class ConnectionBroken(TransportError):
     """The connection ended in the middle of the exchange."""
+
+
+class RequestCancelled(ConnectionBroken):
+    """FourEyes itself gave the request up before it was sent: no failure, so none is recorded."""
 
 
 class ReplyTooLarge(TransportError):

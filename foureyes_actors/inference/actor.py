@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from foureyes_actors.errors import AnswerContractError, ServerFault, ServerRefused
+from foureyes_actors.errors import AnswerContractError, RequestCancelled, ServerFault, ServerRefused
 from foureyes_actors.inference.cache import AnalysisCache, CacheKey
 from foureyes_actors.inference.call import AttemptFailed, Call, Counts, Finished, Resume, Retrying, Target
 from foureyes_actors.inference.client import analyse, backoff
@@ -263,7 +263,8 @@ class InferenceActor(SupervisedActor):
         tasks = tuple(task for task, _ in asked)
         self._pause(error)
         self._teller.tell(self._audience, AnalysisFailed(frame.ref, self._model, tasks, kind, reason))
-        self._teller.fault(error, self._facts(frame.ref))
+        if not isinstance(error, RequestCancelled):  # which is no failure
+            self._teller.fault(error, self._facts(frame.ref))
 
     def _suspect(self, error: BaseException) -> None:
         for suspect in self._suspicion.about(error):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from foureyes_actors.errors import BadPicture, ConnectionBroken, ServerRefused, TransportError, VisionInferenceError
+from foureyes_actors.errors import BadPicture, RequestCancelled, ServerRefused, TransportError, VisionInferenceError
 from foureyes_actors.inference.reply import check_reply
 from foureyes_actors.inference.request import RequestTemplate, chat_request, template
 from foureyes_actors.inference.server_faults import is_retryable
@@ -68,7 +68,7 @@ def analyse(
 
     def attempt() -> Analysis:
         if cancelled.is_set():
-            raise ConnectionBroken("cancelled before anything was sent")
+            raise RequestCancelled("cancelled before anything was sent")
         return ask(
             frame,
             model=model,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from foureyes_actors.errors import ConnectFailed
+from foureyes_actors.errors import ConnectFailed, RequestCancelled
 from foureyes_actors.inference.actor import InferenceActor
 from foureyes_actors.inference.call import Call, Finished, Resume
 from foureyes_actors.messages import (
@@ -230,6 +230,14 @@ def test_a_server_that_went_away_ends_the_wait_for_it(on: Any) -> None:
     assert len(gate.requests) == 1
     assert stage.status["pending"] and not stage.status["ready"]
     assert stage.clock.monotonic() == 1000.0  # nothing was waited for
+
+
+def test_a_request_that_was_given_up_before_it_was_sent_is_no_failure(on: Any) -> None:
+    stage = on(ScriptedHttp())
+    given_up = Call(frame(1), ("key",), ENTRIES)
+    stage.give(Finished(given_up, RequestCancelled("cancelled before anything was sent")))
+    assert [f.frame.sequence for f in stage.failed] == [1], "nobody waits for it"
+    assert stage.faults == []
 
 
 def test_a_refusing_server_is_asked_again_after_a_pause_not_with_every_frame(on: Any) -> None:

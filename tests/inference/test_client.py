@@ -16,6 +16,7 @@ from foureyes_actors.errors import (
     EngineGone,
     FourEyesError,
     ReplyTooLarge,
+    RequestCancelled,
     RequestRefused,
     RequestTimeout,
     ServerBusy,
@@ -189,3 +190,11 @@ def test_a_reply_with_one_bad_task_is_an_analysis_that_says_so() -> None:
 
 def test_backoff_by_failures_in_a_row() -> None:
     assert [backoff(n, SETTINGS) for n in (1, 2, 3, 9)] == [2.0, 4.0, 4.0, 4.0]
+
+
+def test_a_request_that_is_cancelled_already_is_not_sent() -> None:
+    http, cancelled = ScriptedHttp(good()), threading.Event()
+    cancelled.set()
+    with pytest.raises(RequestCancelled):
+        run(http, cancelled=cancelled)
+    assert http.requests == []
