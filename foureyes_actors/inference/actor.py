@@ -100,8 +100,7 @@ class InferenceActor(SupervisedActor):
         self._before = ""  # digest of the picture that was asked about last
         self._failed_in_a_row = self._pauses = 0
         self._suspicion = Suspicion(model, attempts=settings.attempts)
-        self._paused = False
-        self._rested = False  # and LMStudioActor knows it
+        self._paused = self._rested = False  # rested: and LMStudioActor knows it
 
     def on_start(self) -> None:
         self._worker = Worker(f"{self.context.name}#{self.context.incarnation} worker")

@@ -24,9 +24,8 @@ from tests.replay.make import failure, record_of, written
 from tests.replay.scenario import Scenario
 from tests.replay.scenarios import scenarios
 
-LEVELS = (WIRE, PORT, str(Level.STAND_IN), str(Level.UNCONFIRMED))
-
 BAR = 15.0  # seconds: what the median is to be below
+LEVELS = (WIRE, PORT, str(Level.STAND_IN), str(Level.UNCONFIRMED))
 
 
 @dataclass(frozen=True)
@@ -93,11 +92,9 @@ def main() -> None:
     heads = ("class", "scenario", "replay point", "level", "same", "what", "s")
     print(table("failures", heads, [row.cells() for row in rows]))
     print(f"\n{by(rows, lambda row: row.scenario.group, 'class')}")
-    print(f"sandbox: {', '.join(sorted({row.found.sandbox for row in rows}))}")
     median = quantile([row.seconds for row in rows], 0.5)
-    print(
-        f"exception to confirmation: median {median:.1f} s (wanted < {BAR:g} s: {'met' if median < BAR else 'missed'})"
-    )
+    print(f"\nexception to confirmation: {median:.1f} s (wanted < {BAR:g} s: {'met' if median < BAR else 'missed'})")
+    print(f"sandbox: {', '.join(sorted({row.found.sandbox for row in rows}))}")
 
 
 if __name__ == "__main__":
