@@ -239,7 +239,7 @@ class Headless:
         read = statuses.get("console", {}).get("read", 0)
         code = self.ending.code
         if code == OK and self.ending.time_is_over and not read:
-            code = UNAVAILABLE
+            code = BAD_CONFIGURATION if statuses.get("lm_studio", {}).get("refused") else UNAVAILABLE
             self.write("nothing was read: see the lines above, or ask: python run.py doctor")
         self.write(f"ending: {one_line(self.ending.reason, 1000)}")
         if self.request.summary and code in (OK, INTERRUPTED):

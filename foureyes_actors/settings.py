@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from foureyes_actors import messages
+from foureyes_actors.settings_address import is_host, is_server_address, is_token
 from foureyes_actors.settings_bug import BugSettings
 from foureyes_actors.settings_forgewright import ForgewrightSettings
 from foureyes_actors.settings_pressure import PressureSettings
@@ -81,6 +81,13 @@ class ObsSettings(Section):
     width: PixelSide | None = 1280
     height: PixelSide | None = 720
     deadline: Positive = 2.0
+
+    @field_validator("host")
+    @classmethod
+    def _a_host(cls, host: str) -> str:
+        if not is_host(host):
+            raise ValueError("must be a host's name or IP address; right would be e.g. 127.0.0.1")
+        return host
 
 
 class ScreenSettings(Section):
@@ -171,9 +178,16 @@ class ModelServerSettings(Section):
             return url
         if "@" in url:
             raise ValueError("must be without user and password; a token goes to model_server.api_token")
-        if not _is_server_address(url):
+        if not is_server_address(url):
             raise ValueError("must be auto or an address such as http://127.0.0.1:1234")
         return url.rstrip("/")
+
+    @field_validator("api_token")
+    @classmethod
+    def _for_a_header(cls, token: SecretStr) -> SecretStr:
+        if not is_token(token.get_secret_value()):
+            raise ValueError("must be of printable ASCII characters, without a line end or a blank at its end")
+        return token
 
     @model_validator(mode="before")
     @classmethod
@@ -187,21 +201,6 @@ class ModelServerSettings(Section):
         if self.kind in NO_DEFAULT_ADDRESS and self.base_url == "auto":
             raise ValueError(f"base_url must be given for kind {self.kind}, e.g. http://127.0.0.1:8080")
         return self
-
-
-def _is_server_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        port = parts.port  # ValueError for one that is no number up to 65535
-    except ValueError:
-        return False
-    return (
-        parts.scheme in ("http", "https")
-        and bool(parts.hostname)
-        and port != 0
-        and not parts.query
-        and not parts.fragment
-    )
 
 
 class InferenceSettings(Section):

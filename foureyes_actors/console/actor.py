@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from foureyes_actors.console import lines
-from foureyes_actors.console.server_news import ServerNews
+from foureyes_actors.console.server_news import ServerNews, what_failed
+from foureyes_actors.console.told import ToldReasons
 from foureyes_actors.messages import (
     Event,
     EventKind,
@@ -15,6 +16,7 @@ from foureyes_actors.messages import (
     Reading,
     ReadingSet,
     ReadingStatus,
+    ServerPhase,
     ServerState,
     SourceExhausted,
 )
@@ -50,6 +52,7 @@ class ConsoleActor(SupervisedActor):
         self._source = ""
         self._news = ServerNews()
         self._foreign = False
+        self._told = ToldReasons()
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -60,7 +63,8 @@ class ConsoleActor(SupervisedActor):
                     self._degraded = message.after != lines.NORMAL
                 # What a reading line says already is not said twice.
                 if message.kind not in SILENT_EVENTS and not lines.told_by_mode(message):
-                    self._write(lines.event_line(message, self._fallback, foreign=self._foreign))
+                    event = self._told.shortened(message, self._clock.monotonic())
+                    self._write(lines.event_line(event, self._fallback, foreign=self._foreign))
             case ServerState():
                 self._show_server(message)
             case SourceExhausted():
@@ -86,5 +90,9 @@ class ConsoleActor(SupervisedActor):
 
     def _show_server(self, state: ServerState) -> None:
         self._foreign = state.foreign
+        if state.phase is ServerPhase.READY:
+            self._told.clear()
         if self._news.tells(state, self._clock.monotonic(), degraded=self._degraded):
+            if state.phase is ServerPhase.FAILED:
+                self._told.add(what_failed(state), self._clock.monotonic())
             self._write(lines.server_line(state, self._clock.utc_now()))

@@ -37,8 +37,8 @@ class ServerNews:
         return self._changed(state, now) and not away
 
     def _failed(self, state: ServerState, now: float) -> bool:
-        """What is to be done comes after the last semicolon, and a number makes no other reason."""
-        reason = _NUMBER.sub("#", state.detail.rpartition("; ")[0] or state.detail)
+        """A number makes no other reason."""
+        reason = _NUMBER.sub("#", what_failed(state))
         told = self._reasons.get(reason)
         if told is None and len(self._reasons) >= MOST_REASONS:
             told = max(self._reasons.values())
@@ -64,3 +64,8 @@ class ServerNews:
     def _next(self, state: ServerState, now: float) -> bool:
         self._state, self._at = state, now
         return True
+
+
+def what_failed(state: ServerState) -> str:
+    """The reason of a failed one: what is to be done comes after the last semicolon."""
+    return state.detail.rpartition("; ")[0] or state.detail

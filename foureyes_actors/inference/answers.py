@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import Any
 
 from foureyes_actors.errors import AnswerContractError, EmptyAnswer
-from foureyes_actors.inference.strict_json import JsonError, NumberText, loads
+from foureyes_actors.inference.strict_json import BYTE_ORDER_MARK, JsonError, NumberText, loads
 from foureyes_actors.inference.tasks import AMOUNTS, CONFIDENCE
 from foureyes_actors.messages import GameState, Motion, PopupKind, Task, TaskAnswer, TaskFailure
 
@@ -46,7 +46,7 @@ def check_content(content: str, tasks: Sequence[Task]) -> Checked:
     """Raises EmptyAnswer for white space or thinking alone, AnswerContractError when no task has a usable answer."""
     if len(content) > MAX_CONTENT:
         raise AnswerContractError(f"the answer has {len(content)} characters, at most {MAX_CONTENT} are read")
-    text = json_text(without_thinking(content))
+    text = json_text(without_thinking(content.removeprefix(BYTE_ORDER_MARK)))
     try:
         document = loads(text, max_length=MAX_CONTENT)
     except JsonError as error:

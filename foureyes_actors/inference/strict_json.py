@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+BYTE_ORDER_MARK = "\ufeff"
 MAX_BRACKETS = 200  # opening brackets in one text, so at most this depth
 
 
@@ -19,13 +20,14 @@ class NumberText(str):
 
 
 def loads(text: str, *, max_length: int, max_brackets: int = MAX_BRACKETS) -> Any:
-    """Objects, lists, text, True, False, None, and NumberText for every number. Raises JsonError."""
+    """Objects, lists, text, True, False, None, and NumberText for every number. A byte order mark in front, as some
+    servers on Windows send it, is no part of it. Raises JsonError."""
     if len(text) > max_length:
         raise JsonError(f"{len(text)} characters, at most {max_length} are read")
     if text.count("{") + text.count("[") > max_brackets:
         raise JsonError(f"more than {max_brackets} brackets")
     try:
-        return _DECODER.decode(text)
+        return _DECODER.decode(text.removeprefix(BYTE_ORDER_MARK))
     except json.JSONDecodeError as error:
         raise JsonError(f"not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:

@@ -10,6 +10,7 @@ from typing import Any
 
 from foureyes_actors.bug.faults import TOLD
 from foureyes_actors.bug.redact import Redactor
+from foureyes_actors.errors import ConfigurationError, ModelUnknown
 from foureyes_actors.lm_studio import plan as planning
 from foureyes_actors.lm_studio.advance import advance, begin
 from foureyes_actors.lm_studio.ours import Ours
@@ -134,6 +135,7 @@ class LMStudioActor(SupervisedActor):
         self._plan = Plan(Stage.STARTING, 0.0)
         self._told: ServerState | None = None
         self._last_error = ""
+        self._refused = False  # as the last error, by what the user has to change in the configuration
 
     def on_start(self) -> None:
         self._worker = Worker(f"{self.context.name}-worker")
@@ -220,6 +222,7 @@ class LMStudioActor(SupervisedActor):
 
     def _report(self, error: Exception) -> None:
         """A fault that stays the same is told once, until all has been well again."""
+        self._refused = isinstance(error, ConfigurationError) and not isinstance(error, ModelUnknown)
         text = self._last_error = f"{type(error).__name__}: {error}"
         if text in self._history.told_errors:
             return
@@ -249,6 +252,7 @@ class LMStudioActor(SupervisedActor):
             "failed_checks": self._plan.failed_checks,
             "check_error": masked(self._plan.reason) if self._plan.failed_checks else "",
             "last_error": masked(self._last_error),
+            "refused": self._refused and self._plan.failing_since is not None,
             "busy": self._plan.busy,
             "undelivered": dict(self._teller.undelivered),
         }

@@ -144,7 +144,7 @@ def _finished(plan: Plan, event: Finished, now: float, rules: Rules) -> Step:
     do, model, known_as = event.command.do, event.command.model, event.command.known_as
     match event.result:
         case Launched():
-            return _command(replace(plan, mine=True), Do.WAIT)
+            return _command(replace(plan, mine=True, attached=False), Do.WAIT)
         case Found(url=url):
             return _load_all(replace(plan, attached=True), url, now, rules)
         case Alive(url=url):

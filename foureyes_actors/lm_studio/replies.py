@@ -13,6 +13,7 @@ from typing import Any
 
 from foureyes_actors.errors import LMStudioError, ServerRefused
 from foureyes_actors.inference.server_faults import error_words, fault_of, has_error
+from foureyes_actors.inference.strict_json import BYTE_ORDER_MARK
 from foureyes_actors.ports.http import HttpReply
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ def body_of(reply: HttpReply, route: str, secret: str = "") -> Any:
     Raises RouteMissing; ServerRefused (token, unknown model); ServerFault for any other error; LMStudioError for what
     is not JSON.
     """
-    text = reply.body.decode("utf-8", "replace")
+    text = reply.body.decode("utf-8", "replace").removeprefix(BYTE_ORDER_MARK)
     document = _parsed(text)
     words = error_words(document, text, secret)
     if reply.status in (401, 403):

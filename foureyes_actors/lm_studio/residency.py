@@ -13,6 +13,7 @@ from foureyes_actors.errors import (
     LMStudioError,
     LMStudioTimeoutError,
     ModelLoadFailed,
+    ModelUnknown,
     ServerFault,
     ServerRefused,
     TransportError,
@@ -67,8 +68,8 @@ class InMemory:
 def ensure_loaded(to: Loading, model: str) -> InMemory:
     """A server without a route to load (plain OpenAI ones) loads by the first request, which the warm-up is.
 
-    Raises ServerRefused when the server does not have the model or it takes no pictures, ModelLoadFailed when it could
-    not be loaded, LMStudioTimeoutError, and what the steps of ``server_calls`` raise.
+    Raises ModelUnknown when the server does not have the model, ServerRefused when it takes no pictures,
+    ModelLoadFailed when it could not be loaded, LMStudioTimeoutError, and what the steps of ``server_calls`` raise.
     """
     if not to.ours.lock.acquire(timeout=to.seconds):
         raise LMStudioTimeoutError(f"another load goes on for more than {to.seconds:g} s")
@@ -217,7 +218,7 @@ def _wanted(to: Loading, model: str) -> tuple[ModelList, ListedModel]:
     listed = list_models(to.http, to.server)
     row = find(listed.models, model)
     if row is None:
-        raise ServerRefused(
+        raise ModelUnknown(
             f"{to.server.dialect.name} at {to.server.url} has no model {model!a}; it has: {known_models(listed.models)}"
         )
     row = describe(to.http, to.server, listed, row)

@@ -159,7 +159,8 @@ class Steps:
             self._known = None  # another kind may be there by now
         if url is not None and self._found(url, attach=attach):
             return plan.Found(url)
-        if attach and not self._settings.restart_foreign:
+        # Another FourEyes's embedded server went with it; nobody else would start one again.
+        if attach and not self._settings.restart_foreign and self._settings.kind != "embedded":
             raise ServerStartFailed(
                 f"{self._name()} at {url} is gone; FourEyes did not start it, and does not now "
                 "(model_server.restart_foreign: true allows it)"

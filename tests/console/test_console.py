@@ -10,6 +10,7 @@ import pytest
 
 from foureyes_actors.console import lines
 from foureyes_actors.console.actor import ConsoleActor
+from foureyes_actors.console.told import AGAIN_AFTER
 from foureyes_actors.messages import (
     Event,
     EventKind,
@@ -369,6 +370,31 @@ def test_no_line_has_a_programs_name_for_an_event(kind: EventKind) -> None:
 def test_a_failure_that_was_run_again_is_one_line(after: str, reason: str, line: str) -> None:
     event = Event("e", EventKind.FAILURE_REPRODUCED, AT, "readings", "KeyError", after, reason, seconds=13.6)
     assert lines.event_line(event).split("  ", 1)[1] == line
+
+
+def test_the_reason_of_an_outage_is_not_told_with_each_attempt_to_mend_it() -> None:
+    desk, reason = Desk(), "LM Studio does not answer; start it by hand"
+    desk.actor.on_receive(ServerState(ServerPhase.FAILED, "u", detail=f"{reason}; to be started again"))
+    for took in (0.0, 1.2, 2.3):
+        after = f"restart: no recovery within {took} s"
+        desk.actor.on_receive(seen(EventKind.HEAD_BITTEN, "lm_studio", "failed", after, reason=f"E: {reason}"))
+    desk.actor.on_receive(seen(EventKind.MODE_CHANGED, "lm_studio", "normal", "degraded", reason=f"E: {reason}"))
+    text = "\n".join(desk.written)
+    assert len(desk.written) == 5 and text.count("start it by hand") == 1
+    assert desk.written[2].endswith("* the model server restarted after the same failure; no recovery within 1.2 s")
+    desk.clock.advance(AGAIN_AFTER)
+    desk.actor.on_receive(seen(EventKind.HEAD_BITTEN, "lm_studio", "failed", "restart", reason=f"E: {reason}"))
+    assert reason in desk.written[-1], "a minute later it is told in full again"
+    desk.actor.on_receive(seen(EventKind.HEAD_BITTEN, "lm_studio", "failed", "restart", reason="E: another one"))
+    assert "another one" in desk.written[-1]
+
+
+def test_a_new_outage_has_its_reason_though_it_is_the_last_ones() -> None:
+    desk = Desk()
+    failed = seen(EventKind.HEAD_BITTEN, "lm_studio", "failed", "restart", reason="E: it is gone")
+    for message in (failed, ServerState(ServerPhase.READY, "u", ("m",), "m"), failed):
+        desk.actor.on_receive(message)
+    assert "it is gone" in desk.written[0] and "it is gone" in desk.written[-1]
 
 
 def test_answers_that_cannot_be_used_are_told_with_the_time_since_and_the_reason() -> None:

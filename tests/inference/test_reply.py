@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -164,6 +165,16 @@ def test_error_replies(
 
 def test_a_good_reply() -> None:
     assert [a.task for a in check(good()).answers] == list(Task)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_json() -> None:
+    """One in front of the reply, one in front of the answer; a second one is an error."""
+    marked = replace(good(), body=b"\xef\xbb\xbf" + good().body)
+    assert check(marked) == check(good())
+    content = json.loads(good().body)["choices"][0]["message"]["content"]
+    assert check(completion("\ufeff" + content)) == check(good())
+    with pytest.raises(ServerFault, match="not JSON"):
+        check(replace(good(), body=b"\xef\xbb\xbf" * 2 + good().body))
 
 
 @pytest.mark.parametrize("error", [None, "", {}])

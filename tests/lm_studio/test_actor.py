@@ -254,7 +254,7 @@ def test_an_unknown_model_names_the_known_ones(stage: Make) -> None:
     state = it.told()[-1]
     assert state.phase is ServerPhase.FAILED
     assert "'foureyes/nothing'" in state.detail and MODEL in state.detail
-    assert it.faults()[0].exception_type.endswith("ServerRefused")
+    assert it.faults()[0].exception_type.endswith("ModelUnknown")
     for _ in range(3):
         it.tick(60.0)
     assert len(it.processes.children) == 1  # nothing is restarted for it

@@ -125,6 +125,16 @@ def test_the_way_to_ready() -> None:
     assert machine.plan.mine and not machine.errors
 
 
+def test_one_that_was_started_after_somebody_elses_had_gone_is_ours() -> None:
+    machine = Machine()
+    machine.finish(Found(URL))
+    machine.finish(ConnectFailed("gone"))
+    machine.tick(CHECK_AGAIN)
+    machine.finish(Launched())
+    assert machine.plan.mine and not machine.plan.attached
+    assert not server_state(machine.plan, machine.now, RULES, 1).foreign
+
+
 def test_a_server_that_was_there_is_attached_to_and_stays_so() -> None:
     machine = Machine()
     machine.finish(Found(URL))

@@ -114,6 +114,16 @@ def test_one_that_is_gone_is_not_started_again_unless_that_is_allowed() -> None:
     assert processes.words()[-1] == "server start --port 1234"
 
 
+def test_an_embedded_one_that_another_foureyes_took_with_it_is_started_here() -> None:
+    processes = FakeProcesses()
+    it = steps(ScriptedHttp(GONE), processes, kind="embedded", base_url="http://127.0.0.1:8044")
+    assert launch(it, attach=True) == plan.Launched()
+    assert [command[1:3] for command in processes.commands] == [("-m", "foureyes_actors.model_server")]
+    with pytest.raises(PortTaken):  # one that hangs is still somebody else's
+        launch(steps(ScriptedHttp(HANGS), processes, kind="embedded", base_url="http://127.0.0.1:8044"), attach=True)
+    assert len(processes.commands) == 1
+
+
 def test_one_that_hangs_is_stopped_with_its_daemon_where_that_is_allowed() -> None:
     """A wedged engine survives a new start of LM Studio's server alone."""
     processes = Told()

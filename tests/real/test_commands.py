@@ -9,9 +9,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from t00l5et.doubles.lm_studio import LmStudioDouble
 from tests.support import eventually
 
 pytestmark = [
@@ -61,6 +63,21 @@ def test_a_reader_that_has_gone_is_no_error(tmp_path: Path) -> None:
         os.close(writing)
         _, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "code"), [({"token": "sk-lm-ab12cd34:0123456789"}, 78), ({"models": ["somebody/else"]}, 69)]
+)
+def test_a_run_and_the_commands_that_judge_agree_about_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenario: dict[str, Any], code: int
+) -> None:
+    with LmStudioDouble({"models": ["qwen/qwen3-vl-8b"], **scenario}) as server:
+        monkeypatch.setenv("FOUREYES_MODEL_SERVER__KIND", "lm_studio")
+        monkeypatch.setenv("FOUREYES_MODEL_SERVER__BASE_URL", server.url)
+        for arguments in (["models"], ["doctor"], ["--seconds", "3"]):
+            with command(tmp_path, *arguments) as process:
+                out, errors = process.communicate(timeout=PATIENCE)
+            assert process.returncode == code, (arguments, out, errors)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -155,6 +155,18 @@ PROBLEMS = {
     "must be auto or an address such as http://127.0.0.1:1234",
     "model_server: {base_url: 'http://[::1'}": "foureyes.yaml:1: model_server.base_url: 'http://[::1' "
     "must be auto or an address such as http://127.0.0.1:1234",
+    "model_server: {base_url: 'http://exa mple'}": "foureyes.yaml:1: model_server.base_url: 'http://exa mple' "
+    "must be auto or an address such as http://127.0.0.1:1234",
+    'model_server: {base_url: "http://h\\e[31m:1"}': "foureyes.yaml:1: model_server.base_url: 'http://h\\x1b[31m:1' "
+    "must be auto or an address such as http://127.0.0.1:1234",
+    'model_server: {base_url: "http://h\\u202Egro.x"}': "foureyes.yaml:1: model_server.base_url: "
+    "'http://h\\u202egro.x' must be auto or an address such as http://127.0.0.1:1234",
+    'model_server: {base_url: "http://h\\n.x:1234"}': "foureyes.yaml:1: model_server.base_url: 'http://h\\n.x:1234' "
+    "must be auto or an address such as http://127.0.0.1:1234",
+    'model_server: {api_token: "sk-1\\n"}': "foureyes.yaml:1: model_server.api_token: the value must be of printable "
+    "ASCII characters, without a line end or a blank at its end",
+    "source: {obs: {host: 'my host'}}": "foureyes.yaml:1: source.obs.host: 'my host' must be a host's name or IP "
+    "address; right would be e.g. 127.0.0.1",
     "readings: {fields: {grand: {minimum: 5, maximum: 1}}}": "foureyes.yaml:1: readings.fields.grand: minimum 5 is "
     "more than maximum 1: no value could be right",
     "store: {database: 'a b'}": "foureyes.yaml:1: store.database: 'a b' must have 1 to 63 bytes and none of the blank, "
@@ -329,3 +341,22 @@ def test_an_address_without_a_kind_is_asked_which_kind_it_is(here: Path) -> None
     assert problems("model_server: {kind: auto}", {}) == [
         "foureyes.yaml:1: model_server: base_url must be given for kind auto, e.g. http://127.0.0.1:8080"
     ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:1234",
+        "https://m\u00fcnchen.local/v1",
+        "http://[::1]:8080",
+        "http://my_pc.lan",
+        "http://10.0.0.7",
+    ],
+)
+def test_addresses_that_can_be_right_are_taken(here: Path, url: str) -> None:
+    assert load(f"model_server: {{base_url: '{url}'}}", {}).model_server.base_url == url
+
+
+def test_a_token_of_the_environment_is_held_to_the_same_rule(here: Path) -> None:
+    (problem,) = problems("", {"FOUREYES_API_TOKEN": "sk-secret\n"})
+    assert "without a line end" in problem and "sk-secret" not in problem
