@@ -67,6 +67,8 @@ def _named(error: Exception, chain: list[BaseException], request: HttpRequest) -
     if any(isinstance(e, _CONNECTING) for e in chain):  # before the next: they are kinds of ConnectTimeoutError
         return ConnectFailed(f"{name}: {_reason(chain)}")
     if any(isinstance(e, urllib3_errors.ConnectTimeoutError) for e in chain):
+        if request.connect_timeout >= request.deadline:  # the deadline's watch says so, too, when it is the first
+            return _timeout(request)
         return ConnectFailed(f"{name}: no connection within {request.connect_timeout:g} s")
     if any(isinstance(e, ssl.SSLError) for e in chain):
         return ConnectFailed(f"{name}: no TLS connection: {_reason(chain)}")
