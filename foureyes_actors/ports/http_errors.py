@@ -46,20 +46,8 @@ def cut_off(request: HttpRequest, exchange: Exchange) -> TransportError | None:
     if exchange.ended_by == "close":
         return _heard(ConnectionBroken(f"{request_name(request)}: closed from this side"), [], request, exchange)
     if exchange.ended_by:
-        return _heard(_too_late(request, exchange), [], request, exchange)
+        return _heard(_timeout(request), [], request, exchange)
     return None
-
-
-def _too_late(request: HttpRequest, exchange: Exchange) -> TransportError:
-    """Whichever of two limits comes first, the one for connecting or the one for everything: who is not connected has
-    not been connected in time."""
-    if exchange.hearing.connected:
-        return _timeout(request)
-    return ConnectFailed(_no_connection(request))
-
-
-def _no_connection(request: HttpRequest) -> str:
-    return f"{request_name(request)}: no connection within {min(request.connect_timeout, request.deadline):g} s"
 
 
 def translated(error: Exception, request: HttpRequest, exchange: Exchange) -> TransportError:
@@ -79,7 +67,9 @@ def _named(error: Exception, chain: list[BaseException], request: HttpRequest) -
     if any(isinstance(e, _CONNECTING) for e in chain):  # before the next: they are kinds of ConnectTimeoutError
         return ConnectFailed(f"{name}: {_reason(chain)}")
     if any(isinstance(e, urllib3_errors.ConnectTimeoutError) for e in chain):
-        return ConnectFailed(_no_connection(request))
+        if request.connect_timeout >= request.deadline:  # the deadline's watch says so, too, when it is the first
+            return _timeout(request)
+        return ConnectFailed(f"{name}: no connection within {request.connect_timeout:g} s")
     if any(isinstance(e, ssl.SSLError) for e in chain):
         return ConnectFailed(f"{name}: no TLS connection: {_reason(chain)}")
     if isinstance(error, requests.exceptions.InvalidHeader):
@@ -99,7 +89,7 @@ def _heard(own: TransportError, chain: list[BaseException], request: HttpRequest
 def _end(own: TransportError, chain: list[BaseException], exchange: Exchange) -> End:
     if exchange.ended_by == "close":
         return End.CANCELLED
-    if isinstance(own, RequestTimeout) or exchange.ended_by:
+    if isinstance(own, RequestTimeout):
         return End.SILENT
     if any(isinstance(e, ssl.SSLError | urllib3_errors.ProxyError) for e in chain):
         return End.OTHER

@@ -15,7 +15,7 @@ from foureyes_actors.ports.http_requests import RequestsHttp
 from foureyes_actors.ports.wire import End, WireFault, fault_of
 from foureyes_actors.replay.tape import Played
 from t00l5et.doubles.tcp_server import TcpServer, deaf, exactly, nobody
-from t00l5et.wire.script import NotPlayable, Script, Timing, of_fault, of_reply, play, timing
+from t00l5et.wire.script import PATIENCE, SHORT, NotPlayable, Script, Timing, of_fault, of_reply, play, timing
 
 MAX_HEAD = 1024 * 1024
 _NEVER = (End.ANSWERED, End.NO_PRIMARY)  # any status is a reply
@@ -56,12 +56,20 @@ def exchange(line: Played, request: HttpRequest, *, timed: bool = False, late: S
     try:
         with _server(fault if late is None else None, script, pace) as port:
             url = f"http://127.0.0.1:{port}{target}"
-            connecting = min(request.connect_timeout, pace.deadline)
+            connecting, deadline = _limits(request, fault, pace.deadline)
             return client.exchange(
-                replace(request, url=url, deadline=pace.deadline, connect_timeout=connecting, max_reply=most)
+                replace(request, url=url, deadline=deadline, connect_timeout=connecting, max_reply=most)
             )
     finally:
         client.close()
+
+
+def _limits(request: HttpRequest, fault: WireFault | None, deadline: float) -> tuple[float, float]:
+    """For connecting, and for all: the one that passed is short."""
+    connecting = fault is not None and fault.end is End.SILENT and not fault.connected
+    if connecting and request.connect_timeout < request.deadline:
+        return min(request.connect_timeout, SHORT), PATIENCE
+    return PATIENCE, deadline
 
 
 @contextlib.contextmanager
