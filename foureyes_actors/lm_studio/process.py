@@ -152,6 +152,7 @@ class ServerProcess:
     def _first(self, command: tuple[str, ...], timeout: float) -> ProcessResult:
         result = self._processes.run(command, timeout=timeout)
         if result.exit_code is None:
+            self._launch = None  # nothing was started, so there is nothing to stop
             raise ServerStartFailed(how_it_ended(command, result, timeout), result.lines)
         return result
 

@@ -186,9 +186,11 @@ def test_what_the_command_did_that_was_to_start_the_server_is_told(result: Proce
 @pytest.mark.parametrize("command", ["daemon status", "daemon up"])
 def test_a_command_that_hangs_before_that_is_not_waited_for_again_and_again(command: str) -> None:
     processes = Told({command: ProcessResult(None, ())})
+    it = steps(ScriptedHttp(GONE), processes, kind="lm_studio", start_timeout=4)
     with pytest.raises(ServerStartFailed, match=f"`lms {command} --json` did not end within 4 s"):
-        launch(steps(ScriptedHttp(GONE), processes, kind="lm_studio", start_timeout=4))
-    assert processes.words()[-1] == f"{command} --json"
+        launch(it)
+    it._process.close(1.0)
+    assert processes.words()[-1] == f"{command} --json", "nothing was started, so nothing is stopped"
 
 
 # --- LM Studio 0.3, which loads by its command line ---
