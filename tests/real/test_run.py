@@ -108,7 +108,7 @@ def test_a_killed_model_server_comes_back_and_readings_go_on(tmp_path: Path) -> 
         running.says("#", READS)
         before = len(running.lines)
         running.children()[0].kill()
-        for words in ("model server starting", "model server ready", "#"):  # each after the one before
+        for words in ("model server failed", "model server ready", "#"):  # each after the one before
             running.says(words, READS, after=before)
             before = next(n for n, line in enumerate(running.lines) if n >= before and words in line)
         assert running.interrupt() == 130
