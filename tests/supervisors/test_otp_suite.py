@@ -183,7 +183,7 @@ def test_sup_start_map() -> None:
     """OTP's defaults are permanent and 5 s to stop; ours are quicker, as a person waits for the end."""
     child = ChildSpec("a", nobody)
     assert (child.restart, child.significant, child.supervisor) == (Restart.PERMANENT, False, False)
-    assert (child.start_timeout, child.stop_timeout, child.stuck_after) == (5.0, 1.5, 30.0)
+    assert (child.start_timeout, child.stop_timeout, child.stuck_after) == (15.0, 1.5, 30.0)
     assert (child.backoff, child.depends_on, child.proves) == (Backoff(0.1, 30.0, 60.0, 0.2), (), False)
     flags = Flags()
     assert (flags.strategy, flags.intensity, flags.period) == (Strategy.ONE_FOR_ONE, 3, 5.0)
