@@ -79,7 +79,8 @@ def of_fault(fault: WireFault, never: tuple[End, ...] = ()) -> Script:
     size = max(1, math.ceil(len(heard) / parts))
     cut = [heard[at : at + size] for at in range(0, len(heard), size)]
     step = (last - first) / max(1, len(cut) - 1)
-    pieces = [(first + step * number, piece) for number, piece in enumerate(cut)]
+    # At most the last moment: the sum of the steps may be a rounding error beyond it.
+    pieces = [(min(first + step * number, max(first, last)), piece) for number, piece in enumerate(cut)]
     ended = _seconds(fault.seconds)
     return Script((*pieces, (ended, b"")), fault.end, heard)
 

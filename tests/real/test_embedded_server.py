@@ -226,7 +226,7 @@ def test_an_unknown_model_names_the_known_ones(house: Make) -> None:
     state = it.until(ServerPhase.FAILED, READY)
     assert "microsoft/trocr-base-handwritten" in state.detail
     assert TINY in state.detail and SMALL in state.detail
-    assert it.faults[0].exception_type.endswith("ServerRefused")
+    assert it.faults[0].exception_type.endswith("ModelUnknown")
     assert len(servers()) == 1  # it is well, and waits for a better model table
 
 
