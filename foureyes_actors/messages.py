@@ -201,9 +201,9 @@ class ServerPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What the model server is doing; sent to every inference actor and to the console on each change."""
+    """What the model server is doing; sent to every inference actor and to the console on each change. Not conflated:
+    who is not to be asked any more learns of it before the frames that are told after it."""
 
-    conflation_key: ClassVar[str] = "server_state"
     phase: ServerPhase
     base_url: str = ""
     models: tuple[str, ...] = ()  # the models that passed the warm-up, by the id that requests must use
@@ -383,8 +383,7 @@ class PressureChanged:
     """The ResourceActor's word to those who ask models, and to those who wait for their answers. ``figures``: what it
     was decided by: ``cpu_percent``, ``free_memory_mb``; None: not known."""
 
-    conflation_key: ClassVar[str] = "pressure"
-    level: PressureLevel
+    level: PressureLevel  # not conflated: it comes before the frames that are told after it
     reason: str = ""
     figures: Mapping[str, float | None] = field(default_factory=lambda: EMPTY)
 

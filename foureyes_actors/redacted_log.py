@@ -9,6 +9,7 @@ from typing import TextIO
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.ports.patient_stream import PatientStream
 
+AS_EVENTS = ("supervisors.heads_decider",)  # each of its warnings is a line of the console, and an event
 FORMAT = "[%(asctime)s] %(name)-28s %(levelname)-8s: %(message)s"
 
 
@@ -27,4 +28,10 @@ def log_to(stream: TextIO | PatientStream, level: str, secrets: Sequence[str]) -
     """Everything that is logged from now on, by libraries too, goes to ``stream``."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(RedactingFormatter(Redactor(tuple(secrets))))
+    if logging.getLevelName(level) == logging.WARNING:
+        handler.addFilter(not_told_already)
     logging.basicConfig(level=level, handlers=[handler])
+
+
+def not_told_already(record: logging.LogRecord) -> bool:
+    return record.name not in AS_EVENTS or record.levelno > logging.WARNING

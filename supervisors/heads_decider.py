@@ -122,7 +122,7 @@ class HeadsDecider:
     def _open(self, account: _Account, opened: Bite) -> None:
         account.open = opened
         account.bites[opened.head] += 1
-        logger.info("%s: %s of %s: %s", opened.child, opened.head, ", ".join(opened.group), opened.reason)
+        logger.warning("%s: %s of %s: %s", opened.child, opened.head, ", ".join(opened.group), opened.reason)
         if opened.head is Head.FALLBACK:
             self._tell(self._listeners.fallback, opened.child, True, opened.reason)
 

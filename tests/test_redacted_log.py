@@ -11,7 +11,7 @@ from foureyes_actors import wiring
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.headless import Headless, Request
 from foureyes_actors.messages import StoreDocuments
-from foureyes_actors.redacted_log import RedactingFormatter
+from foureyes_actors.redacted_log import RedactingFormatter, log_to
 from foureyes_actors.settings import Settings
 from supervisors.heads import Head
 from supervisors.heads_decider import Bite
@@ -56,3 +56,18 @@ def test_a_secret_in_the_reason_of_a_bite_reaches_neither_store_nor_console() ->
     assert len(messages) == 2 and isinstance(messages[0], StoreDocuments)
     assert SECRET not in str(messages)
     assert "bad token" in str(messages)
+
+
+@pytest.mark.parametrize(("level", "told"), [("WARNING", False), ("INFO", True)])
+def test_what_is_an_event_already_is_logged_only_for_who_wants_more(level: str, told: bool) -> None:
+    root = logging.getLogger()
+    before, was, out = root.handlers[:], root.level, io.StringIO()
+    try:
+        root.handlers.clear()
+        log_to(out, level, ())
+        logging.getLogger("supervisors.heads_decider").warning("a: restart of a: Crash")
+        logging.getLogger("supervisors.cerberus").warning("another matter")
+    finally:
+        root.handlers[:] = before
+        root.setLevel(was)
+    assert ("restart of a" in out.getvalue()) is told and "another matter" in out.getvalue()

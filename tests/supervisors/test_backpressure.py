@@ -8,7 +8,6 @@ alone (latest wins) and counts those it replaced.
 from __future__ import annotations
 
 import gc
-import math
 import statistics
 import threading
 import time
@@ -90,14 +89,14 @@ class Run:
         self.tree, self.seen, self.released = Tree(), Seen(), threading.Event()
         self.root: Root | None = None
 
-    def run(self, rate: float, seconds: float, kind: type[Picture] = Newest, enough: float = math.inf) -> Seen:
-        """The largest growth of resident memory is looked for ten times a second, until it is ``enough`` bytes."""
+    def run(self, rate: float, seconds: float, kind: type[Picture] = Newest) -> Seen:
+        """The largest growth of resident memory is looked for ten times a second."""
         gc.collect()
         process = psutil.Process()
         before = process.memory_info().rss
         self.root = start_root(lambda context, tree: self._cerberus(context, tree, rate, kind), self.tree)
         end, pause = time.monotonic() + seconds, threading.Event()
-        while time.monotonic() < end and self.seen.growth <= enough:
+        while time.monotonic() < end:
             pause.wait(0.1)
             self.seen.growth = max(self.seen.growth, process.memory_info().rss - before)
         return self.seen
@@ -121,15 +120,14 @@ def a_run() -> Iterator[Run]:
     run.released.set()
     if run.root is not None:
         run.root.stop(5.0)
-    eventually(lambda: not any("#" in t.name for t in threading.enumerate()), 30, "all actor threads ended")
+    eventually(lambda: not any("#" in t.name for t in threading.enumerate()), 5, "all actor threads ended")
 
 
 def check(seen: Seen, run: Run, seconds: float) -> None:
     assert len(seen.numbers) >= min(SEVERAL, seconds / WORK - 1)
     assert seen.numbers == sorted(set(seen.numbers)), "in order, none twice"
     assert seen.growth < MOST_GROWTH
-    left = seen.sent - len(seen.numbers) - run.replaced  # the three are read one after the other: one may not count yet
-    assert -1 <= left <= 2, "worked on, replaced, waiting or just being sent"
+    assert 0 <= seen.sent - len(seen.numbers) - run.replaced <= 2, "worked on, replaced, waiting or just being sent"
 
 
 @pytest.mark.timeout(60)
@@ -137,8 +135,8 @@ def check(seen: Seen, run: Run, seconds: float) -> None:
 def test_memory_stays_flat_and_work_begins_with_a_fresh_frame(a_run: Run, rate: int) -> None:
     seen = a_run.run(rate, seconds=6.0)
     check(seen, a_run, 6.0)
-    piled_up = rate * WORK  # frames that come during one work: those that wait their turn are older each time
-    assert max(seen.behind) <= max(2, piled_up / 3)  # a busy machine may keep the consumer off for a part of that
+    assert max(seen.behind) <= 2  # counted in frames: a busy machine makes seconds long, but not this
+    assert statistics.median(seen.ages) < 2 / rate
 
 
 @pytest.mark.slow
@@ -156,5 +154,5 @@ def test_a_minute_of_frames(a_run: Run, rate: int) -> None:
 
 
 def test_without_latest_wins_the_same_measure_sees_the_memory_grow(a_run: Run) -> None:
-    seen = a_run.run(30, seconds=20.0, kind=Picture, enough=MOST_GROWTH)
+    seen = a_run.run(30, seconds=1.4, kind=Picture)
     assert seen.growth > MOST_GROWTH

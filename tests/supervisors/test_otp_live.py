@@ -269,8 +269,8 @@ def test_format_log(play: Play, caplog: pytest.LogCaptureFixture) -> None:
         play.and_settle("loud", message)
     first, second = play.exits
     assert lines(caplog) == [
-        "INFO loud: restart of loud: Crash: bad coin",
-        "INFO loud: restart of loud: " + f"Crash: {'x' * 1000}"[:500],
+        "WARNING loud: restart of loud: Crash: bad coin",
+        "WARNING loud: restart of loud: " + f"Crash: {'x' * 1000}"[:500],
     ]
     assert plain(first.stack_trace) == GOLDEN
     assert first.frames[-1] == "tests.supervisors.test_otp_live:Loud.on_receive"
@@ -301,7 +301,7 @@ def test_external_start_no_progress_log(play: Play, caplog: pytest.LogCaptureFix
     assert lines(caplog) == []
     for number in (1, 2):
         play.crash("a")
-        assert lines(caplog) == ["INFO a: restart of a: Crash: a was told to"] * number
+        assert lines(caplog) == ["WARNING a: restart of a: Crash: a was told to"] * number
     play.shut_down()
     assert (play.ended_with(), len(lines(caplog))) == (None, 2)
 
