@@ -6,11 +6,12 @@ escaping and goes between the two halves as it is.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
+
+import pybase64
 
 from foureyes_actors.errors import BadPicture
 from foureyes_actors.inference.tasks import Question
@@ -42,7 +43,7 @@ class RequestTemplate:
         if frame.ref.media_type not in MEDIA_TYPES:
             raise BadPicture(f"{frame.ref.media_type!r} cannot be sent to a model: it must be JPEG or PNG")
         user = b',"user":' + _json(frame.ref.source) if self.session else b""
-        picture = base64.b64encode(frame.data)
+        picture = pybase64.b64encode(frame.data)
         return b"".join((self.head, frame.ref.media_type.encode(), b";base64,", picture, self.tail, user, b"}"))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import pybase64
 
 from foureyes_actors.messages import Task
 from foureyes_actors.model_server.api_error import ApiError, invalid, unknown_model
@@ -82,7 +83,7 @@ def picture_of(url: str) -> bytes:
     if ";base64" not in head["options"].lower():
         raise invalid(_NEEDS_BASE64, param="messages")
     try:
-        data = base64.b64decode(url[head.end() :].encode("ascii"), validate=True)
+        data = pybase64.b64decode(url[head.end() :].encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError):
         raise invalid(f"{_NEEDS_BASE64} What follows the comma is not base64.", param="messages") from None
     if not data:

@@ -9,7 +9,6 @@ is any doubt is closed for good.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import logging
@@ -21,6 +20,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import pybase64
 import websocket
 from obsws_python import ReqClient
 from obsws_python.baseclient import ObsClient
@@ -269,7 +269,7 @@ def _picture(data_uri: str, media: str) -> bytes:
     head, comma, body = data_uri.partition(",")
     if not comma or head != f"data:image/{media};base64":
         raise ValueError("not a picture of the format that was asked for")
-    picture = base64.b64decode(body, validate=True)
+    picture = pybase64.b64decode(body, validate=True)
     if not picture.startswith(_SIGNATURES[media]):
         raise ValueError("not a picture of the format that it claims")
     return picture
