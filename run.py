@@ -55,6 +55,7 @@ from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.redacted_log import log_to
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings_file import load_settings, secrets_of
+from t00l5et.decision_cli import decisions_app
 from t00l5et.error_cli import errors_app, reproduce
 
 OUTPUT_WITHIN = 1.0  # seconds for what is still to be printed at the end
@@ -142,6 +143,11 @@ app.add_typer(
     errors_app, name="errors", help="The failures that were recorded: list them, show one, resolve one, export one."
 )
 app.command(short_help="Run a recorded failure again.")(reproduce)
+app.add_typer(
+    decisions_app,
+    name="decisions",
+    help="What is done about failures: list, look, approve, reject, take back, export, count.",
+)
 
 bench_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench", help="Measure this installation on this machine.")

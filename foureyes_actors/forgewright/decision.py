@@ -85,11 +85,17 @@ class Decision:
     def to(self, state: State, now: float, note: str = "", **changes: Any) -> Decision:
         """Raises IllegalTransition."""
         check(self.state, state)
-        history = (*self.history, Step(now, state, one_line(note, MAX_NOTE)))
-        if len(history) > MAX_HISTORY:
-            half = MAX_HISTORY // 2
-            history = (*history[:half], *history[-half:])
-        return replace(self, state=state, history=history, **changes)
+        return replace(self, state=state, history=self._and(Step(now, state, one_line(note, MAX_NOTE))), **changes)
+
+    def noted(self, now: float, note: str, facts: Mapping[str, Any]) -> Decision:
+        """In the same state, with more known of it."""
+        history = self._and(Step(now, self.state, one_line(note, MAX_NOTE)))
+        return replace(self, history=history, remedy_facts={**self.remedy_facts, **facts})
+
+    def _and(self, step: Step) -> tuple[Step, ...]:
+        history = (*self.history, step)
+        half = MAX_HISTORY // 2
+        return history if len(history) <= MAX_HISTORY else (*history[:half], *history[-half:])
 
 
 def new(

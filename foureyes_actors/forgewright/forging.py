@@ -9,21 +9,24 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, ClassVar
 
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.forgewright import course
-from foureyes_actors.forgewright.budget import Budget, budget, level_of, shown
+from foureyes_actors.forgewright.book import Book
+from foureyes_actors.forgewright.budget import level_of, shown
 from foureyes_actors.forgewright.course import Do, Known, Next
-from foureyes_actors.forgewright.decision import Decision, new, pattern_key, triaged
+from foureyes_actors.forgewright.decision import Decision, triaged
 from foureyes_actors.forgewright.ledger import Ledger, Outdated, Page
 from foureyes_actors.forgewright.programs import NotYet
 from foureyes_actors.forgewright.queue import FAILURES, PAUSE
 from foureyes_actors.forgewright.states import State
 from foureyes_actors.forgewright.triage import Triage
+from foureyes_actors.forgewright.work import Outcome, Workshop
 from foureyes_actors.messages import Event, FaultRecorded, PressureLevel, Tick
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.replay.confirmation import Confirmation
@@ -35,36 +38,9 @@ from supervisors.worker import Worker
 
 LOOK, LOOK_EVERY = "decisions", 5.0  # seconds; a person may have said something
 STOP_WITHIN = 1.0  # seconds
-MAX_OPEN = 200  # decisions that are not closed; more failures are only counted
 MAX_EVENTS = 100
 MAX_STEPS = 20  # of one decision in a row, at most
 HOUR = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Of a piece of work: where the decision goes, and why. ``facts`` are added to its own."""
-
-    state: State
-    note: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Workshop(Protocol):
-    """Does the work, in a worker's thread; each piece again does nothing more. Raises NotYet and whatever it meets."""
-
-    def prove(self, decision: Decision, cancelled: threading.Event) -> Outcome: ...
-
-    def fix(self, decision: Decision, cancelled: threading.Event) -> Outcome: ...
-
-    def branch(self, decision: Decision, cancelled: threading.Event) -> Outcome: ...
-
-    def put(self, decision: Decision, cancelled: threading.Event) -> Outcome: ...
-
-    def undo(self, decision: Decision, cancelled: threading.Event) -> Outcome: ...
-
-    def confirmation(self, decision: Decision) -> Confirmation | None:
-        """Of the newest platform of its group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +71,19 @@ class Forging:
         level: PressureLevel = PressureLevel.NORMAL,
     ) -> None:
         self._context, self._ledger, self._workshop, self._clock = context, ledger, workshop, clock
-        self._settings, self._changed, self._evidence, self._level = settings, changed, evidence, level
+        self._settings, self._evidence, self._level = settings, evidence, level
+        self._book = Book(ledger, changed)
         self._run_began = clock.utc_now().timestamp()
         self._worker: Worker | None = None
         self._cancelled = threading.Event()
         self._loaded: queue.SimpleQueue[Loaded | Exception] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[tuple[Decision, Outcome | Exception]] = queue.SimpleQueue()
-        self._decisions: dict[str, Decision] = {}
         self._confirmations: dict[str, Confirmation] = {}  # by group
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
-        self._early: deque[tuple[FaultRecorded, Triage]] | None = deque(
-            maxlen=MAX_OPEN
-        )  # before it is known what is there
+        self._early: deque[tuple[FaultRecorded, Triage]] | None = deque(maxlen=MAX_EVENTS)  # before the start is over
         self._in_work = ""  # the id of a decision
         self._failed_in_a_row, self._paused_until = 0, 0.0
         self._look_coming = False
-        self._broken: tuple[str, ...] = ()
-        self._stamp: object = None
-        self.turned_away = 0
         self.last_error = ""
 
     def start(self) -> None:
@@ -158,22 +129,19 @@ class Forging:
             self._finish(*self._results.get_nowait())
         if self._early is None:
             if timer:
-                self._guarded(self._read_again)
-            for decision in list(self._decisions.values()):
-                self._guarded(lambda each=decision: self._advance(each.id))  # type: ignore[misc]
+                self._guarded(self._book.read_again)
+            for decision in self._book.all:
+                self._guarded(partial(self._advance, decision.id))
         self._look_again()
 
     def status(self) -> dict[str, Any]:
-        states: dict[str, int] = {}
-        for decision in self._decisions.values():
-            states[decision.state.value] = states.get(decision.state.value, 0) + 1
         return {
-            "by_state": states,
+            "by_state": self._book.by_state(),
             "in_work": self._in_work,
-            "budget": shown(self._budget()),
+            "budget": shown(self._book.budget(self._settings, self._now())),
             "held_back": self._hindrance(),
-            "turned_away": self.turned_away,
-            "broken": list(self._broken),
+            "turned_away": self._book.turned_away,
+            "broken": list(self._book.broken),
             "last_error": self.last_error,
         }
 
@@ -204,101 +172,49 @@ class Forging:
             self.last_error = _words(found)
         else:
             page, confirmations = found
-            self._broken = page.broken
             self._confirmations = confirmations | self._confirmations
-            for decision in page.decisions:
-                self._decisions[decision.id] = decision
-                self._changed(decision, None)  # the store may have missed it
+            self._book.begin(page)
         for recorded, triage in early:
-            self._guarded(lambda r=recorded, t=triage: self._take(r, t))  # type: ignore[misc]
-
-    def _read_again(self) -> None:
-        stamp = self._ledger.stamp()
-        if stamp == self._stamp:
-            return
-        page = self._ledger.page()
-        self._stamp, self._broken = stamp, page.broken
-        for decision in page.decisions:
-            before = self._decisions.get(decision.id)
-            if before is None or decision.revision > before.revision:
-                self._decisions[decision.id] = decision
-                self._changed(decision, before)
+            self._guarded(partial(self._take, recorded, triage))
 
     # --- failures ---
 
     def _take(self, recorded: FaultRecorded, found: Triage) -> None:
-        known = next((each for each in self._decisions.values() if each.group == recorded.fingerprint), None)
+        known = self._book.of_group(recorded.fingerprint)
         if known is not None:
             self._once_more(known, recorded, found)
-            return
-        why = course.trigger(found, recorded.occurrences, recorded.recurrence)
-        if not why:
-            return
-        if sum(map(course.busy, self._decisions.values())) >= MAX_OPEN:
-            self.turned_away += 1
-            return
-        self._open(recorded, found, why)
-
-    def _open(self, recorded: FaultRecorded, found: Triage, why: str) -> None:
-        fault, now = recorded.fault, self._now()
-        entry = recorded.entry or fault.component
-        key = pattern_key(found.bug_class, entry, recorded.fingerprint)
-
-        def make(decision_id: str) -> Decision:
-            made = new(
-                decision_id,
-                key,
-                group=recorded.fingerprint,
-                source=fault.source,
-                entry=entry,
-                exception_type=fault.exception_type,
-                now=fault.at.timestamp(),
-            )
-            made = replace(
-                triaged(made, found),
-                trigger=one_line(why, 200),
-                record=recorded.record,
-                port=recorded.port,
-                occurrences=recorded.occurrences,
-            )
-            return course.related(made, course.kin(made, list(self._decisions.values()), now))
-
-        made = self._ledger.open(key, fault.at.year, make)
-        self._decisions[made.id] = made
-        self._changed(made, None)
-        for other in course.kin(made, list(self._decisions.values()), now):
-            if made.id not in other.related:
-                self._save(course.related(other, [made]))
+        elif why := course.trigger(found, recorded.occurrences, recorded.recurrence):
+            self._book.open(recorded, found, why, self._now())
 
     def _once_more(self, known: Decision, recorded: FaultRecorded, found: Triage) -> None:
         at = recorded.fault.at.timestamp()
         known = replace(known, occurrences=max(known.occurrences, recorded.occurrences))
         if course.came_again(known, at, self._run_began):
-            self._save(known.to(State.REGRESSED, self._now(), "the same failure, although a remedy is in force"))
+            self._book.save(known.to(State.REGRESSED, self._now(), "the same failure, although a remedy is in force"))
             return
         if recorded.record and not known.record:
             known = replace(known, record=recorded.record)
-        if known.state is State.TRIAGED:
-            known = triaged(known, found)
-        self._decisions[known.id] = known  # on the disk with its next step
+        self._book.note(triaged(known, found) if known.state is State.TRIAGED else known)
 
     # --- the course ---
 
     def _advance(self, decision_id: str) -> None:
         for _ in range(MAX_STEPS):
-            decision = self._decisions[decision_id]
+            decision = self._book.get(decision_id)
+            if decision is None:
+                return
             step = course.following(decision, self._known(decision))
             if step.do is not Do.GO:
                 break
             gone = course.gone(step, decision, self._now(), self._settings.watch_hours * HOUR)
-            self._save(replace(gone, level=level_of(self._confirmations.get(decision.group)) or gone.level))
+            self._book.save(replace(gone, level=level_of(self._confirmations.get(decision.group)) or gone.level))
         else:
             return
         if step.do is not Do.WAIT:
             self._work(decision, step)
 
     def _known(self, decision: Decision) -> Known:
-        found = self._budget()
+        found = self._book.budget(self._settings, self._now())
         return Known(
             now=self._now(),
             run_began=self._run_began,
@@ -308,15 +224,6 @@ class Forging:
             may_fix=found.may_fix,
             may_apply=found.may_apply,
             apply_mitigations=self._settings.apply_mitigations,
-        )
-
-    def _budget(self) -> Budget:
-        allowed = self._settings
-        return budget(
-            self._decisions.values(),
-            self._now(),
-            fixes=allowed.fixer.per_day,
-            applications=allowed.applications_per_day,
         )
 
     def _hindrance(self) -> str:
@@ -354,12 +261,12 @@ class Forging:
         self._guarded(lambda: self._arrive(decision, found))
 
     def _arrive(self, decision: Decision, found: Outcome) -> None:
-        now = self._decisions.get(decision.id, decision)
+        now = self._book.get(decision.id) or decision
         if now.state is not decision.state:
             return  # a person was quicker
         step = Next(Do.GO, found.state, found.note)
         gone = course.gone(step, now, self._now(), self._settings.watch_hours * HOUR)
-        self._save(replace(gone, remedy_facts={**gone.remedy_facts, **found.facts}))
+        self._book.save(replace(gone, remedy_facts={**gone.remedy_facts, **found.facts}))
 
     def _failed(self, error: Exception) -> None:
         """Of the work itself. It is tried again; not without end."""
@@ -368,20 +275,14 @@ class Forging:
         if self._failed_in_a_row >= FAILURES or not isinstance(error, NotYet):
             self._failed_in_a_row, self._paused_until = 0, self._clock.monotonic() + PAUSE
 
-    def _save(self, decision: Decision) -> None:
-        before = self._decisions.get(decision.id)
-        saved = self._ledger.save(decision)
-        self._decisions[saved.id] = saved
-        self._changed(saved, before)
-
     def _guarded(self, job: Callable[[], None]) -> None:
         """Trouble with the disk costs no failure and no frame: it is tried again with the next look."""
         try:
             job()
         except Outdated:
             with suppress(FourEyesError, OSError):
-                self._stamp = None
-                self._read_again()
+                self._book.forget_stamp()
+                self._book.read_again()
         except (FourEyesError, OSError) as error:
             self.last_error = _words(error)
 
