@@ -12,7 +12,6 @@ from foureyes_actors.forgewright.forging import Forging
 from foureyes_actors.forgewright.latencies import READ, WITHIN, Observed, model_of, observed_in
 from foureyes_actors.forgewright.ledger import Ledger
 from foureyes_actors.forgewright.making import PlatformMaker
-from foureyes_actors.forgewright.operational import mended
 from foureyes_actors.forgewright.reproducing import Reproducing
 from foureyes_actors.forgewright.triage import Rule
 from foureyes_actors.forgewright.workshop import LocalWorkshop, Remember
@@ -57,7 +56,6 @@ def forgewright_actor(
             clock=world.clock,
             settings=settings.forgewright,
             changed=changed,
-            evidence=mended,
             level=level,
         )
 
