@@ -19,6 +19,7 @@ from foureyes_actors.replay.codec import CodecError
 from foureyes_actors.replay.confirmation import Level, as_line
 from foureyes_actors.text import one_line
 from t00l5et.confirm import confirm, keep, record_id, verdict_line
+from t00l5et.fixing import cli as fixing
 from t00l5et.mitigate import Wanted, prove
 from t00l5et.mitigate import weigh as weigh_once
 from t00l5et.reproduction import Reproduction
@@ -26,6 +27,7 @@ from t00l5et.reproduction import Reproduction
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 Folder = Annotated[Path, typer.Argument(help="A folder that is named repro_ and the record's id.")]
 ORPHANED = 3  # exit code
+fixing.add_to(app)
 
 
 @app.command()
