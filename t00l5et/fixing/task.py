@@ -23,6 +23,7 @@ RECORD_KEYS = (
     *("lossy", "redacted", "truncated"),
 )
 MAX_TEXT = 2000  # characters of one text of the record
+LOOKED_AT = 16 * MAX_TEXT  # characters of a text that the redactor goes through
 MAX_ITEMS = 60  # of one list or object
 MAX_DEPTH = 12
 MAX_RECORD = 64 * 1024  # characters of all its texts
@@ -125,6 +126,7 @@ class _Shown:
         return MASK if is_secret_key(key) and isinstance(value, str) else self.value(value, depth + 1)
 
     def _text(self, text: str) -> str:
+        text = text if len(text) <= LOOKED_AT else text[:LOOKED_AT] + CUT
         shown = excerpt(self._redactor.text(text), min(MAX_TEXT, max(0, self._left)))
         self._left -= len(shown) + 8
         return shown
@@ -132,7 +134,7 @@ class _Shown:
 
 def excerpt(text: str, limit: int) -> str:
     """Cleaned and cut; a picture in Base64 is only counted."""
-    shown = _BASE64.sub(lambda found: f"<{len(found[0])} characters of Base64>", clean(text[: 64 * MAX_TEXT]))
+    shown = _BASE64.sub(lambda found: f"<{len(found[0])} characters of Base64>", clean(text))
     return shown if len(shown) <= limit else shown[: max(0, limit - 1)] + CUT
 
 
@@ -161,6 +163,7 @@ def _as_text(data: bytes) -> str:
     if data.startswith(PICTURE_STARTS) or b"\0" in data[:4096]:
         return ""
     try:
-        return data.decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError:
         return ""
+    return text if len(text) <= LOOKED_AT else text[:LOOKED_AT] + CUT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -202,8 +203,6 @@ def test_a_file_in_the_way_stays(repo: Path, git: Git, tmp_path: Path) -> None:
     work = proposed(repo, tmp_path / "new", patch)
     proposal = work.proposal()
     assert proposal is not None
-    from dataclasses import replace
-
     work.conclude(replace(proposal, files=("foureyes_actors/extra.py",)))
     assert steps.branch(git, ID, work).result is Landed.DONE
     (repo / ".git" / "info" / "exclude").write_text("extra.py\n")
@@ -222,9 +221,9 @@ def test_hooks_and_signing_are_not_for_these_commits(repo: Path, git: Git, work:
     git_in(repo, "config", "gpg.program", "/nonexistent/gpg")
     git_in(repo, "config", "merge.ff", "only")
     git_in(repo, "config", "merge.autoStash", "true")
-    for step in (lambda: steps.branch(git, ID, work), lambda: steps.apply(git, ID), lambda: steps.rollback(git, ID)):
-        found = step()
-        assert found.result is Landed.DONE, found
+    assert steps.branch(git, ID, work).result is Landed.DONE
+    assert steps.apply(git, ID).result is Landed.DONE
+    assert steps.rollback(git, ID).result is Landed.DONE
     assert not (repo.parent / "hook-ran").exists()
 
 
