@@ -22,7 +22,7 @@ from foureyes_actors.settings_file import load_settings, secrets_of
 from foureyes_actors.text import one_line
 from t00l5et.confirm import record_id
 from t00l5et.fixing import repository as steps
-from t00l5et.fixing.ending import ended_in_order
+from t00l5et.fixing.ending import ended_in_order, undisturbed
 from t00l5et.fixing.git import Git
 from t00l5et.fixing.run import SECONDS, Surroundings, Wanted, propose
 from t00l5et.fixing.work import OtherWork, Work
@@ -116,7 +116,7 @@ def add_to(app: typer.Typer) -> None:
 
 def _land(act: Callable[[Git], landings.Landing], step: str, decision: str, repository: Path, as_json: bool) -> None:
     _own_repository()
-    with ended_in_order(with_input=False):
+    with undisturbed():
         try:
             git = Git(repository, LocalProcesses())
             found = act(git.at(git.top()))

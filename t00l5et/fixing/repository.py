@@ -246,12 +246,22 @@ def _ready(git: Git) -> str:
 def _forward(git: Git, head: str, to: str) -> None:
     """What is checked out moves on to a descendant, when that touches no changed file. Raises Refused."""
     files = git.lines("diff", "--name-only", "--no-renames", head, to)
-    changed = git.lines("status", "--porcelain", "--untracked-files=all", "--", *(f":(top,literal){f}" for f in files))
+    places = [f":(top,literal){file}" for file in files]
+    changed = git.lines("status", "--porcelain", "--untracked-files=no", "--", *places)
     if changed:
-        raise Refused(f"files that it touches are changed in this checkout: {one_line(', '.join(changed), 200)}")
+        _half_done(git, head, to, places, changed)
     code, lines = git.tried("merge", "--ff-only", "--no-overwrite-ignore", "--no-autostash", to)
     if code != 0:
         raise Refused(f"the checkout cannot be moved on: {_last(lines)}")
+
+
+def _half_done(git: Git, head: str, to: str, places: Sequence[str], changed: Sequence[str]) -> None:
+    """What an earlier fast-forward wrote before it was killed is no change of the user's: it is written again. Raises
+    Refused when there is anything else."""
+    for place in places:
+        if all(git.tried("diff", "--quiet", commit, "--", place)[0] != 0 for commit in (head, to)):
+            raise Refused(f"files that it touches are changed in this checkout: {one_line(', '.join(changed), 200)}")
+    git.lines("checkout", "--quiet", head, "--", *places)
 
 
 def _since(git: Git, branched: str, head: str) -> str:
