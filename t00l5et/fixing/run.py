@@ -30,8 +30,8 @@ SECONDS = 900.0  # for one answer
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """``platform``: absolute, named after ``record``. Either ``command``, or ``model`` and ``base_url``. ``base``: empty
-    for the recorded commit. ``suite``: empty for the gate's own. ``passed``: variables that a command may see."""
+    """``platform``: absolute, named after ``record``. Either ``command``, or ``model`` and ``base_url``. Empty: the
+    recorded commit as ``base``, the gate's own ``suite``. ``passed``: variables that a command may see."""
 
     platform: Path
     record: str

@@ -39,6 +39,7 @@ def task(document: dict[str, Any], blobs: dict[str, bytes] | None = None, **fact
         "test": "repro_0/test_repro_0.py",
         "output": "KeyError: 'major'",
         "rules": ("small",),
+        "budget": 120_000,
     }
     earlier = facts.pop("earlier", ())
     return task_of(Facts(**{**known, **facts}), 1, earlier, Redactor((SECRET,)), (blobs or {}).__getitem__)
@@ -119,6 +120,8 @@ def test_it_is_bounded_whatever_the_record_is() -> None:
     found = task(document, {f"{n:064x}": b"text " * 100_000 for n in range(100)}, output="line\n" * 100_000)
     assert len(json.dumps(found["untrusted_data"])) < 300_000
     assert len(json.dumps(found)) < 500_000 and len(found["frames"]) <= 24
+    small = task(document, {}, output="line\n" * 100_000, budget=24_000, sources=sources(document, ROOT, 24_000))
+    assert len(prompt_of(small)) < 64_000, "some 16 000 tokens"
 
 
 @pytest.mark.parametrize(
