@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -15,19 +15,20 @@ from foureyes_actors.forgewright import landing as landings
 from foureyes_actors.forgewright.proposal import MOST_ATTEMPTS, Outcome, as_line
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.files import LocalFiles
-from foureyes_actors.ports.http_requests import is_loopback
 from foureyes_actors.ports.local_process import LocalProcesses, be_background
 from foureyes_actors.replay.program import ROOT
-from foureyes_actors.settings_file import load_settings, secrets_of
 from foureyes_actors.text import one_line
 from t00l5et.confirm import record_id
-from t00l5et.fixing import repository as steps
 from t00l5et.fixing.ending import ended_in_order, undisturbed
-from t00l5et.fixing.git import Git
-from t00l5et.fixing.run import SECONDS, Surroundings, Wanted, propose
-from t00l5et.fixing.work import OtherWork, Work
+
+# What only these commands need is imported where it is used: a replay in the sandbox is this program too, and it runs
+# often.
+if TYPE_CHECKING:
+    from t00l5et.fixing.git import Git
+    from t00l5et.fixing.run import Wanted
 
 WRONG_USE = 2  # exit code
+SECONDS = 900.0  # for one answer
 GIT_PLACES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
 Folder = Annotated[Path, typer.Argument(help="A folder that is named repro_ and the record's id.")]
 Repository = Annotated[Path, typer.Option(help="The git checkout of FourEyes.")]
@@ -64,6 +65,9 @@ def fix(
     background: Background = False,
 ) -> None:
     """Ask for a patch, have it examined, at most three times; exit code 0 when one passed the gate, else 1."""
+    from t00l5et.fixing.run import Surroundings, Wanted, propose
+    from t00l5et.fixing.work import OtherWork
+
     wanted = Wanted(
         platform=folder.absolute(),
         record=_record(folder),
@@ -96,16 +100,23 @@ def fix(
 
 def branch(work: WorkFolder, decision: Decision, repository: Repository = ROOT, as_json: Json = False) -> None:
     """Make the branch of the proposal that passed the gate; exit code 0 when it is there."""
+    from t00l5et.fixing import repository as steps
+    from t00l5et.fixing.work import Work
+
     _land(lambda git: steps.branch(git, decision, Work(work)), "branch", decision, repository, as_json)
 
 
 def apply(decision: Decision, repository: Repository = ROOT, as_json: Json = False) -> None:
     """Merge a decision's branch into what is checked out; exit code 0 when it is in it."""
+    from t00l5et.fixing import repository as steps
+
     _land(lambda git: steps.apply(git, decision), "apply", decision, repository, as_json)
 
 
 def rollback(decision: Decision, repository: Repository = ROOT, as_json: Json = False) -> None:
     """Revert what ``apply`` did; exit code 0 when it is undone."""
+    from t00l5et.fixing import repository as steps
+
     _land(lambda git: steps.rollback(git, decision), "rollback", decision, repository, as_json)
 
 
@@ -115,6 +126,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _land(act: Callable[[Git], landings.Landing], step: str, decision: str, repository: Path, as_json: bool) -> None:
+    from t00l5et.fixing.git import Git
+
     _own_repository()
     with undisturbed():
         try:
@@ -134,6 +147,8 @@ def _record(folder: Path) -> str:
 
 
 def _check(wanted: Wanted, allow_remote: bool) -> None:
+    from foureyes_actors.ports.http_requests import is_loopback
+
     if bool(wanted.command) == bool(wanted.model) or bool(wanted.model) != bool(wanted.base_url):
         _refuse("either --fixer COMMAND, or --model NAME with --base-url URL")
     if wanted.base_url and not is_loopback(wanted.base_url) and not allow_remote:
@@ -142,6 +157,8 @@ def _check(wanted: Wanted, allow_remote: bool) -> None:
 
 def _secrets(config: Path | None) -> tuple[tuple[str, ...], str]:
     """The configured secrets, and the model server's token. Wrong settings end it: nothing could be masked."""
+    from foureyes_actors.settings_file import load_settings, secrets_of
+
     try:
         settings = load_settings(config, os.environ, LocalFiles())
     except ConfigurationError as error:

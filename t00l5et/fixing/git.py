@@ -74,7 +74,8 @@ class Git:
         """The checkout's own folder."""
         code, lines = self.tried("rev-parse", "--show-toplevel")
         if code != 0 or not lines:
-            raise GitError(f"{one_line(str(self.folder), 300)} is no git checkout")
+            said = f": {one_line(lines[-1], 200)}" if lines else ""
+            raise GitError(f"{one_line(str(self.folder), 300)} is no git checkout{said}")
         return Path(lines[-1].strip())
 
     def commit(self, name: str) -> str | None:

@@ -19,13 +19,13 @@ from foureyes_actors.text import one_line
 from t00l5et.fixing.attempts import Fixing, Impossible, Plan, Say
 from t00l5et.fixing.command import CommandFixer, environment_of
 from t00l5et.fixing.fixer import Fixer
+from t00l5et.fixing.gating import gate_of, rules
 from t00l5et.fixing.git import Git
 from t00l5et.fixing.model import ModelFixer
-from t00l5et.fixing.planning import begun, gate_of, recorded, rules_of
+from t00l5et.fixing.planning import begun, recorded
 from t00l5et.fixing.work import LOCK, OtherWork, Work
+from t00l5et.gate.gate import Case
 from t00l5et.sandbox import Sandbox, best_sandbox, may_run_foreign_code
-
-SECONDS = 900.0  # for one answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Wanted:
     siblings: tuple[Path, ...] = ()
     suite: tuple[str, ...] = ()
     attempts: int = MOST_ATTEMPTS
-    seconds: float = SECONDS
+    seconds: float = 900.0
     passed: tuple[str, ...] = ()
 
 
@@ -83,7 +83,7 @@ def propose(wanted: Wanted, around: Surroundings) -> Proposal:
 
 def _impossible(work: Work, words: str) -> Proposal:
     """A full disk, for one, is no reason to say nothing."""
-    found = Proposal(Outcome.IMPOSSIBLE, words)
+    found = Proposal(Outcome.IMPOSSIBLE, words, work.begun_with())
     try:
         work.conclude(found)
     except OSError as error:
@@ -96,10 +96,12 @@ def _tried(wanted: Wanted, around: Surroundings, work: Work) -> Proposal:
     git = Git(wanted.repository, around.processes)
     git = git.at(git.top())
     sandbox = _strong_sandbox(around)
-    base = begun(work, git, document, wanted.base)
-    gate = gate_of(wanted.platform, git, base, wanted.siblings, wanted.suite, around.processes, around.clock)
     with closing(_fixer(wanted, around)) as fixer:
-        plan = Plan(wanted.platform, document, blob, git, base, rules_of(), wanted.attempts, wanted.seconds, sandbox)
+        base = begun(work, git, document, wanted.base)
+        case = Case(wanted.platform, git.folder, base, wanted.siblings)
+        cache = work.scratch / "gate"
+        gate = gate_of(case, wanted.suite, cache, sandbox, around.processes, around.clock)
+        plan = Plan(wanted.platform, document, blob, git, base, rules(), wanted.attempts, wanted.seconds, sandbox)
         return Fixing(
             plan,
             work,

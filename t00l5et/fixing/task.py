@@ -92,9 +92,7 @@ def task_of(
         "untrusted_data": {
             "warning": WARNING,
             "test_output": bounded_middle(redactor.text(facts.output), facts.room(MAX_OUTPUT, 0.25)),
-            "record": _Shown(redactor, facts.room(MAX_RECORD, 0.5)).value(
-                {key: facts.record.get(key) for key in RECORD_KEYS}
-            ),
+            "record": _record(facts, redactor),
             "bytes": _blobs(facts, redactor, blob),
         },
     }

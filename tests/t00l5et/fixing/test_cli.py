@@ -183,7 +183,7 @@ def test_the_secrets_of_the_settings_are_masked(bench: Bench) -> None:
     """What a fixer prints of them, wherever it has them from."""
     secret = "c4n4ry-of-the-settings"
     config = bench.folder / "foureyes.yaml"
-    config.write_text(f"obs: {{password: {secret}}}\n")
+    config.write_text(f"source: {{obs: {{password: {secret}}}}}\n")
     patch = diff_of(bench.repository).decode().replace("+    texts", f"+    # {secret}\n+    texts")
     code, lines = run_fix(bench, printing(bench.folder, patch.encode()), "--config", str(config), "--attempts", "1")
     found = proposal_from(lines[-1])

@@ -148,7 +148,7 @@ def test_what_came_later_stays_and_is_said(repo: Path, git: Git, work: Work) -> 
     (repo / "other.txt").write_text("changed\n", encoding="utf-8")
     git_in(repo, "commit", "-q", "-a", "-m", "later")
     found = steps.apply(git, ID)
-    assert found.result is Landed.DONE and "the gate examined it 1 commits ago" in found.reason
+    assert found.result is Landed.DONE and "commits that the gate has not seen with it: 1" in found.reason
     assert MENDED in text(repo) and (repo / "other.txt").read_text() == "changed\n"
 
 
