@@ -1,4 +1,5 @@
-"""``python -m t00l5et reproduce FOLDER``: is the failure in this folder confirmed, and at which level?"""
+"""``python -m t00l5et reproduce FOLDER``: is the failure in this folder confirmed, and at which level?
+``python -m t00l5et gate FOLDER PATCH``: may a person look at this patch?"""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ from foureyes_actors.replay.confirmation import Level, as_line
 from foureyes_actors.text import one_line
 from t00l5et.confirm import confirm, keep, record_id, verdict_line
 from t00l5et.fixing import cli as fixing
+from t00l5et.gate.command import gate
 from t00l5et.mitigate import Wanted, prove
 from t00l5et.mitigate import weigh as weigh_once
 from t00l5et.reproduction import Reproduction
@@ -27,6 +29,7 @@ from t00l5et.reproduction import Reproduction
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 Folder = Annotated[Path, typer.Argument(help="A folder that is named repro_ and the record's id.")]
 ORPHANED = 3  # exit code
+app.command()(gate)
 fixing.add_to(app)
 
 

@@ -13,7 +13,7 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -28,7 +28,7 @@ from foureyes_actors.text import one_line
 MB = 1024 * 1024
 PACKAGES = ("foureyes_actors", "supervisors", "t00l5et")  # what of ROOT can be read inside
 LAUNCHER = ROOT / "t00l5et" / "sandbox_launch.py"
-OUT, PLATFORM = "/out", "/platform"  # inside
+OUT, PLATFORM, LAUNCH = "/out", "/platform", "/sandbox_launch.py"  # inside
 NOBODY = "65534"
 OWN_USER = 61_937  # in place of root; of systemd's range for users that exist for a moment
 PROBE_WITHIN = 20.0  # seconds
@@ -133,25 +133,30 @@ def run_inside(
     processes: ProcessPort,
     clock: Clock,
     limits: Limits | None = None,
+    code: Mapping[str, Path] | None = None,
 ) -> ProcessResult:
     """``command`` gets the place at which ``folder`` is inside, where it can only be read in a strong sandbox.
+    ``code``: what can be read below ROOT, by the names there, and where it lies outside; None: ROOT's own packages.
     Whatever it started has ended when this returns. Call it in a thread that lives as long: bubblewrap ends with the
     thread that started it. Raises ProcessError when it cannot be started."""
     limits = limits or Limits()
     strong = sandbox.kind is Kind.BUBBLEWRAP
+    if code is not None and not strong:
+        raise ProcessError("other code than FourEyes's own can be put into a strong sandbox alone")
     with ExitStack() as stack:
         out = OUT if strong else stack.enter_context(_scratch())
         if folder and sandbox.user:
             folder = _readable(folder, stack.enter_context(_scratch()))
         inside = f"{PLATFORM}/{folder.name}" if folder and strong else str(folder or "")
-        mounts = _mounts(sandbox, folder, limits) if strong else []
-        launch = [sys.executable, "-I", "-S", "-B", str(LAUNCHER), _launch(sandbox, limits, out)]
+        mounts = _mounts(sandbox, folder, limits, code) if strong else []
+        launcher = LAUNCH if strong else str(LAUNCHER)
+        launch = [sys.executable, "-I", "-S", "-B", launcher, _launch(sandbox, limits, out)]
         child = processes.start([*sandbox.wrapper, *mounts, *launch, *command(inside)])
         try:
-            code = _ended(child, clock, limits.seconds)
+            exit_code = _ended(child, clock, limits.seconds)
         finally:
             child.stop(0.0)
-    return ProcessResult(code, child.tail())
+    return ProcessResult(exit_code, child.tail())
 
 
 @contextmanager
@@ -257,14 +262,16 @@ def _bubblewraps(program: str, processes: ProcessPort) -> list[Sandbox]:
     return made
 
 
-def _mounts(sandbox: Sandbox, folder: Path | None, limits: Limits) -> list[str]:
+def _mounts(sandbox: Sandbox, folder: Path | None, limits: Limits, code: Mapping[str, Path] | None) -> list[str]:
     """``--size`` stands last among the wrapper's options where bubblewrap knows it: it is of the next mount."""
     size = [str(limits.out)] if sandbox.wrapper[-1] == "--size" else []
     mounts = [*size, "--tmpfs", OUT, "--proc", "/proc", "--dev", "/dev"]
     for place in map(Path, _system()):
         linked = ["--symlink", str(place.readlink())] if place.is_symlink() else ["--ro-bind", str(place)]
         mounts += [*linked, str(place)]
-    bound = {each: each for each in (*_python(), *(str(ROOT / name) for name in PACKAGES))}
+    code = {name: ROOT / name for name in PACKAGES} if code is None else code
+    bound = {str(ROOT / name): str(place) for name, place in code.items()}
+    bound |= {LAUNCH: str(LAUNCHER)} | {each: each for each in _python()}
     bound |= {f"{PLATFORM}/{folder.name}": str(folder)} if folder else {}
     if sandbox.user:  # bubblewrap makes the folders above for root alone
         for above in sorted({str(above) for each in bound for above in Path(each).parents if above.name}):
