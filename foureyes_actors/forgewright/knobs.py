@@ -65,7 +65,7 @@ _ALL = (
         "inference.deadline",
         1,
         60,
-        (10.0, 20.0, 30.0, 45.0, 60.0),
+        (2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0),
         "a model that is slower than expected; a server that says nothing for a minute hangs",
         replayed=True,
     ),

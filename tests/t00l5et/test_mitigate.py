@@ -15,7 +15,7 @@ from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.local_process import LocalProcesses
 from foureyes_actors.replay.replaying import Outcome
 from t00l5et.confirm import record_id
-from t00l5et.mitigate import Wanted, Weighed, _failure, least_answer, prove, weigh
+from t00l5et.mitigate import Wanted, Weighed, judged, least_answer, prove, weigh
 from t00l5et.reproduction import Reproduction
 from t00l5et.sandbox import Limits
 from tests.inference.support import MODEL, completion
@@ -112,13 +112,13 @@ def test_a_reply_at_no_time(timeout: Path) -> None:
 def test_without_a_reply_nothing_is_proven(timeout: Path) -> None:
     found = weighed(timeout)
     assert (found.before, found.after) == (Outcome.SAME, Outcome.SAME)
-    assert _failure(Wanted(KEY, 45.0), [found] * 3).endswith(NOTHING_CAME)
+    assert judged(Wanted(KEY, 45.0), [found] * 3).reason.endswith(NOTHING_CAME)
 
 
 def test_the_value_in_force_is_the_one_that_must_fail(timeout: Path) -> None:
     found = weighed(timeout, 60.0, was=45.0, late=31.0)
     assert found.before == Outcome.NONE and not found.proves, "45 would have been enough"
-    assert "with 45 it does not fail as it did" in _failure(Wanted(KEY, 60.0, 45.0, 31.0), [found])
+    assert "with 45 it does not fail as it did" in judged(Wanted(KEY, 60.0, 45.0, 31.0), [found]).reason
     assert weighed(timeout, 60.0, was=45.0, late=50.0).proves
 
 
@@ -162,7 +162,9 @@ def test_a_record_that_is_broken(timeout: Path, tmp_path: Path, text: str) -> No
 def test_a_flaky_run_proves_nothing() -> None:
     good, bad = Weighed(Outcome.SAME, Outcome.NONE), Weighed(Outcome.SAME, Outcome.OTHER, "other failure: KeyError")
     wanted = Wanted(KEY, 45.0, late=31.0)
-    assert _failure(wanted, [good, bad, good]) == "only 2 of 3 runs: with 45 it fails too: other failure: KeyError"
+    found = judged(wanted, [good, bad, good])
+    assert not found.proven and found.reason == "only 2 of 3 runs: with 45 it fails too: other failure: KeyError"
+    assert judged(wanted, [good] * 3).proven
 
 
 def test_the_assumed_reply_is_one_that_the_contract_takes(timeout: Path) -> None:
