@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from foureyes_actors.inference.reply import check_reply
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.local_process import LocalProcesses
+from foureyes_actors.replay.program import t00l5et
 from foureyes_actors.replay.replaying import Outcome
 from t00l5et.confirm import record_id
 from t00l5et.mitigate import Wanted, Weighed, judged, least_answer, prove, weigh
@@ -172,3 +174,16 @@ def test_the_assumed_reply_is_one_that_the_contract_takes(timeout: Path) -> None
     checked = check_reply(least_answer(found.document(), found), model=MODEL, tasks=tuple(Task))
     assert len(checked.answers) == len(Task) and checked.failures == ()
     assert checked.answers[0].values["grand"] is None, "nothing is made up"
+
+
+def test_in_the_background_it_ends_with_whoever_started_it(timeout: Path) -> None:
+    command = ("mitigate", str(timeout), "--key", KEY, "--value", "45", "--late", "40", "--json", "--background")
+    child = LocalProcesses().start(t00l5et(*command))
+    try:
+        line = child.wait_line(lambda line: proof_from(line) is not None, 100.0)
+        found = proof_from(line or "")
+        assert found is not None and found.proven, child.tail()
+    finally:
+        child.stop(0.0)
+    ended = subprocess.run(t00l5et(*command), stdin=subprocess.DEVNULL, capture_output=True, timeout=100, check=False)
+    assert (ended.returncode, ended.stdout) == (3, b"")
