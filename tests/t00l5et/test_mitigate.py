@@ -17,6 +17,7 @@ from foureyes_actors.ports.local_process import LocalProcesses
 from foureyes_actors.replay.program import t00l5et
 from foureyes_actors.replay.replaying import Outcome
 from t00l5et.confirm import record_id
+from t00l5et.doubles.tcp_server import TcpServer
 from t00l5et.mitigate import Wanted, Weighed, judged, least_answer, prove, weigh
 from t00l5et.reproduction import Reproduction
 from t00l5et.sandbox import Limits
@@ -135,6 +136,16 @@ def test_a_real_timeout(tmp_path: Path) -> None:
     folder = written(record_of(failure(live_http.served(live_http.serving(b""), 0.4))), tmp_path)
     assert weighed(folder, 2.0, late=0.7).proves
     assert not weighed(folder, 2.0, late=3.0).proves
+
+
+def test_a_record_with_stand_ins_for_secrets(tmp_path: Path) -> None:
+    def act() -> object:
+        with TcpServer(live_http.serving(b""), "live-http") as server:
+            return live_http.analysed(f"http://127.0.0.1:{server.port}", 0.4, live_http.TOKEN)
+
+    made = record_of(failure(act), secrets=(live_http.TOKEN,))
+    assert made.document["redacted"]
+    assert weighed(written(made, tmp_path), 2.0, late=0.7).proves
 
 
 def test_silence_of_obs_and_of_the_store_stays_silence(tmp_path: Path) -> None:
