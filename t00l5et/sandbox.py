@@ -57,6 +57,7 @@ print("inside", json.dumps([cpu, sys.flags.hash_randomization, len(children) <= 
 """
 INSIDE = "inside "
 UNCOUNTED = "no limit on how many processes"
+NO_BWRAP = "no bwrap"
 
 
 class Kind(StrEnum):
@@ -98,6 +99,20 @@ def may_run_foreign_code(sandbox: Sandbox) -> bool:
     """Code that is not FourEyes's own: a patch, above all. Limits alone keep nobody from reading a home directory, and
     where processes are not counted a few lines can stop the machine."""
     return sandbox.kind is Kind.BUBBLEWRAP and not sandbox.how
+
+
+def advice(sandbox: Sandbox, system: str) -> str:
+    """What there is to do for a better one, for people; empty: nothing. ``system``: as ``sys.platform`` has it."""
+    if may_run_foreign_code(sandbox) or system != "linux":
+        return ""
+    if NO_BWRAP in sandbox.how:
+        return "install bubblewrap: apt-get install bubblewrap, dnf install bubblewrap"
+    if UNCOUNTED in sandbox.how:
+        return "let the system count processes in user namespaces: Linux 5.14 or newer, and not as root"
+    return (
+        "bubblewrap is there and does not work: allow user namespaces (sysctl kernel.unprivileged_userns_clone, "
+        "kernel.apparmor_restrict_unprivileged_userns; in a container its seccomp profile)"
+    )
 
 
 def best_sandbox(processes: ProcessPort, clock: Clock, kinds: Sequence[str] = ("bwrap", "unshare")) -> Sandbox:
