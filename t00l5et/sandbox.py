@@ -17,11 +17,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 from foureyes_actors.errors import ProcessError
 from foureyes_actors.ports.clock import Clock
+from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.process import ChildProcess, ProcessPort, ProcessResult
+from foureyes_actors.replay.platform import BLOB, MAX_BLOBS, RECORD
 from foureyes_actors.replay.program import ROOT
 from foureyes_actors.text import one_line
 
@@ -29,6 +32,7 @@ MB = 1024 * 1024
 PACKAGES = ("foureyes_actors", "supervisors", "t00l5et")  # what of ROOT can be read inside
 LAUNCHER = ROOT / "t00l5et" / "sandbox_launch.py"
 OUT, PLATFORM, LAUNCH = "/out", "/platform", "/sandbox_launch.py"  # inside
+BLOBS = "blobs"  # in a platform
 NOBODY = "65534"
 OWN_USER = 61_937  # in place of root; of systemd's range for users that exist for a moment
 PROBE_WITHIN = 20.0  # seconds
@@ -57,6 +61,7 @@ print("inside", json.dumps([cpu, sys.flags.hash_randomization, len(children) <= 
 """
 INSIDE = "inside "
 UNCOUNTED = "no limit on how many processes"
+NO_BWRAP = "no bwrap"
 
 
 class Kind(StrEnum):
@@ -98,6 +103,20 @@ def may_run_foreign_code(sandbox: Sandbox) -> bool:
     """Code that is not FourEyes's own: a patch, above all. Limits alone keep nobody from reading a home directory, and
     where processes are not counted a few lines can stop the machine."""
     return sandbox.kind is Kind.BUBBLEWRAP and not sandbox.how
+
+
+def advice(sandbox: Sandbox, system: str) -> str:
+    """What there is to do for a better one, for people; empty: nothing. ``system``: as ``sys.platform`` has it."""
+    if may_run_foreign_code(sandbox) or system != "linux":
+        return ""
+    if NO_BWRAP in sandbox.how:
+        return "install bubblewrap: apt-get install bubblewrap, dnf install bubblewrap"
+    if UNCOUNTED in sandbox.how:
+        return "let the system count processes in user namespaces: Linux 5.14 or newer, and not as root"
+    return (
+        "bubblewrap is there and does not work: allow user namespaces (sysctl kernel.unprivileged_userns_clone, "
+        "kernel.apparmor_restrict_unprivileged_userns; in a container its seccomp profile)"
+    )
 
 
 def best_sandbox(processes: ProcessPort, clock: Clock, kinds: Sequence[str] = ("bwrap", "unshare")) -> Sandbox:
@@ -171,26 +190,21 @@ def _scratch() -> Iterator[str]:
 
 
 def _readable(folder: Path, below: str) -> Path:
-    """A copy for another user. Only files and folders: where a link leads is none of the platform. Raises
-    ProcessError."""
-    copy = Path(below, folder.name)
+    """A copy for another user, of what a run reads. Raises ProcessError."""
+    copy, files = Path(below, folder.name), LocalPrivateFolder(folder)
     try:
-        for path in (folder, *folder.rglob("*")):
-            _copy(path, copy / path.relative_to(folder))
+        for each in (copy, copy / BLOBS):
+            each.mkdir()
+            each.chmod(0o755)
+        there = (folder / BLOBS).iterdir() if (folder / BLOBS).is_dir() else iter(())
+        blobs = [f"{BLOBS}/{path.name}" for path in islice(there, MAX_BLOBS) if BLOB.fullmatch(path.name)]
+        for name in (RECORD, *blobs):
+            if files.exists(name):
+                (copy / name).write_bytes(files.read(name))
+                (copy / name).chmod(0o644)
     except OSError as error:
         raise ProcessError(f"the platform cannot be copied for it: {error.strerror}") from error
     return copy
-
-
-def _copy(path: Path, to: Path) -> None:
-    if path.is_symlink():
-        return
-    if path.is_dir():
-        to.mkdir()
-        to.chmod(0o755)
-    elif path.is_file():
-        to.write_bytes(path.read_bytes())
-        to.chmod(0o644)
 
 
 def _ended(child: ChildProcess, clock: Clock, seconds: float) -> int | None:
