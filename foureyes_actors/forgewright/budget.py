@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -39,10 +40,12 @@ class Budget:
 def budget(decisions: Iterable[Decision], now: float, *, fixes: int, applications: int) -> Budget:
     asked = applied = 0
     for decision in decisions:
+        if decision.remedy not in (RemedyKind.CODE, RemedyKind.CONFIGURATION):
+            continue
         steps = [step for step in decision.history if now - step.at < DAY]
         if decision.remedy is RemedyKind.CODE:
             asked += sum(1 for step in steps if step.state is State.PROPOSED)
-        elif decision.remedy is RemedyKind.CONFIGURATION:
+        else:
             applied += sum(1 for s in steps if s.state is State.APPLIED and not s.note.startswith(BY_HAND))
     return Budget(asked, fixes, applied, applications)
 
@@ -81,7 +84,7 @@ def figures(decisions: Sequence[Decision]) -> Figures:
         waiting=len(captured) - len(reproduced) - len(failed),
         proposed=sum(1 for each in decisions if each.was(State.PROPOSED)),
         verified=sum(1 for each in decisions if each.was(State.VERIFIED)),
-        approved=sum(1 for each in applied if _note(each, State.APPLIED).startswith(BY_HAND)),
+        approved=sum(map(_approved, applied)),
         applied=len(applied),
         regressed=sum(1 for each in decisions if each.was(State.REGRESSED)),
         resolved=sum(1 for each in decisions if each.state is State.RESOLVED),
@@ -124,6 +127,13 @@ def _split(parts: dict[str, int]) -> str:
 
 def _note(decision: Decision, state: State) -> str:
     return next((step.note for step in reversed(decision.history) if step.state is state), "")
+
+
+def _approved(decision: Decision) -> bool:
+    return any(
+        (before.state, after.state) == (State.AWAITING_APPROVAL, State.APPLIED)
+        for before, after in pairwise(decision.history)
+    )
 
 
 def _middle(decisions: Sequence[Decision], *states: State) -> float | None:

@@ -97,7 +97,10 @@ class LocalWorkshop:
 
     def _put(self, decision: Decision) -> Outcome:
         facts, now = decision.remedy_facts, self._now()
-        wanted = mitigations.mitigation(decision.id, str(facts["key"]), facts["was"], facts["value"], now)
+        was, value = facts.get("was"), facts.get("value")
+        if not isinstance(was, (int, float)) or not isinstance(value, (int, float)):
+            return Outcome(State.DEFERRED, "it does not say which setting")
+        wanted = mitigations.mitigation(decision.id, str(facts.get("key")), was, value, now)
         mitigations.put(self._mitigations, wanted, now)
         return Outcome(State.APPLIED, str(wanted), {"lasts": wanted.lasting})
 

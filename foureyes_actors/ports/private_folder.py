@@ -24,11 +24,12 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``changed``: seconds since 1970."""
+    """``changed``: seconds since 1970. ``mark``: another one for each file that was written here under this name."""
 
     name: str
     size: int
     changed: float
+    mark: int = 0
 
 
 class PrivateFolder(Protocol):
@@ -43,10 +44,16 @@ class PrivateFolder(Protocol):
 
     def exists(self, name: str) -> bool: ...
 
+    def size(self, name: str) -> int:
+        """In bytes."""
+
     def delete(self, name: str) -> None:
         """Nothing happens when it is not there."""
 
     def entries(self) -> list[Entry]: ...
+
+    def each(self, name: str) -> list[Entry]:
+        """The files of this name (one part) in the folders right below, without a look at anything else there."""
 
     def prune(self) -> None:
         """Folders without anything in them go, and what a process that was killed had not written to its end."""
@@ -82,6 +89,11 @@ class LocalPrivateFolder:
             return path.is_file()
         return False
 
+    def size(self, name: str) -> int:
+        path = self._path(name)
+        self._refuse_links(path)
+        return path.stat().st_size
+
     def delete(self, name: str) -> None:
         path = self._path(name)
         self._refuse_links(path.parent)
@@ -89,6 +101,24 @@ class LocalPrivateFolder:
 
     def entries(self) -> list[Entry]:
         return sorted(self._entries(), key=lambda entry: entry.name)
+
+    def each(self, name: str) -> list[Entry]:
+        self._path(name)
+        return sorted(self._each(name), key=lambda entry: entry.name)
+
+    def _each(self, name: str) -> Iterator[Entry]:
+        try:
+            below = os.scandir(self._folder)
+        except FileNotFoundError:
+            return
+        with below:
+            for folder in below:
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    if not folder.is_dir(follow_symlinks=False):
+                        continue
+                    found = os.lstat(f"{folder.path}{os.sep}{name}")
+                    if stat.S_ISREG(found.st_mode) and NAME.fullmatch(whole := f"{folder.name}/{name}"):
+                        yield Entry(whole, found.st_size, found.st_mtime, hash((found.st_ino, found.st_mtime_ns)))
 
     def prune(self) -> None:
         for path in self._folder.rglob(".*"):
