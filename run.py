@@ -45,13 +45,17 @@ from foureyes_actors.bench.targets import document, exit_code, judge, table
 from foureyes_actors.command_line import print_result, refuse, settings_of
 from foureyes_actors.defence import Defence, interception
 from foureyes_actors.errors import ConfigurationError, SettingsError
+from foureyes_actors.forgewright.mitigations import MITIGATIONS, Laid, mitigated
 from foureyes_actors.model_table import group_by_model, load_models
+from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.local_process import kill
 from foureyes_actors.ports.patient_stream import PatientStream
+from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.redacted_log import log_to
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings_file import load_settings, secrets_of
+from t00l5et.decision_cli import decisions_app
 from t00l5et.error_cli import errors_app, reproduce
 
 OUTPUT_WITHIN = 1.0  # seconds for what is still to be printed at the end
@@ -75,13 +79,15 @@ def run(
     context.obj = config
     if context.invoked_subcommand is not None:
         return
-    settings, path = settings_of(config)
-    beside = path.parent if path else None
+    own, path = settings_of(config)
+    laid = _with_mitigations(own)
+    settings, beside = laid.settings, path.parent if path else None
     try:
         models = group_by_model(load_models(settings, LocalFiles(), beside=beside))
     except ConfigurationError as error:
         refuse(error)
-    request = headless.Request(frames, seconds, str(path) if path else "built-in defaults")
+    origin = str(path) if path else "built-in defaults"
+    request = headless.Request(frames, seconds, origin, notes=(*laid.told, *laid.left))
     out, log = PatientStream(sys.stdout, "standard output"), PatientStream(sys.stderr, "standard error")
     log_to(log, settings.log.level, secrets_of(settings))
     world = wiring.real_world(settings)
@@ -137,6 +143,11 @@ app.add_typer(
     errors_app, name="errors", help="The failures that were recorded: list them, show one, resolve one, export one."
 )
 app.command(short_help="Run a recorded failure again.")(reproduce)
+app.add_typer(
+    decisions_app,
+    name="decisions",
+    help="What is done about failures: list, look, approve, reject, take back, export, count.",
+)
 
 bench_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench", help="Measure this installation on this machine.")
@@ -211,7 +222,16 @@ def _reread(path: Path | None) -> Settings:
     """While a run goes on. Raises SettingsError: a pipe was read once, and would be waited for now."""
     if path is not None and path.exists() and not path.is_file():
         raise SettingsError([f"{path}: is no regular file, so it is not read again"])
-    return load_settings(path, os.environ, LocalFiles())
+    laid = _with_mitigations(load_settings(path, os.environ, LocalFiles()))
+    for line in laid.left:
+        logging.getLogger("foureyes").warning("%s", line)
+    return laid.settings
+
+
+def _with_mitigations(settings: Settings) -> Laid:
+    """What a run goes by: the user's settings, and what is in force over them for a while."""
+    folder = LocalPrivateFolder(settings.data_dir / MITIGATIONS)
+    return mitigated(settings, folder, SystemClock().utc_now().timestamp())
 
 
 def _models_again(settings: Settings, beside: Path | None) -> wiring.ModelTasks | None:

@@ -82,6 +82,7 @@ class Request:
     seconds: float | None = None
     config: str = "built-in defaults"
     summary: bool = True
+    notes: tuple[str, ...] = ()  # lines about the configuration, for the banner
 
 
 class Headless:
@@ -186,6 +187,8 @@ class Headless:
         self.write(f"FourEyes {version()} on Python {platform.python_version()}, {platform.system()}")
         for name, text in parts(self.settings, self.models, self.request.config).items():
             self.write(f"  {name:<13} {one_line(text, 1000)}")
+        for note in self.request.notes:
+            self.write(f"  {one_line(note, 1000)}")
 
     def _boot_failed(self, failure: BootFailed) -> int:
         self.write(f"FourEyes could not start. {failure}")

@@ -318,6 +318,7 @@ class EventKind(StrEnum):
     HEAD_BITTEN = "head_bitten"
     MODE_CHANGED = "mode_changed"  # a part's polling fallback begins or ends
     FAILURE_REPRODUCED = "failure_reproduced"  # or could not be: a recorded failure was run again
+    DECISION_CHANGED = "decision_changed"  # what is done about a group of failures has got further
     CONFIGURATION_KEPT = "configuration_kept"  # it was to be read again, and is broken
     CONFIGURATION_READ = "configuration_read"  # it was read again, and has changed
     RUN_STARTED = "run_started"
@@ -420,13 +421,16 @@ class Fault:
 class FaultRecorded:
     """The BugActor's word to Forgewright: recorded under this id and group. ``recurrence``: why the group recurs, in
     words; empty when it does not. ``record``: the id of the group's newest record, which may still be being written;
-    empty: it has none."""
+    empty: it has none. ``entry``: the replay point that it left, ``module:qualname``, and
+    ``port``: the ``port.operation`` that raised; each empty when there was none."""
 
     fault: Fault
     fingerprint: str
     occurrences: int
     recurrence: str = ""
     record: str = ""
+    entry: str = ""
+    port: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,6 +317,11 @@ class Settings(Section):
         """The folders that run them again."""
         return self.data_dir / "platforms"
 
+    @property
+    def decisions_dir(self) -> Path:
+        """What was decided about failures, and the work on it."""
+        return self.data_dir / "decisions"
+
     @field_validator("data_dir", mode="before")
     @classmethod
     def _names_a_folder(cls, folder: Any) -> Any:

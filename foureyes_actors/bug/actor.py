@@ -10,7 +10,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from foureyes_actors.bug.document import error_document
-from foureyes_actors.bug.faults import TOLD
+from foureyes_actors.bug.faults import TOLD, way_of
 from foureyes_actors.bug.fingerprint import fingerprint
 from foureyes_actors.bug.keeper import RecordKeeper
 from foureyes_actors.bug.known import Known
@@ -148,7 +148,7 @@ class BugActor(SupervisedActor):
         self._known.sent(group)
         self._note(cleaned, group, first=counted.recorded == 1)
         why = self._known.recurrence(group, self._clock.utc_now())
-        self._told(self._forgewright, FaultRecorded(cleaned, group, counted.seen, why, record))
+        self._told(self._forgewright, FaultRecorded(cleaned, group, counted.seen, why, record, *way_of(fault)))
 
     def _told(self, name: str, message: object) -> bool:
         try:

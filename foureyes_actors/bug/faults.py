@@ -112,6 +112,14 @@ def _inner_capture(error: BaseException) -> Capture | None:
     return next((found for each in chain_of(error) if (found := capture_of(each)) is not None), None)
 
 
+def way_of(fault: Fault) -> tuple[str, str]:
+    """The replay point that it left, and the ``port.operation`` that raised last; each empty when there was none."""
+    if fault.capture is None:
+        return "", ""
+    calls = reversed(fault.capture.tape)
+    return fault.capture.entry, next((f"{call.port}.{call.op}" for call in calls if call.raised is not None), "")
+
+
 def is_retryable(error: BaseException) -> bool:
     """Ours say it themselves; of the rest, a lost connection and a timeout may pass by themselves."""
     if isinstance(error, FourEyesError):

@@ -137,6 +137,12 @@ def head_line(event: Event, *, foreign: bool = False) -> str:
     return f"{stamp(event.at)}  * {part_name(event.subject)}{done}" + (f"; {outcome}" if outcome else "")
 
 
+def decision_line(event: Event) -> str:
+    """What is done about a group of failures has got further."""
+    ask = f"; python run.py decisions show {event.subject}" if event.after == "awaiting approval" else ""
+    return f"{stamp(event.at)}  * {event.subject} {event.after}: {one_line(event.reason, MAX_REASON)}{ask}"
+
+
 def reproduced_line(event: Event) -> str:
     """A recorded failure was run again. ``before``: what it is; ``after``: the level, or unconfirmed."""
     what = f"{one_line(event.before or '-', MAX_TEXT)} in {part_name(event.subject)}"
@@ -192,6 +198,8 @@ def event_line(event: Event, fallback: str = "", *, foreign: bool = False) -> st
             return head_line(event, foreign=foreign)
         case EventKind.FAILURE_REPRODUCED:
             return reproduced_line(event)
+        case EventKind.DECISION_CHANGED:
+            return decision_line(event)
         case EventKind.CONFIGURATION_KEPT | EventKind.CONFIGURATION_READ:
             return configuration_line(event)
     return seen_line(event)

@@ -8,27 +8,17 @@ from pathlib import Path
 
 from foureyes_actors.bug.keeper import kept_blob, kept_record
 from foureyes_actors.errors import FourEyesError
+from foureyes_actors.forgewright.programs import NotYet, last_word
 from foureyes_actors.forgewright.queue import Wanted
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.private_folder import PrivateFolder
-from foureyes_actors.ports.process import ChildProcess, ProcessPort
+from foureyes_actors.ports.process import ProcessPort
 from foureyes_actors.replay.codec import CodecError
 from foureyes_actors.replay.confirmation import Confirmation, confirmation_from
 from foureyes_actors.replay.platform_folder import Origin, sweep, write_platform
-from foureyes_actors.replay.program import t00l5et
 from foureyes_actors.text import one_line
 
 WITHIN = 300.0  # seconds for all runs: three times what each may take, and the rest
-POLL = 0.1
-
-
-class NotYet(FourEyesError):
-    """To be tried again: the record is not there (it is still being written, or gone), or somebody ended the program
-    (whoever ends FourEyes may end all that it started at the same moment)."""
-
-
-class MakingFailed(FourEyesError):
-    """The making itself: no answer whether the failure happens again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +40,7 @@ class PlatformMaker:
         self._processes, self._clock = processes, clock
 
     def make(self, wanted: Wanted, cancelled: threading.Event) -> Made:
-        """Raises NotYet, MakingFailed, and ProcessError, CodecError, OSError."""
+        """Raises NotYet, ProgramFailed, and ProcessError, CodecError, OSError."""
         self._sweep()
         document = kept_record(self._records, wanted.record)
         if document is None:
@@ -62,27 +52,8 @@ class PlatformMaker:
         return Made(self._place / name, one_line(str(document["exceptions"][0]["type"]).rpartition(".")[2], 80), found)
 
     def _confirmed(self, folder: Path, cancelled: threading.Event) -> Confirmation:
-        """By t00l5et as a program, whom a broken record, or a defect of ours, may cost its own life and no other."""
-        child = self._processes.start(t00l5et("reproduce", str(folder), "--json", "--background"))
-        try:
-            code = self._ended(child, cancelled)
-        finally:
-            child.stop(0.0)
-        lines = child.tail()
-        found = next((found for line in reversed(lines) if (found := confirmation_from(line)) is not None), None)
-        if found is None and code is not None and code < 0:
-            raise NotYet(f"it was ended by signal {-code}")
-        if found is None:
-            last = one_line(lines[-1], 200) if lines else "no output"
-            raise MakingFailed(f"{'no end' if code is None else f'exit code {code}'}: {last}")
-        return found
-
-    def _ended(self, child: ChildProcess, cancelled: threading.Event) -> int | None:
-        until = self._clock.monotonic() + WITHIN
-        while (code := child.exit_code()) is None and self._clock.monotonic() < until:
-            if self._clock.wait(cancelled, POLL):
-                return None
-        return code
+        command = ("reproduce", str(folder), "--json", "--background")
+        return last_word(self._processes, self._clock, command, confirmation_from, cancelled, WITHIN)
 
     def _sweep(self) -> None:
         sweep(self._platforms, self._clock.utc_now().timestamp())

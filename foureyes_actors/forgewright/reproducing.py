@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from foureyes_actors.forgewright.making import EXPECTED, Made, NotYet, PlatformMaker
+from foureyes_actors.forgewright.making import EXPECTED, Made, PlatformMaker
+from foureyes_actors.forgewright.programs import NotYet
 from foureyes_actors.forgewright.queue import Known, Queue, Wanted
 from foureyes_actors.messages import FaultRecorded, PressureLevel, Tick
 from foureyes_actors.ports.clock import Clock

@@ -1,19 +1,22 @@
-"""Triage: which class of bug a fault is, whose fault it is, and how urgent. One ordered table; the first rule that
-fits wins, and what no rule knows stays unknown. Pure.
+"""Triage: which class of bug a fault is, whose fault it is, how urgent, and what is to be done. Pure.
 
-A rule looks at the exception's type (its bases too), its message and its place: real exceptions carry the word that
-matters in different ones of the three. Messages are untrusted: they choose a class here and nothing else.
+One ordered table (``triage.yaml``, read by ``triage_table``); the first rule that fits wins, and what no rule knows
+stays unknown. A rule looks at the exception's type (its bases too), its message, its place, our own frames, and the
+port and operation through which it came: real exceptions carry the word that matters in different ones of these.
+Messages are untrusted: they choose a class here and nothing else.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from foureyes_actors import errors
 from foureyes_actors.bug.severity import Severity, known_type, severity_of
 from foureyes_actors.messages import Fault
+
+OFTEN_CRITICAL, OFTEN_HIGH = 5, 10  # occurrences from which a group is more urgent
 
 
 class BugClass(StrEnum):
@@ -41,11 +44,29 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
+class RemedyKind(StrEnum):
+    """The cheapest one that may help."""
+
+    NONE = "none"  # nothing that FourEyes could do: the user's matter, or nobody's
+    OPERATIONAL = "operational"  # one of Cerberus's heads, proven by its probe
+    CONFIGURATION = "configuration"  # a setting within its bounds, proven by a replay on the wire
+    CODE = "code"  # a patch that passes the gate
+
+
+class Action(StrEnum):
+    LOG = "log"
+    MONITOR = "monitor"
+    MITIGATE = "mitigate"  # seek a remedy, and apply it where that is allowed
+    REVIEW = "review"  # seek a remedy; a person decides
+    ESCALATE = "escalate"  # a person is told now
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """All that is given must fit. ``message`` and ``place`` (component and source) and ``trace`` (the stack trace) are
-    searched, ``type_name`` matches the module-qualified name of exceptions that are not ours or Python's.
-    ``retryable`` None: as the exception says."""
+    """All that is given must fit. ``message``, ``place`` (component and source), ``trace`` (the stack trace) and
+    ``frame`` (one of our own, ``module:qualname``) are searched; ``type_name`` matches the module-qualified name of
+    exceptions that are not ours or Python's; ``port`` matches ``port.operation``. ``retryable`` None: as the exception
+    says."""
 
     name: str
     bug_class: BugClass
@@ -55,15 +76,20 @@ class Rule:
     message: str = ""
     place: str = ""
     trace: str = ""
+    frame: str = ""
+    port: str = ""
     retryable: bool | None = None
+    remedy: RemedyKind = RemedyKind.NONE
 
-    def fits(self, fault: Fault) -> bool:
+    def fits(self, fault: Fault, port: str = "") -> bool:
         return (
             (not self.types or issubclass(known_type(fault.exception_type), self.types))
             and (not self.type_name or re.fullmatch(self.type_name, fault.exception_type) is not None)
             and (not self.message or re.search(self.message, fault.message, re.IGNORECASE) is not None)
             and (not self.place or re.search(self.place, f"{fault.component} {fault.source}") is not None)
             and (not self.trace or re.search(self.trace, fault.stack_trace) is not None)
+            and (not self.frame or any(re.search(self.frame, frame) for frame in fault.frames))
+            and (not self.port or re.fullmatch(self.port, port) is not None)
         )
 
 
@@ -76,100 +102,40 @@ class Triage:
     retryable: bool
     priority: int
     rule: str
+    severity: Severity = Severity.MEDIUM
+    remedy: RemedyKind = RemedyKind.NONE
+    action: Action = Action.MONITOR
 
 
-# What CPython 3.11-3.13 says when a date or a duration leaves its range (Modules/_datetimemodule.c).
-_DATE_WORDS = (
-    r"date value out of range|must have magnitude <= 999999999|year -?\d+ is out of range|timestamp out of range"
-    r"|year is out of range|Invalid value NaN \(not a number\)"
-)
-_NUMBER_WORDS = r"cannot convert float (nan|infinity) to integer|too large to convert to C (int|long)"  # of any number
-_CAPTURE = r"^foureyes_actors\.capture\b| capture$"
-_OBS = r"\bobs(_|\b)"
-
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "a hang",
-        BugClass.HANG,
-        Cause.UNKNOWN,
-        (TimeoutError,),
-        message=r"^\S* ?has been in work for [0-9.]+ s$",  # Cerberus's words for an actor that it fenced
-        retryable=False,
-    ),
-    Rule("a setting", BugClass.CONFIGURATION, Cause.ENVIRONMENT, (errors.ConfigurationError,)),
-    Rule("memory", BugClass.OUT_OF_RESOURCES, Cause.ENVIRONMENT, (MemoryError,)),
-    Rule(
-        "disk, handles, threads",
-        BugClass.OUT_OF_RESOURCES,
-        Cause.ENVIRONMENT,
-        (OSError, RuntimeError),
-        message=r"no space left|too many open files|disk quota|can't start new thread|cannot allocate memory",
-    ),
-    Rule("disk full in SQLite", BugClass.OUT_OF_RESOURCES, Cause.ENVIRONMENT, message=r"database or disk is full"),
-    Rule("date out of range", BugClass.DATETIME_OVERFLOW, Cause.OURS, (OverflowError, ValueError), message=_DATE_WORDS),
-    Rule(
-        "date from a number that is none",
-        BugClass.DATETIME_OVERFLOW,
-        Cause.OURS,
-        (OverflowError, ValueError),
-        message=_NUMBER_WORDS,
-        trace=r"timedelta|datetime|timestamp",
-    ),
-    Rule(
-        "date out of range on Windows",
-        BugClass.DATETIME_OVERFLOW,
-        Cause.OURS,
-        (OSError,),
-        message=r"\[Errno 22\] Invalid argument$",
-        retryable=False,
-    ),
-    Rule(
-        "an answer outside its contract",
-        BugClass.VISION_INFERENCE,
-        Cause.DATA,
-        (errors.AnswerContractError, errors.EmptyAnswer),
-    ),
-    Rule("an error of the model server", BugClass.VISION_INFERENCE, Cause.EXTERNAL, (errors.VisionInferenceError,)),
-    Rule(
-        "nothing where the vision code expects something",
-        BugClass.NULL_IN_VISION,
-        Cause.OURS,
-        (AttributeError, TypeError),
-        message=r"NoneType",
-        place=r"foureyes_actors\.(inference|readings)\b",
-    ),
-    Rule("the model server's process", BugClass.LM_STUDIO_PROCESS, Cause.EXTERNAL, (errors.LMStudioError,)),
-    Rule("a process", BugClass.LM_STUDIO_PROCESS, Cause.ENVIRONMENT, (errors.ProcessError,), place=r"lm_studio"),
-    Rule("the line to the model server", BugClass.LM_STUDIO_CONNECTION, Cause.EXTERNAL, (errors.TransportError,)),
-    Rule("the store holds a lock", BugClass.STORE_LOSS, Cause.ENVIRONMENT, (errors.StoreInUse,)),
-    Rule("a document", BugClass.STORE_LOSS, Cause.OURS, (errors.DocumentRefused,)),
-    Rule("the journal", BugClass.STORE_LOSS, Cause.ENVIRONMENT, (errors.JournalFull,)),
-    Rule("the store", BugClass.STORE_LOSS, Cause.EXTERNAL, (errors.StoreError,)),
-    Rule("pymongo", BugClass.STORE_LOSS, Cause.EXTERNAL, type_name=r"pymongo\.errors\..*"),
-    Rule("SQLite", BugClass.STORE_LOSS, Cause.ENVIRONMENT, type_name=r"sqlite3\..*"),
-    Rule("a picture", BugClass.BAD_PICTURE, Cause.DATA, (errors.BadPicture,)),
-    Rule("OBS", BugClass.OBS_FAILURE, Cause.EXTERNAL, (errors.FrameError,), message=r"\bOBS\b"),
-    Rule("obs-websocket", BugClass.OBS_FAILURE, Cause.EXTERNAL, type_name=r"(obsws_python|websocket)\..*"),
-    Rule("OBS's connection", BugClass.OBS_FAILURE, Cause.EXTERNAL, (ConnectionError, TimeoutError), place=_OBS),
-    Rule("a source", BugClass.SOURCE_FAILURE, Cause.EXTERNAL, (errors.FrameError,)),
-    Rule("a connection of the source", BugClass.SOURCE_FAILURE, Cause.EXTERNAL, (ConnectionError,), place=_CAPTURE),
-    Rule("an inbox is full", BugClass.OVERLOAD, Cause.OURS, type_name=r"supervisors\.inbox\.InboxFull", retryable=True),
-)
-
-_PRIORITY = {Severity.CRITICAL: 2, Severity.HIGH: 4, Severity.MEDIUM: 5, Severity.LOW: 6}
-
-
-def triage(fault: Fault, occurrences: int) -> Triage:
-    """``occurrences``: of its group so far. An unknown class is an answer too, never replaced by a guess."""
-    rule = next((rule for rule in RULES if rule.fits(fault)), None)
-    priority = _priority(severity_of(fault), occurrences)
+def triage(fault: Fault, occurrences: int, rules: Sequence[Rule], *, port: str = "", recurrence: str = "") -> Triage:
+    """``occurrences``: of its group so far. ``port``: the ``port.operation`` that failed, if one did. An unknown class
+    is an answer too, never replaced by a guess; a defect that no rule knows can still be mended by a patch."""
+    rule = next((rule for rule in rules if rule.fits(fault, port)), None)
+    severity = severity_of(fault)
+    priority = _priority(severity, occurrences)
+    remedy = RemedyKind.CODE if rule is None else rule.remedy
+    action = action_of(severity, occurrences, remedy, recurs=bool(recurrence))
     if rule is None:
-        return Triage(BugClass.UNKNOWN, Cause.UNKNOWN, fault.retryable, priority, "no rule")
+        return Triage(BugClass.UNKNOWN, Cause.UNKNOWN, fault.retryable, priority, "no rule", severity, remedy, action)
     retryable = fault.retryable if rule.retryable is None else rule.retryable
-    return Triage(rule.bug_class, rule.cause, retryable, priority, rule.name)
+    return Triage(rule.bug_class, rule.cause, retryable, priority, rule.name, severity, remedy, action)
+
+
+def action_of(severity: Severity, occurrences: int, remedy: RemedyKind, *, recurs: bool) -> Action:
+    """Critical from 5 times on is a person's matter now; what is rare and mild is only watched, until it recurs."""
+    if severity is Severity.CRITICAL and occurrences >= OFTEN_CRITICAL:
+        return Action.ESCALATE
+    if severity in (Severity.CRITICAL, Severity.HIGH) or recurs:
+        return Action.REVIEW if remedy in (RemedyKind.CODE, RemedyKind.NONE) else Action.MITIGATE
+    return Action.MONITOR if severity is Severity.MEDIUM else Action.LOG
 
 
 def _priority(severity: Severity, occurrences: int) -> int:
     """Critical from 5 times on 1, else 2; High from 10 times on 3, else 4; Medium 5; Low 6."""
-    often = (severity is Severity.CRITICAL and occurrences >= 5) or (severity is Severity.HIGH and occurrences >= 10)
+    often = (severity is Severity.CRITICAL and occurrences >= OFTEN_CRITICAL) or (
+        severity is Severity.HIGH and occurrences >= OFTEN_HIGH
+    )
     return _PRIORITY[severity] - often
+
+
+_PRIORITY = {Severity.CRITICAL: 2, Severity.HIGH: 4, Severity.MEDIUM: 5, Severity.LOW: 6}

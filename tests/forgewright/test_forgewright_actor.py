@@ -1,4 +1,4 @@
-"""ForgewrightActor: keeps what triage found, and says what it cannot do."""
+"""ForgewrightActor: keeps what triage found, and says it once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 
 from foureyes_actors.errors import AnswerContractError, RequestTimeout
 from foureyes_actors.forgewright import actor as actor_module
-from foureyes_actors.forgewright.actor import CANNOT_YET, ForgewrightActor
+from foureyes_actors.forgewright.actor import ForgewrightActor
+from foureyes_actors.forgewright.triage_table import load_rules
 from foureyes_actors.messages import Fault, FaultRecorded, GetStatus
+from foureyes_actors.ports.files import LocalFiles
 from tests.bug.make import a_fault
 from tests.support import FakeContext
 
@@ -18,7 +20,7 @@ from tests.support import FakeContext
 class Bench:
     def __init__(self) -> None:
         self.context = FakeContext("forgewright")
-        self.actor = ForgewrightActor(self.context)
+        self.actor = ForgewrightActor(self.context, rules=load_rules(LocalFiles()))
         self.actor.on_start()
 
     def take(self, fault: Fault, fingerprint: str = "v1-a", occurrences: int = 1) -> None:
@@ -32,8 +34,7 @@ class Bench:
 
 def test_before_anything_happened() -> None:
     status = Bench().status
-    assert (status["triaged"], status["groups"], status["changed"], status["unknown"]) == (0, 0, 0, 0)
-    assert status["cannot_yet"] == CANNOT_YET
+    assert (status["triaged"], status["groups"], status["unknown"]) == (0, 0, 0)
 
 
 def test_occurrences_are_counted_by_class_and_cause_also_those_of_a_storm() -> None:
@@ -61,20 +62,21 @@ def test_the_most_urgent_come_first() -> None:
         "cause": "external",
         "priority": 5,
         "retryable": True,
+        "action": "monitor",
+        "remedy": "configuration",
         "occurrences": 7,
         "exception_type": "foureyes_actors.errors.RequestTimeout",
         "source": "capture",
     }
 
 
-def test_what_it_cannot_do_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_triage_found_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bench = Bench()
     for i in range(3):
         bench.take(a_fault(KeyError("x")), "v1-a", i + 1)
     lines = [record.getMessage() for record in caplog.records]
     assert lines == [
-        f"triage only: {CANNOT_YET}",
         "v1-a is unknown, cause unknown, will not pass by itself, priority 4 (no rule)",
     ]
     assert bench.context.sent == [], "nothing is changed, nobody is told"

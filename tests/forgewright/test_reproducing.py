@@ -16,9 +16,10 @@ from foureyes_actors.bug.keeper import RecordKeeper
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.bug.severity import Severity
 from foureyes_actors.errors import FourEyesError
-from foureyes_actors.forgewright import making
+from foureyes_actors.forgewright import programs
 from foureyes_actors.forgewright.actor import ForgewrightActor, Told
-from foureyes_actors.forgewright.making import Made, MakingFailed, NotYet, PlatformMaker
+from foureyes_actors.forgewright.making import Made, PlatformMaker
+from foureyes_actors.forgewright.programs import NotYet, ProgramFailed
 from foureyes_actors.forgewright.queue import Wanted
 from foureyes_actors.forgewright.reproducing import LOOK, LOOK_EVERY, SPACING, TRIES, Reproducing
 from foureyes_actors.messages import Event, Fault, FaultRecorded, GetStatus, PressureChanged, PressureLevel, Tick
@@ -201,7 +202,7 @@ def test_under_pressure_it_waits(bench: Bench, maker: ToldMaker) -> None:
 
 
 def test_a_making_that_fails_has_a_pause(bench: Bench, maker: ToldMaker) -> None:
-    maker.answers = [MakingFailed("exit code 1: x"), CodecError("x"), OSError(28, "No space left on device")]
+    maker.answers = [ProgramFailed("exit code 1: x"), CodecError("x"), OSError(28, "No space left on device")]
     for number in range(4):
         bench.fail(f"g{number}", an_id(number))
     bench.work()
@@ -360,8 +361,8 @@ def children() -> list[str]:
 def test_a_program_that_says_nothing_is_a_making_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fault = a_recorded(tmp_path / "records")
     silent: Callable[..., list[str]] = lambda *_: [sys.executable, "-c", "import sys; sys.exit('out of order')"]  # noqa: E731
-    monkeypatch.setattr(making, "t00l5et", silent)
-    with pytest.raises(MakingFailed, match="exit code 1: out of order"):
+    monkeypatch.setattr(programs, "t00l5et", silent)
+    with pytest.raises(ProgramFailed, match="exit code 1: out of order"):
         a_maker(tmp_path).make(Wanted("g", fault.id, "readings", 1.0), threading.Event())
     assert t00l5et("x")[-1] == "x"
 
@@ -372,7 +373,7 @@ def test_one_that_somebody_ended_is_to_be_made_again(tmp_path: Path, monkeypatch
     fault = a_recorded(tmp_path / "records")
     code = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
     ended: Callable[..., list[str]] = lambda *_: [sys.executable, "-c", code]  # noqa: E731
-    monkeypatch.setattr(making, "t00l5et", ended)
+    monkeypatch.setattr(programs, "t00l5et", ended)
     with pytest.raises(NotYet, match="ended by signal 15"):
         a_maker(tmp_path).make(Wanted("g", fault.id, "readings", 1.0), threading.Event())
 

@@ -15,11 +15,21 @@ import websocket
 
 from foureyes_actors import errors
 from foureyes_actors.bug.faults import fault_from_exception
-from foureyes_actors.forgewright.triage import RULES, BugClass, Cause, triage
+from foureyes_actors.forgewright.triage import BugClass, Cause, Triage
+from foureyes_actors.forgewright.triage import triage as triage_by
+from foureyes_actors.forgewright.triage_table import load_rules
 from foureyes_actors.messages import Fault
 from foureyes_actors.ports.clock import ManualClock
+from foureyes_actors.ports.files import LocalFiles
 from supervisors.inbox import InboxFull
 from tests.bug.make import a_fault
+
+RULES = load_rules(LocalFiles())
+
+
+def triage(fault: Fault, occurrences: int) -> Triage:
+    return triage_by(fault, occurrences, RULES)
+
 
 DATES: dict[str, Callable[[], Any]] = {
     "the forecast that overflowed": lambda: datetime.now(UTC) + timedelta(minutes=52.56e12),

@@ -1,0 +1,117 @@
+"""The decisions as the actor has them in memory: never ahead of the disk. Used in the actor's thread."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+from foureyes_actors.forgewright import course
+from foureyes_actors.forgewright.budget import Budget, budget
+from foureyes_actors.forgewright.decision import Decision, new, pattern_key, triaged
+from foureyes_actors.forgewright.ledger import Ledger, Page
+from foureyes_actors.forgewright.triage import Triage
+from foureyes_actors.messages import FaultRecorded
+from foureyes_actors.settings_forgewright import ForgewrightSettings
+from foureyes_actors.text import one_line
+
+MAX_OPEN = 200  # decisions that are not closed; more failures are only counted
+
+
+class Book:
+    """``changed`` is told of each decision that has become another one, with the one before. What writes raises
+    OSError, LedgerBusy, Outdated."""
+
+    def __init__(self, ledger: Ledger, changed: Callable[[Decision, Decision | None], None]) -> None:
+        self._ledger, self._changed = ledger, changed
+        self._decisions: dict[str, Decision] = {}
+        self._stamp: object = None
+        self.broken: tuple[str, ...] = ()
+        self.turned_away = 0
+
+    def begin(self, page: Page) -> None:
+        """All are told: the store may have missed some."""
+        self.broken = page.broken
+        for decision in page.decisions:
+            self._decisions[decision.id] = decision
+            self._changed(decision, None)
+
+    def read_again(self) -> None:
+        """What a person has said by a command."""
+        stamp = self._ledger.stamp()
+        if stamp == self._stamp:
+            return
+        page = self._ledger.page()
+        self._stamp, self.broken = stamp, page.broken
+        for decision in page.decisions:
+            before = self._decisions.get(decision.id)
+            if before is None or decision.revision > before.revision:
+                self._decisions[decision.id] = decision
+                self._changed(decision, before)
+
+    def forget_stamp(self) -> None:
+        """Whatever is there is read again."""
+        self._stamp = None
+
+    def save(self, decision: Decision) -> None:
+        before = self._decisions.get(decision.id)
+        saved = self._ledger.save(decision)
+        self._decisions[saved.id] = saved
+        self._changed(saved, before)
+
+    def note(self, decision: Decision) -> None:
+        """On the disk with its next step."""
+        self._decisions[decision.id] = decision
+
+    def open(self, recorded: FaultRecorded, found: Triage, why: str, now: float) -> None:
+        """A decision for a failure that has none, unless there are too many."""
+        if sum(map(course.busy, self._decisions.values())) >= MAX_OPEN:
+            self.turned_away += 1
+            return
+        fault, entry = recorded.fault, recorded.entry or recorded.fault.component
+        key = pattern_key(found.bug_class, entry, recorded.fingerprint)
+        kin: list[Decision] = []
+
+        def make(decision_id: str) -> Decision:
+            made = new(
+                decision_id,
+                key,
+                group=recorded.fingerprint,
+                source=fault.source,
+                entry=entry,
+                exception_type=fault.exception_type,
+                now=fault.at.timestamp(),
+            )
+            made = replace(
+                triaged(made, found),
+                trigger=one_line(why, 200),
+                record=recorded.record,
+                port=recorded.port,
+                occurrences=recorded.occurrences,
+            )
+            kin[:] = course.kin(made, self.all, now)
+            return course.related(made, kin)
+
+        made = self._ledger.open(key, fault.at.year, make)
+        self._decisions[made.id] = made
+        self._changed(made, None)
+        for other in kin:
+            self.save(course.related(other, [made]))
+
+    # --- looking ---
+
+    @property
+    def all(self) -> list[Decision]:
+        return list(self._decisions.values())
+
+    def get(self, decision_id: str) -> Decision | None:
+        return self._decisions.get(decision_id)
+
+    def of_group(self, group: str) -> Decision | None:
+        return next((each for each in self._decisions.values() if each.group == group), None)
+
+    def budget(self, allowed: ForgewrightSettings, now: float) -> Budget:
+        return budget(self.all, now, fixes=allowed.fixer.per_day, applications=allowed.applications_per_day)
+
+    def by_state(self) -> dict[str, int]:
+        return dict(Counter(each.state.value for each in self._decisions.values()))

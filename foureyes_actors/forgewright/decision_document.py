@@ -1,0 +1,159 @@
+"""A decision as a document of the collection ``decisions``, and in Markdown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from foureyes_actors.forgewright.decision import Decision
+from foureyes_actors.forgewright.states import CLOSED, State, status_of
+from foureyes_actors.forgewright.triage import Action
+from foureyes_actors.messages import Document
+from foureyes_actors.text import one_line
+
+SECTION = "forgewright"
+
+
+def document(decision: Decision) -> Document:
+    """Of the collection ``decisions``: one for each revision; ``subject`` is the decision's id, and the newest one of a
+    subject holds."""
+    files = [str(name) for name in decision.remedy_facts.get("files", ())]
+    values: dict[str, Any] = {
+        "_id": f"{decision.id}:{decision.revision}",
+        "at": _utc(_changed(decision)),
+        "kind": "decision",
+        "subject": decision.id,
+        "fingerprint": decision.group,
+        "decision_id": decision.id,
+        "revision": decision.revision,
+        "title": decision.title,
+        "category": decision.category,
+        "description": description(decision),
+        "status": status_of(decision.state).value,
+        "state": decision.state.value,
+        "priority": decision.priority,
+        "section": SECTION,
+        "source": decision.source,
+        "dependencies": list(decision.related),
+        "pattern": decision.key,
+        "record": decision.record,
+        "details": {
+            "current_problems": [f"{decision.occurrences} times: {decision.title}"],
+            "key_components": [decision.entry, *([decision.port] if decision.port else [])],
+            "scope": decision.bug_class.value,
+            "cause": decision.cause.value,
+            "severity": decision.severity,
+            "retryable": decision.retryable,
+            "rule": decision.rule,
+            "trigger": decision.trigger,
+            "action": decision.action.value,
+            "remedy": decision.remedy.value,
+            "level": decision.level,
+            "estimated_effort": None,
+            "target_milestone": None,
+        },
+        "implementation": {
+            "phases": [step.state.value for step in decision.history],
+            "progress": progress(decision),
+            "target_files": files,
+            "facts": dict(decision.remedy_facts),
+        },
+        "status_history": [
+            {"status": status_of(s.state).value, "state": s.state.value, "timestamp": _utc(s.at), "note": s.note}
+            for s in decision.history
+        ],
+        "action_items": action_items(decision),
+    }
+    return MappingProxyType(values)
+
+
+def description(decision: Decision) -> str:
+    seen = f"{decision.title} ({decision.source}), {decision.occurrences} times"
+    because = f"; taken up because {decision.trigger}" if decision.trigger else ""
+    return f"{seen}: {decision.bug_class}, cause {decision.cause}{because}"
+
+
+def progress(decision: Decision) -> int:
+    """Percent of the way."""
+    way = (State.NEW, State.CAPTURED, State.TRIAGED, State.PROPOSED, State.VERIFIED, State.APPLIED, State.RESOLVED)
+    return max((100 * n // (len(way) - 1) for n, state in enumerate(way) if decision.was(state)), default=0)
+
+
+def action_items(decision: Decision) -> list[dict[str, Any]]:
+    """What a person is asked for."""
+    task = {
+        State.AWAITING_APPROVAL: f"look at it and say: python run.py decisions approve {decision.id}, or reject",
+        State.APPLIED: "start FourEyes again: it counts from then on",
+        State.DEFERRED: f"nothing more is done by itself: {decision.reason}",
+        State.REGRESSED: f"it came again: {decision.reason}",
+    }.get(decision.state)
+    if decision.action is Action.ESCALATE and task is None and decision.state not in CLOSED:
+        task = "look at it now"
+    files = [str(name) for name in decision.remedy_facts.get("files", ())]
+    made = _utc(_changed(decision))
+    row = {"task": task, "priority": decision.priority, "files": files, "created_at": made, "completed": False}
+    return [row] if task else []
+
+
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _changed(decision: Decision) -> float:
+    return decision.history[-1].at if decision.history else decision.opened
+
+
+def markdown(decision: Decision) -> str:
+    """For an issue or a review. What failures said is data: it stands in fences and one-line texts only."""
+    return "\n".join(_markdown(decision)) + "\n"
+
+
+def _markdown(decision: Decision) -> Iterator[str]:
+    status = status_of(decision.state).value
+    yield f"# {decision.id}: {_plain(decision.title)}\n"
+    yield f"**{status}** ({decision.state}), priority {decision.priority}, {decision.severity or 'severity unknown'}\n"
+    yield _plain(description(decision)) + "\n"
+    for name, value in facts(decision):
+        yield f"* {name}: {_plain(value)}"
+    yield "\n## History\n"
+    for step in decision.history:
+        note = f": {_plain(step.note)}" if step.note else ""
+        yield f"* {_utc(step.at):%Y-%m-%d %H:%M:%S} UTC, {step.state}{note}"
+    items = action_items(decision)
+    if items:
+        yield "\n## To be done\n"
+        for item in items:
+            yield f"* [ ] {_plain(item['task'])}"
+
+
+def facts(decision: Decision) -> Iterator[tuple[str, str]]:
+    """For people: what is known and not empty."""
+    rows = {
+        "failed in": decision.entry,
+        "through the port": decision.port,
+        "part": decision.source,
+        "group": decision.group,
+        "record": decision.record,
+        "reproduced at level": decision.level,
+        "triage": f"{decision.rule}: {decision.bug_class}, cause {decision.cause}" if decision.rule else "",
+        "taken up because": decision.trigger,
+        "action": decision.action.value,
+        "remedy": decision.remedy.value,
+        **{f"remedy: {name}": _shown(value) for name, value in decision.remedy_facts.items()},
+        "in force since": f"{_utc(decision.applied_at):%Y-%m-%d %H:%M} UTC" if decision.applied_at else "",
+        "watched until": f"{_utc(decision.watch_until):%Y-%m-%d %H:%M} UTC" if decision.watch_until else "",
+        "of the same kind": ", ".join(decision.related),
+    }
+    return ((name, value) for name, value in rows.items() if value)
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _plain(text: object) -> str:
+    """One line in which Markdown and HTML mean nothing."""
+    line = one_line(str(text), 500)
+    return "".join(f"\\{each}" if each in "\\`*_[]<>#|!&" else each for each in line)
