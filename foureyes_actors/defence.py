@@ -13,11 +13,15 @@ from pathlib import Path
 from foureyes_actors.bug.interception import Interception
 from foureyes_actors.bug.leftovers import Leftovers
 from foureyes_actors.bug.native_crash import crash_fault
+from foureyes_actors.bug.own_end import own_end_fault
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.errors import FourEyesError
+from foureyes_actors.messages import Fault
 from foureyes_actors.ports.clock import Clock
-from foureyes_actors.ports.crash_file import CrashFile
+from foureyes_actors.ports.crash_file import CrashFile, take_end
+from foureyes_actors.ports.log_folder import LOCK
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
+from foureyes_actors.ports.process_lock import holder_of
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings_file import secrets_of
 from supervisors.cerberus import Root
@@ -37,17 +41,35 @@ class GilHeld(FourEyesError):
 
 def interception(settings: Settings, clock: Clock, write: Callable[[str], object]) -> Interception:
     """For a process that belongs to the run alone, which dies in native code with all stacks in ``crash.log``: what an
-    earlier run left there is the first that is told. ``write``: for the text of what ends the main program."""
+    earlier run left there, or in ``stacks.log`` when it ended itself, is the first that is told. ``write``: for the
+    text of what ends the main program."""
     crash, redactor = CrashFile(settings.data_dir / CRASH), Redactor(secrets_of(settings))
-    found = crash_fault(crash.take(), clock.utc_now())
+    earlier = _earlier(settings.data_dir, crash, clock)
     crash.arm()
     return Interception(
         clock,
         Leftovers(LocalPrivateFolder(settings.data_dir / "leftovers"), redactor),
-        earlier=() if found is None else (found,),
+        earlier=earlier,
         show=lambda text: write(redactor.text(text)),
         at_end=crash.disarm,
     )
+
+
+def _earlier(folder: Path, crash: CrashFile, clock: Clock) -> tuple[Fault, ...]:
+    """How the run before ended, when it did not end in order. While another run has the folder, whose stacks are there
+    may be well: they are left to it."""
+    if _in_use(folder):
+        return ()
+    now = clock.utc_now()
+    own_end = own_end_fault(take_end(folder / STACKS, lambda dump: own_end_fault(dump, now) is not None), now)
+    return tuple(found for found in (crash_fault(crash.take(), now), own_end) if found is not None)
+
+
+def _in_use(folder: Path) -> bool:
+    try:
+        return holder_of(folder / "journal" / LOCK) is not None
+    except OSError:
+        return False
 
 
 class Defence:

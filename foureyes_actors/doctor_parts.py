@@ -12,6 +12,7 @@ from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.ports.inspection import InspectionPort
+from foureyes_actors.ports.log_folder import LOCK
 from foureyes_actors.ports.obs import ObsAddress, ObsConnection, ObsFactory, ScreenshotRequest
 from foureyes_actors.ports.process import ProcessPort
 from foureyes_actors.settings import CABINET_THEMES, ObsSettings, Settings
@@ -20,7 +21,6 @@ OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 ENOUGH_DISK = 500 * 1024 * 1024  # bytes
 PATIENCE = 3.0  # seconds for a server's answer
 START_OBS = "start OBS (28 or newer), then Tools > WebSocket Server Settings > Enable WebSocket server"
-LOCK = "lock"  # in the journal's folder
 START_MONGODB = "start MongoDB, or set store.kind to sqlite"
 
 

@@ -40,7 +40,8 @@
     │   ├── DocumentRefused       this document can never be stored
     │   └── JournalFull           neither the store nor the journal takes more
     ├── ProcessError              a child process could not be started
-    └── NativeCrash               the run before this one ended in native code; recorded, never raised
+    ├── NativeCrash               the run before this one ended in native code; recorded, never raised
+    └── EndedItself               the run before this one ended itself (exit code 70); recorded, never raised
 
 Catch the branch, not the leaf. ``retryable`` says whether the same call may succeed later without anybody's help.
 ``error_class`` says what kind of trouble with the model server it is; what is done about each kind is one table,
@@ -298,3 +299,8 @@ class ProcessError(FourEyesError):
 
 class NativeCrash(FourEyesError):
     """The run before this one ended in native code (SIGSEGV and the like). Recorded by its name, never raised."""
+
+
+class EndedItself(FourEyesError):
+    """The run before this one ended itself: its last line of defence (exit code 70). Recorded by its name, never
+    raised."""

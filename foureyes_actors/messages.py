@@ -289,7 +289,8 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class ReadingSet:
-    """All readings of one frame. ``id`` is unique per run and frame: storing it twice stores it once."""
+    """All readings of one frame. ``id`` is unique per run and frame: storing it twice stores it once. ``latencies``:
+    for each of ``models``, seconds that its answer took; None: its server was not asked (cache, fallback)."""
 
     id: str
     frame: FrameRef
@@ -298,6 +299,7 @@ class ReadingSet:
     at: datetime
     age: float  # seconds from capture to this reading
     degraded: bool = False
+    latencies: tuple[float | None, ...] = ()
 
     def reading(self, name: Field) -> Reading | None:
         return next((r for r in self.readings if r.field is name), None)

@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 
+from foureyes_actors.bite_words import outcome
 from foureyes_actors.bug.faults import TOLD, fault_from_exception, fault_from_exit
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.defence import GilHeld
@@ -24,6 +25,8 @@ from supervisors.lifeline import Held
 from supervisors.messages import ExitNotice
 
 logger = logging.getLogger("foureyes")
+
+HEARERS = ("console", "forgewright")  # for people, and as evidence that a failure was answered
 
 
 class Upkeep:
@@ -66,12 +69,11 @@ class Upkeep:
 
     def on_bite(self, bite: Bite) -> None:
         """Once for each, when it is known how it went."""
-        outcome = f"recovered after {bite.took:.1f} s" if bite.recovered else f"no recovery within {bite.took:.1f} s"
         self.event(
             EventKind.HEAD_BITTEN,
             bite.child,
             "failed",
-            f"{bite.head}: {outcome}",
+            outcome(bite.head, recovered=bite.recovered, took=bite.took),
             bite.reason,
             shown=True,
             seconds=bite.took,
@@ -126,7 +128,8 @@ class Upkeep:
         event = Event(uuid.uuid4().hex, kind, self._clock.utc_now(), subject, before, after, reason, seconds=seconds)
         self._tell("recorder", StoreDocuments(Collection.EVENTS, (event_document(event, self._run_id),)))
         if shown:
-            self._tell("console", event)
+            for name in HEARERS:
+                self._tell(name, event)
 
     def _tell(self, name: str, message: object) -> None:
         """A receiver that is full must end neither Cerberus nor the run."""

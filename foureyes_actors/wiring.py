@@ -26,14 +26,9 @@ from foureyes_actors.capture.numbering import FrameNumbers
 from foureyes_actors.capture.sources import open_source
 from foureyes_actors.config import Config as Config
 from foureyes_actors.console.actor import ConsoleActor
-from foureyes_actors.forgewright.actor import Changed, ForgewrightActor, Told
-from foureyes_actors.forgewright.forging import Forging
-from foureyes_actors.forgewright.ledger import Ledger
-from foureyes_actors.forgewright.making import PlatformMaker
-from foureyes_actors.forgewright.operational import mended
-from foureyes_actors.forgewright.reproducing import Reproducing
+from foureyes_actors.forgewright.actor import ForgewrightActor
+from foureyes_actors.forgewright.assembly import forgewright_actor
 from foureyes_actors.forgewright.triage_table import load_rules
-from foureyes_actors.forgewright.workshop import LocalWorkshop
 from foureyes_actors.inference.actor import InferenceActor
 from foureyes_actors.inference.in_process import FallbackReader, InProcessReader, SharedEngine, prospect
 from foureyes_actors.inference.places import Places
@@ -153,41 +148,8 @@ def forgewright(config: Config, standing: Standing, world: World, run: Run) -> C
     rules = load_rules(world.files, config.settings.forgewright.triage_file)
 
     def make(context: ActorContext) -> ForgewrightActor:
-        return ForgewrightActor(
-            context,
-            rules=rules,
-            clock=world.clock,
-            run_id=run.id,
-            audience=("console",),
-            reproducing=reproducing,
-            forging=forging,
-        )
-
-    def reproducing(context: ActorContext, made: Told) -> Reproducing:
-        place = config.settings.platforms_dir
-        records, folder = LocalPrivateFolder(config.settings.records_dir), LocalPrivateFolder(place)
-        return Reproducing(
-            context,
-            maker=PlatformMaker(records, folder, place, world.processes, world.clock),
-            folder=folder,
-            clock=world.clock,
-            per_day=config.settings.forgewright.platforms_per_day,
-            made=made,
-            level=standing.level,
-        )
-
-    def forging(context: ActorContext, changed: Changed) -> Forging:
-        place = config.settings.decisions_dir
-        ledger = Ledger(LocalPrivateFolder(place), place, world.clock)
-        return Forging(
-            context,
-            ledger=ledger,
-            workshop=LocalWorkshop(config.settings, ledger, world.processes, world.clock),
-            clock=world.clock,
-            settings=config.settings.forgewright,
-            changed=changed,
-            evidence=mended,
-            level=standing.level,
+        return forgewright_actor(
+            context, config.settings, world, rules, run_id=run.id, audience=("console",), level=standing.level
         )
 
     return ChildSpec("forgewright", make)

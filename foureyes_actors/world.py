@@ -15,8 +15,8 @@ from foureyes_actors.ports.machine import MachinePort, UnknownMachine
 from foureyes_actors.ports.obs import ObsFactory
 from foureyes_actors.ports.obs_websocket import ObsWebsocketPort
 from foureyes_actors.ports.process import ProcessPort
-from foureyes_actors.ports.store import StorePort
-from foureyes_actors.ports.stores import StoreOpener
+from foureyes_actors.ports.store import StorePort, StoreReader
+from foureyes_actors.ports.stores import StoreOpener, open_beside
 from foureyes_actors.settings import Settings
 
 
@@ -31,6 +31,7 @@ class World:
     obs: ObsFactory
     store: Callable[[], StorePort]
     machine: MachinePort = field(default_factory=UnknownMachine)
+    reader: Callable[[], StoreReader] | None = None  # to look into the store beside the one writer
 
 
 def real_world(settings: Settings) -> World:
@@ -42,4 +43,5 @@ def real_world(settings: Settings) -> World:
         obs=ObsWebsocketPort,
         store=StoreOpener(settings.store, settings.data_dir),
         machine=LocalMachine(),
+        reader=lambda: open_beside(settings.store, settings.data_dir),
     )

@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from supervisors.stacks import ENDS_ITSELF
+
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h: an internal error
 WRITE_WITHIN = 5.0  # seconds; stderr may be a pipe that nobody empties
 STUCK_AFTER = 30.0  # seconds in one message
@@ -32,7 +34,7 @@ class LastResort:
         deadline.name, deadline.daemon = "last resort", True
         with suppress(RuntimeError):  # no more threads to be had
             deadline.start()
-        headline = f"The process ends itself (exit code {EXIT_CODE}): {reason}\n".encode("utf-8", "replace")
+        headline = f"{ENDS_ITSELF} (exit code {EXIT_CODE}): {reason}\n".encode("utf-8", "replace")
         if self._path is not None:
             with suppress(OSError), self._path.open("ab", buffering=0) as file:
                 _write(file.fileno(), headline)

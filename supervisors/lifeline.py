@@ -17,11 +17,12 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from supervisors.stacks import Stacks, cpu_of_threads, parse, suspects
+from supervisors.stacks import WENT_ON, Stacks, cpu_of_threads, has_stacks, parse, suspects
 
 logger = logging.getLogger("supervisors")
 
@@ -113,6 +114,7 @@ class Lifeline:
             faulthandler.cancel_dump_traceback_later()
         if self.gives_up:
             signal.setitimer(signal.ITIMER_PROF, 0.0)
+        self._dump()
         self._file.close()
         self._file, self._last, self.gives_up = None, None, False
         self._witnessed, self._blind = None, 0.0
@@ -178,11 +180,14 @@ class Lifeline:
             self._held(Held(blind, suspects(parse(dump), culprit)))
 
     def _dump(self) -> str:
-        """What has been written since the last beat."""
+        """What has been written since the last beat. Stacks were no end then: who reads the file later is told."""
         assert self._file is not None
         self._file.seek(self._read)
         new = self._file.read()
         self._read += len(new)
+        if has_stacks(new.decode("utf-8", "replace")):
+            with suppress(OSError):
+                self._file.write(f"{WENT_ON}\n".encode())
         if self._read > LARGEST:
             self._file.truncate(0)
             self._read = 0

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 Stacks = Mapping[str, tuple[str, ...]]  # thread's name -> its frames, innermost first
@@ -14,6 +15,32 @@ _THREAD = re.compile(r"^(?:Current thread|Thread) 0x([0-9a-f]+)")
 _FRAME = re.compile(r'^  File "(.*)", line (\d+|\?\?\?) in (.*)$')
 _WAITING = ("threading.py", "queue.py", "selectors.py", "socket.py", "ssl.py", "subprocess.py", "inbox.py")
 _TASKS = Path("/proc/self/task")
+_DUMPED = re.compile(r"^(?:Current thread|Thread) 0x", re.MULTILINE)
+
+ENDS_ITSELF = "The process ends itself"  # begins what the last resort writes, before the stacks
+WENT_ON = "Python code runs again."  # a line after stacks that were no end
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """``reason``: as the last resort had it; empty: nothing was said after the stacks. ``text``: with the stacks."""
+
+    reason: str
+    text: str
+
+
+def ending_of(text: str) -> Ending | None:
+    """Of what the processes before this one wrote: how the last of them ended. None: nothing says that it was by
+    itself. Where no Python code ran any more there are only stacks, and no word that it went on."""
+    rest = text[text.rfind(WENT_ON) + len(WENT_ON) :] if WENT_ON in text else text
+    at = rest.rfind(ENDS_ITSELF)
+    if at < 0:
+        return Ending("", rest.strip()) if has_stacks(rest) else None
+    return Ending(rest[at:].partition("\n")[0].partition(": ")[2].strip(), rest[at:].strip())
+
+
+def has_stacks(dump: str) -> bool:
+    return _DUMPED.search(dump) is not None
 
 
 def parse(dump: str) -> dict[int, tuple[str, ...]]:

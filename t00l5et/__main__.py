@@ -12,17 +12,22 @@ from typing import Annotated
 
 import typer
 
+from foureyes_actors.forgewright import proof
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.local_process import LocalProcesses, be_background
 from foureyes_actors.replay.codec import CodecError
 from foureyes_actors.replay.confirmation import Level, as_line
 from foureyes_actors.text import one_line
 from t00l5et.confirm import confirm, keep, record_id, verdict_line
+from t00l5et.fixing import cli as fixing
+from t00l5et.mitigate import Wanted, prove
+from t00l5et.mitigate import weigh as weigh_once
 from t00l5et.reproduction import Reproduction
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 Folder = Annotated[Path, typer.Argument(help="A folder that is named repro_ and the record's id.")]
 ORPHANED = 3  # exit code
+fixing.add_to(app)
 
 
 @app.command()
@@ -36,8 +41,7 @@ def reproduce(
     """Run it three times, each in a sandbox; exit code 0 when it failed in the same way each time, else 1."""
     _id_of(folder)
     if background:
-        threading.Thread(target=_end_with_input, name="stdin-watch", daemon=True).start()
-        be_background()
+        _go_background()
     found = confirm(folder, LocalProcesses(), SystemClock())
     try:
         keep(folder, found)
@@ -56,6 +60,41 @@ def replay(folder: Folder) -> None:
     _say(verdict_line({**asdict(verdict), **shown}))
 
 
+Key = Annotated[str, typer.Option(help="The full name of a setting, e.g. inference.deadline.")]
+Value = Annotated[float, typer.Option(help="Another value for it.")]
+Was = Annotated[float | None, typer.Option(help="The value in force (else the recorded one).")]
+Seconds = Annotated[float | None, typer.Option("--late", help="Assume a reply so many seconds after the request.")]
+
+
+@app.command()
+def mitigate(
+    folder: Folder,
+    key: Key,
+    value: Value,
+    was: Was = None,
+    late: Seconds = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    background: Annotated[
+        bool, typer.Option("--background", help="Leave the machine to others, and end with standard input.")
+    ] = False,
+) -> None:
+    """Would another deadline have helped? Played three times, each in a sandbox, with the value that was and with the
+    new one; exit code 0 when that is proven, else 1."""
+    _id_of(folder)
+    if background:
+        _go_background()
+    found = prove(folder, Wanted(key, value, was, late), LocalProcesses(), SystemClock())
+    _say(proof.as_line(found) if as_json else str(found))
+    raise typer.Exit(not found.proven)
+
+
+@app.command(hidden=True)
+def weigh(folder: Folder, key: Key, value: Value, was: Was = None, late: Seconds = None) -> None:
+    """Once, in this process: with the value that was, and with the new one."""
+    reproduction = Reproduction(folder, _id_of(folder))
+    _say(verdict_line(asdict(weigh_once(reproduction, Wanted(key, value, was, late)))))
+
+
 def _platform(reproduction: Reproduction) -> str:
     """The operating system on which it was recorded; empty when the record does not tell."""
     try:
@@ -64,6 +103,11 @@ def _platform(reproduction: Reproduction) -> str:
         return ""
     found = code.get("platform") if isinstance(code, Mapping) else None
     return one_line(found, 40) if isinstance(found, str) else ""
+
+
+def _go_background() -> None:
+    threading.Thread(target=_end_with_input, name="stdin-watch", daemon=True).start()
+    be_background()
 
 
 def _end_with_input() -> None:

@@ -1,4 +1,9 @@
-"""What a generated test runs: the record beside it, in this process."""
+"""What a generated test runs: the record beside it.
+
+``test_contract`` runs in this process, where a debugger and a coverage tool see it: it is for whoever mends the defect.
+``test_same_failure`` is what ``t00l5et reproduce`` does, so that "confirmed" means one thing: three runs, each in a
+process and a sandbox of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,16 @@ import os
 from pathlib import Path
 from typing import Any, NoReturn
 
+from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.files import LocalFiles
+from foureyes_actors.ports.local_process import LocalProcesses
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.replay.codec import CodecError, Opaque, loads
 from foureyes_actors.replay.platform import BLOB, folder_of
 from foureyes_actors.replay.replaying import Outcome, Replay, Verdict
 from foureyes_actors.replay.tape import TapeDivergence
+from t00l5et.confirm import Level, confirm
+from t00l5et.confirm import record_id as folder_id
 from t00l5et.wire.replay import judge_best
 
 CONFIRM = "confirm"
@@ -21,7 +30,7 @@ class Reproduction:
     def __init__(self, folder: Path, record_id: str) -> None:
         """Raises CodecError when ``record_id`` is none."""
         folder_of(record_id)
-        self._files, self._id = LocalPrivateFolder(folder), record_id
+        self._folder, self._files, self._id = folder, LocalPrivateFolder(folder), record_id
 
     def document(self) -> Any:
         """Raises CodecError, OSError."""
@@ -49,9 +58,11 @@ class Reproduction:
     def same_failure(self) -> None:
         if os.environ.get("FE_MODE") != CONFIRM:
             _skip("runs with FE_MODE=confirm")
-        verdict = self.verdict()
-        if verdict.outcome is not Outcome.SAME:
-            raise AssertionError(f"{verdict.outcome}: {verdict.reason}")
+        if folder_id(self._folder.absolute()) != self._id:
+            raise AssertionError(f"the folder is to be named {folder_of(self._id)}")
+        found = confirm(self._folder, LocalProcesses(), SystemClock())
+        if found.level is Level.UNCONFIRMED:
+            raise AssertionError(str(found))
 
     def contract(self) -> None:
         """Raises what the failure raised, when that is not declared at the replay point."""

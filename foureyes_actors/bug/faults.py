@@ -59,7 +59,7 @@ def _fault(
 ) -> Fault:
     capture = capture_of(error)
     if capture is None:
-        chain = tuple(type_name(type(each)) for each in chain_of(error))
+        chain = _chain(error)
         grouping = tuple(f for f in dict.fromkeys(frames) if in_app(f.partition(":")[0]))  # recursion collapses
     else:  # as a replay gives them
         chain, grouping = capture.chain, group_frames(capture)
@@ -105,6 +105,17 @@ def _layers(error: BaseException) -> list[dict[str, Any]]:
         layers.append(getattr(at, "__dict__", {}))
         at = at.__cause__
     return layers
+
+
+def _chain(error: BaseException) -> tuple[str, ...]:
+    """Where one of the causes left a replay point, from there on what that kept: what lies inside a port is the
+    world's, and no part of a group."""
+    kinds: list[str] = []
+    for each in chain_of(error):
+        if (capture := capture_of(each)) is not None:
+            return (*kinds, *capture.chain)
+        kinds.append(type_name(type(each)))
+    return tuple(kinds)
 
 
 def _inner_capture(error: BaseException) -> Capture | None:

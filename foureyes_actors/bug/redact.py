@@ -42,6 +42,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
 )
 
+_TOKENS = 5  # of the patterns tell by the value alone
 
 # In bytes that are taken for characters a letter is one of A to Z: before an address may stand anything.
 _ASCII_PATTERNS = tuple(re.compile(pattern.pattern, re.IGNORECASE | re.ASCII) for pattern, _ in _PATTERNS)
@@ -123,6 +124,11 @@ def mask_patterns(text: str) -> str:
     return text
 
 
+def has_token(text: str) -> bool:
+    """Whether something in it has the form of a token, or is an address with credentials, whatever stands around."""
+    return any(pattern.search(text) for pattern, _ in _PATTERNS[:_TOKENS])
+
+
 class Redactor:
     """Immutable; any thread. ``secrets``: the configured ones, as they are. Shorter than 4 characters they are not
     looked for: they would be found everywhere."""
@@ -142,6 +148,10 @@ class Redactor:
             text = self._exact.sub(MASK, text)
             text = self._edges(text)
         return mask_patterns(text)
+
+    def configured(self, text: str) -> str:
+        """The configured secrets alone, masked. For program text, in which much looks like a secret that is none."""
+        return text if self._exact is None else self._exact.sub(MASK, text)
 
     def with_also(self, secrets: tuple[str, ...]) -> Redactor:
         return Redactor((*self._secrets, *secrets)) if secrets else self

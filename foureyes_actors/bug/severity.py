@@ -36,7 +36,8 @@ class Rule:
 _CRITICAL, _HIGH, _MEDIUM, _LOW = Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW
 
 RULES: tuple[Rule, ...] = (
-    Rule((MemoryError, errors.StoreInUse, errors.JournalFull, errors.NativeCrash), _CRITICAL, ErrorType.SYSTEM),
+    Rule((MemoryError, errors.StoreInUse, errors.JournalFull), _CRITICAL, ErrorType.SYSTEM),
+    Rule((errors.NativeCrash, errors.EndedItself), _CRITICAL, ErrorType.SYSTEM),
     Rule((errors.DocumentRefused,), _HIGH, ErrorType.DATA_CORRUPTION),  # a document that is never stored
     Rule((errors.StoreUnavailable,), _MEDIUM, ErrorType.SYSTEM),  # the journal keeps what was accepted
     Rule((errors.ConfigurationError,), _HIGH, ErrorType.VALIDATION),

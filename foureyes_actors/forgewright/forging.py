@@ -9,11 +9,13 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
+
+from cachetools import LRUCache
 
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.forgewright import course
@@ -22,12 +24,13 @@ from foureyes_actors.forgewright.budget import level_of, shown
 from foureyes_actors.forgewright.course import Do, Known, Next
 from foureyes_actors.forgewright.decision import Decision, triaged
 from foureyes_actors.forgewright.ledger import Ledger, Outdated, Page
+from foureyes_actors.forgewright.operational import operational_evidence
 from foureyes_actors.forgewright.programs import NotYet
 from foureyes_actors.forgewright.queue import FAILURES, PAUSE
 from foureyes_actors.forgewright.states import State
 from foureyes_actors.forgewright.triage import Triage
 from foureyes_actors.forgewright.work import Outcome, Workshop
-from foureyes_actors.messages import Event, FaultRecorded, PressureLevel, Tick
+from foureyes_actors.messages import Event, Fault, FaultRecorded, PressureLevel, Tick
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.replay.confirmation import Confirmation
 from foureyes_actors.settings_forgewright import ForgewrightSettings
@@ -50,13 +53,11 @@ class WorkEnded:
     conflation_key: ClassVar[str] = "decision_work"
 
 
-Evidence = Callable[[Sequence[Event], str, float], str]
 Loaded = tuple[Page, dict[str, Confirmation]]
 
 
 class Forging:
-    """``changed`` is told of each decision that has become another one, in the actor's thread. ``evidence``: what of
-    the events mended a failure of this source at that time (seconds since 1970), in words."""
+    """``changed`` is told of each decision that has become another one, in the actor's thread."""
 
     def __init__(
         self,
@@ -67,11 +68,10 @@ class Forging:
         clock: Clock,
         settings: ForgewrightSettings,
         changed: Callable[[Decision, Decision | None], None],
-        evidence: Evidence,
         level: PressureLevel = PressureLevel.NORMAL,
     ) -> None:
         self._context, self._ledger, self._workshop, self._clock = context, ledger, workshop, clock
-        self._settings, self._evidence, self._level = settings, evidence, level
+        self._settings, self._level = settings, level
         self._book = Book(ledger, changed)
         self._run_began = clock.utc_now().timestamp()
         self._worker: Worker | None = None
@@ -80,6 +80,7 @@ class Forging:
         self._results: queue.SimpleQueue[tuple[Decision, Outcome | Exception]] = queue.SimpleQueue()
         self._confirmations: dict[str, Confirmation] = {}  # by group
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
+        self._faults: LRUCache[str, Fault] = LRUCache(MAX_EVENTS)  # of each group the newest
         self._early: deque[tuple[FaultRecorded, Triage]] | None = deque(maxlen=MAX_EVENTS)  # before the start is over
         self._in_work = ""  # the id of a decision
         self._failed_in_a_row, self._paused_until = 0, 0.0
@@ -180,6 +181,7 @@ class Forging:
     # --- failures ---
 
     def _take(self, recorded: FaultRecorded, found: Triage) -> None:
+        self._faults[recorded.fingerprint] = recorded.fault
         known = self._book.of_group(recorded.fingerprint)
         if known is not None:
             self._once_more(known, recorded, found)
@@ -219,12 +221,17 @@ class Forging:
             now=self._now(),
             run_began=self._run_began,
             confirmation=self._confirmations.get(decision.group),
-            mended_by=self._evidence(self._events, decision.source, _failed_at(decision)),
+            mended_by=self._mended(decision),
             fixer=self._settings.fixer.there,
             may_fix=found.may_fix,
             may_apply=found.may_apply,
             apply_mitigations=self._settings.apply_mitigations,
         )
+
+    def _mended(self, decision: Decision) -> str:
+        fault = self._faults.get(decision.group)
+        answered = operational_evidence(self._events, fault) if fault is not None else None
+        return str(answered) if answered is not None and answered.recovered else ""
 
     def _hindrance(self) -> str:
         if self._level is not PressureLevel.NORMAL:
@@ -288,10 +295,6 @@ class Forging:
 
     def _now(self) -> float:
         return self._clock.utc_now().timestamp()
-
-
-def _failed_at(decision: Decision) -> float:
-    return max(decision.opened, decision.since(State.REGRESSED))
 
 
 def _words(error: Exception) -> str:

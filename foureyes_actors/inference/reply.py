@@ -45,6 +45,17 @@ def check_reply(reply: HttpReply, *, model: str, tasks: Sequence[Task], secret: 
     return check_content(content, tasks)
 
 
+def text_of(reply: HttpReply, model: str, secret: str = "") -> str:
+    """The text in a reply to a question without a schema. Raises as ``check_reply``."""
+    document = _document(reply, secret)
+    _check_model(document, model)
+    choice = _choice(document, reply.status)
+    content = _content(choice, document.get("usage"))
+    if choice.get("finish_reason") == "length":
+        raise AnswerContractError("the answer was cut off at max_tokens")
+    return content
+
+
 def same_model(one: str, other: str) -> bool:
     """Case does not matter, nor which instance of the model it is (``key`` and ``key:2``)."""
     return one.casefold() == other.casefold() or _key(one) == _key(other)

@@ -299,7 +299,9 @@ def _check_failed(plan: Plan, error: Exception, now: float, rules: Rules) -> Ste
     plan = replace(plan, failed_checks=plan.failed_checks + 1, reason=str(error))
     if plan.failed_checks >= rules.silent_after:
         text = f"no answer to {plan.failed_checks} checks in a row: {error}"
-        return _fail(plan, LMStudioTimeoutError(text), now, rules)
+        silent = LMStudioTimeoutError(text)
+        silent.__cause__ = error  # what the last check recorded: with it the silence can be run again
+        return _fail(plan, silent, now, rules)
     return Step(replace(plan, due=now + min(CHECK_AGAIN, rules.check_every)))
 
 

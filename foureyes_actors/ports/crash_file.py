@@ -1,15 +1,16 @@
-"""The file into which ``faulthandler`` writes all stacks when the process dies in native code, as a port."""
+"""The files into which a process writes all stacks when it dies in native code, or ends itself, as a port."""
 
 from __future__ import annotations
 
 import faulthandler
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-MAX_BYTES = 256 * 1024  # of what is read; the crashed thread comes first
+MAX_BYTES = 256 * 1024  # of what is read
 _ASIDE = ".last"
 
 logger = logging.getLogger("foureyes")
@@ -24,17 +25,10 @@ class CrashFile:
         self._file: IO[bytes] | None = None
 
     def take(self) -> bytes:
-        """Empty when the process before died in no native code. What was found is put aside as ``<name>.last``."""
-        try:
-            if not self._path.exists() or self._path.stat().st_size == 0:
-                return b""
-            with self._path.open("rb") as file:
-                found = file.read(MAX_BYTES)
-            self._path.replace(self._path.with_name(self._path.name + _ASIDE))
-        except OSError as error:
-            logger.warning("%s cannot be read: %s", self._path, error)
-            return b""
-        return found
+        """Empty when the process before died in no native code. What was found is put aside as ``<name>.last``. Of a
+        large one the beginning: the crashed thread comes first."""
+        found = _part(self._path, from_end=False)
+        return found if found and _put_aside(self._path) else b""
 
     def arm(self) -> None:
         try:
@@ -53,3 +47,32 @@ class CrashFile:
                 self._file.truncate(0)
             self._file.close()
             self._file = None
+
+
+def take_end(path: Path, is_end: Callable[[bytes], bool]) -> bytes:
+    """The end of a file that several processes have added to, when it ``is_end`` of one; then it is put aside as
+    ``<name>.last``. Empty when not. Never raises."""
+    found = _part(path, from_end=True)
+    return found if found and is_end(found) and _put_aside(path) else b""
+
+
+def _part(path: Path, *, from_end: bool) -> bytes:
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - MAX_BYTES) if from_end else 0)
+            return file.read(MAX_BYTES)
+    except OSError as error:
+        logger.warning("%s cannot be read: %s", path, error)
+        return b""
+
+
+def _put_aside(path: Path) -> bool:
+    """False: it would be told at each start."""
+    try:
+        path.replace(path.with_name(path.name + _ASIDE))
+    except OSError as error:
+        logger.warning("%s cannot be put aside: %s", path, error)
+        return False
+    return True

@@ -10,6 +10,8 @@ from typing import Protocol
 from foureyes_actors.errors import StoreInUse
 from foureyes_actors.ports.process_lock import LockHeld, ProcessLock
 
+LOCK = "lock"  # a file in it
+
 
 class LogFolder(Protocol):
     """One process has it at a time. Names are file names. Raises OSError as the operating system does."""
@@ -40,7 +42,7 @@ class LocalLogFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         try:
-            self._lock = ProcessLock(folder / "lock")
+            self._lock = ProcessLock(folder / LOCK)
         except LockHeld as held:
             raise StoreInUse(
                 f"the journal {folder} is in use by {held.holder}: end it, or give this one a data_dir of its own"

@@ -33,6 +33,15 @@ def open_to_read(settings: StoreSettings, data_dir: Path) -> StoreReader:
         return SqliteReader(data_dir / settings.path)
 
 
+def open_beside(settings: StoreSettings, data_dir: Path) -> StoreReader:
+    """To read beside this process's own writer, whom it never locks out. Raises StoreUnavailable."""
+    if settings.kind == "sqlite":
+        from foureyes_actors.ports.sqlite_reader import SqliteReader
+
+        return SqliteReader(data_dir / settings.path)
+    return open_store(settings, data_dir)
+
+
 class StoreOpener:
     """Opens the store again and again, for each incarnation of the recorder: what a hung or killed one still holds
     is closed first, so that a process never locks itself out. Any thread may call."""

@@ -88,7 +88,8 @@ class ReadingsActor(SupervisedActor):
     def on_receive(self, message: Any) -> Any:
         match message:
             case Analysis():
-                part = Part(message.model, message.answers, message.failures, message.degraded)
+                latency = None if message.cached or message.degraded else message.latency
+                part = Part(message.model, message.answers, message.failures, message.degraded, latency)
                 self._add(message.frame, part)
                 self._hear(part)
             case AnalysisFailed():
@@ -172,10 +173,8 @@ class ReadingsActor(SupervisedActor):
         for one in joined:
             screen, readings, found = read(self._screen(one.frame.source), one, self._settings)
             self._screens[one.frame.source] = screen
-            degraded = any(part.degraded for part in one.parts)
-            models = tuple(part.model for part in one.parts if part.answers)
             identity = reading_set_id(self._run_id, one.frame, one.supplement)
-            self._tell_readings(self._reading_set(identity, one.frame, models, readings, degraded))
+            self._tell_readings(self._reading_set(identity, one.frame, one.parts, readings))
             self._counts.update(readings=1, late=one.late, supplements=one.supplement > 0)
             self._last_out = self._clock.monotonic()
             self._last = self._last if one.late else one.frame
@@ -194,7 +193,7 @@ class ReadingsActor(SupervisedActor):
         reason = f"no answer for {self._settings.join_timeout:g} s{self._why()}"
         readings = stale(self._screens[frame.source], reason)
         identity = f"{reading_set_id(self._run_id, frame)}-stale"
-        self._tell_readings(self._reading_set(identity, frame, (), readings, False))
+        self._tell_readings(self._reading_set(identity, frame, (), readings))
         self._counts["silences"] += 1
 
     def _why(self) -> str:
@@ -205,10 +204,19 @@ class ReadingsActor(SupervisedActor):
         return f"; the model server is away, polling fallback{since}"
 
     def _reading_set(
-        self, identity: str, frame: FrameRef, models: tuple[str, ...], readings: tuple[Reading, ...], degraded: bool
+        self, identity: str, frame: FrameRef, parts: tuple[Part, ...], readings: tuple[Reading, ...]
     ) -> ReadingSet:
-        age = max(0.0, self._clock.monotonic() - frame.captured_monotonic)
-        return ReadingSet(identity, frame, models, readings, self._clock.utc_now(), age, degraded or self._degraded)
+        answered = [part for part in parts if part.answers]
+        return ReadingSet(
+            identity,
+            frame,
+            tuple(part.model for part in answered),
+            readings,
+            self._clock.utc_now(),
+            age=max(0.0, self._clock.monotonic() - frame.captured_monotonic),
+            degraded=self._degraded or any(part.degraded for part in parts),
+            latencies=tuple(part.latency for part in answered),
+        )
 
     def _tell_readings(self, readings: ReadingSet) -> None:
         document = reading_document(readings, self._run_id)

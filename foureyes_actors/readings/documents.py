@@ -25,6 +25,7 @@ def reading_document(readings: ReadingSet, run_id: str) -> dict[str, Any]:
         "age_ms": round(readings.age * 1000),
         "digest": frame.digest,
         "models": list(readings.models),
+        "latencies_ms": [None if seconds is None else round(seconds * 1000) for seconds in readings.latencies],
         "degraded": readings.degraded,
         "fields": {reading.field.value: _field(reading) for reading in readings.readings},
     }

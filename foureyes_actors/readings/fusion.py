@@ -28,12 +28,14 @@ FrameKey = tuple[str, int, float]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one model said about a frame."""
+    """What one model said about a frame. ``latency``: seconds that its answer took; None: the model's server was not
+    asked, or did not answer."""
 
     model: str
     answers: tuple[TaskAnswer, ...] = ()
     failures: tuple[TaskFailure, ...] = ()
     degraded: bool = False
+    latency: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ RECORD, README = "record.json", "README.md"
 SOURCE = '''"""A failure of FourEyes, run again from record.json. Generated: the same for every record but for the id.
 
 test_contract fails as the failure did, until no undeclared exception leaves the replay point. test_same_failure asks
-for the very same failure; it runs with FE_MODE=confirm only: once the defect is mended it cannot pass any more.
+for the very same failure, three times, each in a sandbox; it runs with FE_MODE=confirm only: once the defect is mended
+it cannot pass any more.
 """
 
 from pathlib import Path
@@ -88,7 +89,8 @@ def readme(document: Mapping[str, Any], confirmed: Confirmation | None = None) -
         "`python -m t00l5et reproduce FOLDER` runs it three times, each in a sandbox, and says at which level it is\n"
         "confirmed: `wire` (the real client library against a server that plays the exchange), `port` (what the ports\n"
         "gave is given again), `stand-in` (with secrets replaced) or `unconfirmed`, with the reason;\n"
-        "`python -m pytest FOLDER` runs its tests.\n"
+        "`python -m pytest FOLDER` runs its tests, and so the Python in it: where somebody else gave you the folder,\n"
+        "do the former, which runs none of it.\n"
     )
 
 

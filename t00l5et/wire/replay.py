@@ -70,9 +70,7 @@ class WireReplay:
         recorded: ``{"inference.deadline": 45}``. A reply then comes as late as it did. No other can be changed: nobody
         knows what would have been said to another question. Raises what the replay point raises; NotPlayable;
         TapeDivergence; ValueError for a change or an assumption that means nothing here."""
-        arguments = _changed(self._replay, changes)
-        if late is not None and not any(_never_came(line) for line in self._replay.tape):
-            raise ValueError("no reply of a model server was waited for in vain")
+        arguments = self._arguments(changes, late)
         timed = bool(changes) or late is not None
         with _Wire(self._replay, timed, changes, late) as wire:
             return self._replay.run(wire, arguments)
@@ -81,7 +79,14 @@ class WireReplay:
         self, read_source: ReadSource, changes: Mapping[str, Any] = NOTHING, late: Late | None = None
     ) -> Verdict:
         """Raises NotPlayable, and ValueError as ``run``."""
+        self._arguments(changes, late)
         return self._replay.verdict(read_source, lambda: self.run(changes, late), WIRE)
+
+    def _arguments(self, changes: Mapping[str, Any], late: Late | None) -> Mapping[str, Any]:
+        """Raises ValueError."""
+        if late is not None and not any(_never_came(line) for line in self._replay.tape):
+            raise ValueError("no reply of a model server was waited for in vain")
+        return _changed(self._replay, changes)
 
 
 def judge_best(document: Any, blob: Callable[[str], bytes], read_source: ReadSource) -> Verdict:

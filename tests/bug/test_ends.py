@@ -1,5 +1,5 @@
-"""The ends of a whole run: an error of the main program, before and in the run, and a crash in native code. Each is one
-document in ERR0R, then or at the next start."""
+"""The ends of a whole run: an error of the main program, before and in the run, a crash in native code, the last line
+of defence. Each is one document in ERR0R, then or at the next start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from foureyes_actors.ports.store_sqlite import SqliteStore
 ROOT = Path(__file__).parents[2]
 CANARY = "c4n4ry-of-the-ends"
 PROGRAM = f"""
-import ctypes, sys
+import ctypes, sys, threading
 from foureyes_actors import headless
 import run
 
@@ -27,6 +27,10 @@ def raises(*_):
 def dies(*_):
     ctypes.string_at(0)
 
+def leaks(program, *_):
+    for _ in range(3):
+        program._defence.leaks.began("capture", threading.Event())  # a thread that never ends
+
 WHAT
 sys.argv = ["run.py", *sys.argv[1:]]
 run._main()
@@ -35,6 +39,7 @@ DEEDS = {
     "in the run": "headless.Headless._wait = raises",
     "before the run": "headless.Headless.run = raises",
     "native": "headless.Headless._wait = dies",
+    "too many leaks": "headless.Headless._wait = leaks",
     "": "",
 }
 
@@ -101,3 +106,19 @@ def test_a_native_crash_is_told_by_the_next_run_once(tmp_path: Path) -> None:
     assert (tmp_path / "crash.log").read_bytes() == b"" and (tmp_path / "crash.log.last").stat().st_size > 100
     if os.name == "posix":
         assert (tmp_path / "crash.log").stat().st_mode & 0o077 == 0
+
+
+def test_a_run_that_ended_itself_is_told_by_the_next_one_once(tmp_path: Path) -> None:
+    first = started(tmp_path, "too many leaks")
+    assert first.returncode == 70 and (tmp_path / "stacks.log").stat().st_size > 100
+    assert stored(tmp_path, "EndedItself") == []
+    for _ in range(2):
+        second = started(tmp_path, "")
+    (group,) = stored(tmp_path, "EndedItself")
+    assert (group["source"], group["severity"], group["occurrences"]) == ("process", "Critical", 1)
+    assert group["message"] == "the run before this one ended itself: 3 threads of capture hang and cannot be ended"
+    assert group["component"] == "threads of capture hang" and "in leaks" in group["stack_trace"]
+    assert stored(tmp_path, "NativeCrash") == [], "one end is one failure"
+    assert not (tmp_path / "stacks.log").exists() or (tmp_path / "stacks.log").stat().st_size == 0
+    assert "in leaks" in (tmp_path / "stacks.log.last").read_text()
+    no_secret(tmp_path, first, second)

@@ -9,12 +9,18 @@ import pytest
 from foureyes_actors.bug import faults
 from foureyes_actors.bug.faults import fault_from_exception, fault_from_exit
 from foureyes_actors.capture.cabinet import money_format
-from foureyes_actors.errors import ConnectFailed, ReplyTooLarge, ServerFault, SettingsError
+from foureyes_actors.errors import ConnectFailed, LMStudioTimeoutError, ReplyTooLarge, ServerFault, SettingsError
+from foureyes_actors.lm_studio.dialect import server_at
+from foureyes_actors.lm_studio.dialects import DIALECTS
+from foureyes_actors.lm_studio.server_calls import check_alive
 from foureyes_actors.messages import Fault
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.ports.files import LocalFiles
+from foureyes_actors.ports.http import HttpReply, HttpRequest
+from foureyes_actors.replay.replaying import Outcome
 from foureyes_actors.text import bounded, bounded_middle, clean
 from supervisors.actor import taken_off
+from tests.replay.make import failure, record_of, verdict_of
 
 
 def caught(error: BaseException) -> BaseException:
@@ -87,6 +93,26 @@ def test_the_chain_is_told_and_a_cycle_ends_it() -> None:
     assert error.__cause__ is not None
     error.__cause__.__context__ = error
     assert len(fault(error).exception_chain) == 2
+
+
+class Refusing:
+    """An HTTP port that nobody answers."""
+
+    def exchange(self, request: HttpRequest) -> HttpReply:
+        raise ConnectFailed("nobody") from ConnectionRefusedError(111, "refused")
+
+    def close(self) -> None: ...
+
+
+def test_what_is_concluded_from_a_failure_in_a_replay_point_can_be_run_again() -> None:
+    server = server_at("http://127.0.0.1:9", DIALECTS["openai"])
+    silent = LMStudioTimeoutError("no answer to 3 checks in a row")
+    silent.__cause__ = failure(lambda: check_alive(Refusing(), server))
+    got = fault(silent)
+    kinds = [kind.rpartition(".")[2] for kind in got.exception_chain]
+    assert kinds == ["LMStudioTimeoutError", "ConnectFailed"], "what lies inside a port is no part of the group"
+    assert got.capture is not None and got.capture.entry == "foureyes_actors.lm_studio.server_calls:check_alive"
+    assert verdict_of(record_of(silent)).outcome is Outcome.SAME
 
 
 def test_a_suppressed_context_is_no_part_of_the_chain() -> None:

@@ -214,9 +214,10 @@ def test_three_failed_checks_in_a_row() -> None:
         assert machine.plan.failed_checks == number
         machine.tick(CHECK_AGAIN)
         machine.expect(Do.CHECK, Stage.READY)
-    machine.finish(RequestTimeout("silent"), after=2.0)
+    last = RequestTimeout("silent")
+    machine.finish(last, after=2.0)
     machine.expect(None, Stage.FAILED)
-    assert isinstance(machine.errors[0], LMStudioTimeoutError)
+    assert isinstance(machine.errors[0], LMStudioTimeoutError) and machine.errors[0].__cause__ is last
     assert "3 checks in a row: silent" in str(machine.errors[0])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from foureyes_actors.forgewright.latencies import Observed, observed_in
 from foureyes_actors.inference.routing import Routing
 from foureyes_actors.messages import (
     AnalysisFailed,
@@ -101,6 +102,17 @@ def test_an_answered_frame_is_a_reading_set_and_a_document() -> None:
     assert readings.at == document["at"] == stage.clock.utc_now()
     grand = readings.reading(Field.GRAND)
     assert grand is not None and grand.status is ReadingStatus.ACCEPTED
+
+
+def test_how_long_an_answer_took_is_kept_where_the_server_was_asked() -> None:
+    stage = Stage()
+    stage.give(analysis(1, *WHOLE))
+    stage.give(analysis(2, *WHOLE, cached=True))
+    stage.give(analysis(3, *WHOLE, degraded=True))
+    stage.give(AnalysisFailed(frame(4), MODEL, tuple(Task), "RequestTimeout", "no answer within 30 s"))
+    documents = stage.documents(Collection.READINGS)
+    assert [document["latencies_ms"] for document in documents] == [[100], [None], [None], []]
+    assert observed_in(documents, MODEL) == Observed((0.1,))
 
 
 def test_a_failed_analysis_is_a_document_too() -> None:

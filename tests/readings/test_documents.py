@@ -19,7 +19,8 @@ def test_a_reading_set() -> None:
         Reading(Field.GRAND, "$12,345.67", Decimal("12345.67"), 0.9, ReadingStatus.ACCEPTED, "", "$"),
         Reading(Field.STATE, "idle", "idle", None, ReadingStatus.HELD, "1 of 2"),
     )
-    document = reading_document(ReadingSet("run-a-1", REF, ("vl",), readings, at, 0.1234, degraded=True), "run")
+    found = ReadingSet("run-a-1", REF, ("vl", "ocr"), readings, at, 0.1234, degraded=True, latencies=(0.1204, None))
+    document = reading_document(found, "run")
     assert document == {
         "_id": "run-a-1",
         "run": "run",
@@ -29,7 +30,8 @@ def test_a_reading_set() -> None:
         "captured_at": REF.captured_at,
         "age_ms": 123,
         "digest": REF.digest,
-        "models": ["vl"],
+        "models": ["vl", "ocr"],
+        "latencies_ms": [120, None],
         "degraded": True,
         "fields": {
             "grand": {

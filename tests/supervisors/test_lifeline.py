@@ -16,7 +16,7 @@ import pytest
 
 from supervisors.last_resort import EXIT_CODE, LastResort, StuckRoot
 from supervisors.lifeline import Held, Lifeline
-from supervisors.stacks import cpu_of_threads, parse, suspects
+from supervisors.stacks import cpu_of_threads, ending_of, parse, suspects
 from tests.supervisors.lifeline_program import NOTICE_AFTER
 
 PATIENCE = 100.0  # seconds; for a process on a busy machine
@@ -48,6 +48,7 @@ def test_a_regex_that_holds_the_gil_is_noticed_and_named(stacks: Path) -> None:
     assert "lifeline_program.py" in told["held"][0]
     assert "catastrophe" in told["held"][0]
     assert "in catastrophe" in stacks.read_text()
+    assert ending_of(stacks.read_text()) is None, "it went on"
 
 
 @POSIX
@@ -72,6 +73,8 @@ def test_a_gil_that_is_held_for_ever_ends_the_process(stacks: Path) -> None:
     done = run("for ever", stacks)
     assert done.returncode == -signal.SIGPROF
     assert "in catastrophe" in stacks.read_text()
+    ending = ending_of(stacks.read_text())
+    assert ending is not None and ending.reason == "" and "in catastrophe" in ending.text
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,8 @@ def test_a_stuck_cerberus_and_too_many_leaks_end_it_with_all_stacks(
     for text in (stacks.read_text(), done.stderr):
         assert reason in text
         assert f"in {culprit}" in text
+        ending = ending_of(text)
+        assert ending is not None and ending.reason.startswith(reason)
 
 
 # --- the judgement ---

@@ -139,8 +139,11 @@ def test_deadlines_of_obs_and_of_the_store() -> None:
     ],
 )
 def test_changes_that_mean_nothing(changes: Mapping[str, Any], words: str) -> None:
+    record = replayed(analysed(silent, 30.0))
     with pytest.raises(ValueError, match=words):
-        replayed(analysed(silent, 30.0)).run(changes=changes)
+        record.run(changes=changes)
+    with pytest.raises(ValueError, match=words):
+        record.verdict(source, changes)
 
 
 def test_an_assumption_about_a_reply_that_did_come() -> None:

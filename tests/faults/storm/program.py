@@ -212,6 +212,10 @@ class Program:
     def stored(self) -> bool:
         return self.asked("recorder").get("condition") == "stored"
 
+    def reproducing(self) -> bool:
+        platforms = self.asked("forgewright").get("platforms") or {}
+        return bool(platforms.get("in_work") or (platforms.get("waiting") and not platforms.get("held_back")))
+
     def trouble(self) -> tuple[str, ...]:
         """Everything that is not green; empty when all is."""
         found = [

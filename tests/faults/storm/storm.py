@@ -103,8 +103,12 @@ class Strikes:
 
     def settled(self, threads: int | None = None) -> Footprint:
         """Of some seconds of quiet work with OBS's pictures (the cabinet needs some 50 MiB more while it makes its next
-        stage): what is lowest, for a thread may be ending just then. ``threads``: look longer while there are more."""
+        stage): what is lowest, for a thread may be ending just then. ``threads``: look longer while there are more.
+        A failure that is just being run again has a process and a thread of its own: that is waited for."""
         self._switch("obs")
+        began = time.monotonic()
+        while self._program.reproducing() and time.monotonic() - began < CALM:
+            self._pause.wait(0.2)
         lowest = footprint()
         for number in range(MOST_LOOKS):
             if number >= LOOKS and (threads is None or lowest.thread_count <= threads):
