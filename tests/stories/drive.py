@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.replay.confirmation import Confirmation, Level
-from foureyes_actors.replay.platform import folder_of
 from foureyes_actors.replay.platform_folder import platform_of
+from tests.stories import deciding
 from tests.stories.checkout import Checkout
 from tests.stories.running import Running, running
 from tests.stories.steps import Steps, StoryFailed
-from tests.stories.story import Story
+from tests.stories.story import HERE, Story
 
 FAILS = 120.0  # seconds from the first reading to the group in ERR0R
 CONFIRMED = 240.0  # from there to a confirmed platform
+PROPOSED = 900.0  # from there to a branch: the fixer, and the gate with its part of the suite
+COMPLETED = 240.0  # from the new start to the end of the watch
+WATCH = 30.0  # seconds
 FRAMES = 60  # without a new occurrence
 
 
@@ -27,27 +32,40 @@ def tell(story: Story, folder: Path, say: Callable[[str], None]) -> Steps:
     checkout = Checkout.cloned(folder / "repo", folder / "foureyes.yaml")
     steps.done("cloned", checkout.head[:12])
     planted = checkout.plant(story.plant, story.defect)
-    steps.done("planted", f"{planted[:12]} {story.file}")
+    steps.done("planted", f"{planted[:12]}: {story.defect}")
     data = folder / "data"
     with story.stage() as stage:
-        configure(checkout.config, data, stage.settings)
+        configure(story, checkout.config, data, stage.settings)
         at_home(checkout)
         with running(checkout, data, stage) as program:
             program.reads()
-            steps.done("running", f"first reading, code of {checkout.place}")
+            steps.done("running", f"the first reading, by the code of {checkout.place}")
             group = failed(story, program)
             steps.done("recorded in ERR0R", f"{group['exception_type']}: {group['message'][:80]}")
-            found = confirmed(program, group)
-            steps.done("confirmed", str(found))
+            steps.done("confirmed", str(confirmed(program, group)))
+            decision = deciding.proposed(program, group["fingerprint"], PROPOSED)
+            steps.done("passed the gate", deciding.gate_in_words(decision))
+            steps.done("branch", deciding.in_words(decision))
+            deciding.untouched(checkout, planted, decision)
+            steps.done("approved and applied", deciding.approved(checkout, planted, story.file, decision))
             program.stop()
-    by_hand(story, checkout, data, group, steps)
     again(story, checkout, data, group, steps)
     return steps
 
 
-def configure(config: Path, data: Path, stage: dict[str, Any]) -> None:
+def configure(story: Story, config: Path, data: Path, stage: dict[str, Any]) -> None:
     """JSON is YAML."""
-    own = {"version": 1, "data_dir": str(data), "resource": {"pressure": {"enabled": False}}}
+    command = shlex.join([sys.executable, "-I", str(HERE / "fixer.py"), str(story.good)])
+    own = {
+        "version": 1,
+        "data_dir": str(data),
+        "resource": {"pressure": {"enabled": False}},
+        "forgewright": {
+            "fixer": {"command": command, "attempts": 1, "seconds": 60.0},
+            "suite": list(story.suite),
+            "watch_hours": WATCH / 3600,
+        },
+    }
     config.write_text(json.dumps({**own, **stage}, indent=1), encoding="utf-8")
 
 
@@ -68,6 +86,7 @@ def failed(story: Story, program: Running) -> dict[str, Any]:
 
 
 def confirmed(program: Running, group: dict[str, Any]) -> Confirmation:
+    """Of the platform that Forgewright made without being asked."""
     platforms = LocalPrivateFolder(program.data / "platforms")
 
     def look() -> Confirmation | None:
@@ -80,43 +99,25 @@ def confirmed(program: Running, group: dict[str, Any]) -> Confirmation:
     return found
 
 
-def by_hand(story: Story, checkout: Checkout, data: Path, group: dict[str, Any], steps: Steps) -> None:
-    """The recorded diff makes the contract test pass, which failed before."""
-    platform = platform_of(LocalPrivateFolder(data / "platforms"), group["context"]["record"], group["fingerprint"])
-    assert platform is not None
-    test = data / "platforms" / folder_of(platform.origin.record)
-    try:
-        contract(checkout, test)
-    except StoryFailed as failure:
-        if story.exception not in str(failure):
-            raise
-    else:
-        raise StoryFailed("the contract test passes with the defect")
-    checkout.git("apply", "--index", str(story.good))
-    said = contract(checkout, test)
-    if "1 passed" not in said:
-        raise StoryFailed(f"the contract test did not pass: {said}")
-    checkout.git("commit", "--quiet", "--message", "The recorded remedy")
-    steps.done("mended by hand", said.strip().splitlines()[-1])
-
-
-def contract(checkout: Checkout, platform: Path) -> str:
-    return checkout.python("-m", "pytest", "-q", "-p", "no:cacheprovider", str(platform), "-k", "contract")
-
-
 def again(story: Story, checkout: Checkout, data: Path, group: dict[str, Any], steps: Steps) -> None:
-    """Started anew before the same: the group is not seen any more."""
+    """Started anew before the same: the group is not seen any more, and the decision is completed."""
     with story.stage() as stage:
-        configure(checkout.config, data, stage.settings)
+        configure(story, checkout.config, data, stage.settings)
         with running(checkout, data, stage) as program:
             before = occurrences(program, group)
             program.wait(lambda: stage.over or None, FAILS, "all that made it fail")
             program.wait(lambda: program.readings >= FRAMES or None, FAILS, f"{FRAMES} frames")
-            after, frames = occurrences(program, group), program.readings
+            frames, new = program.readings, occurrences(program, group) - before
+            if new:
+                raise StoryFailed(f"it failed {new} more times in {frames} frames")
+            steps.done("no longer fails", f"{frames} frames, {before} occurrences as before")
+            decision = deciding.completed(program, group["fingerprint"], COMPLETED)
+            new = occurrences(program, group) - before
             program.stop()
-    if after != before:
-        raise StoryFailed(f"it failed {after - before} more times in {frames} frames")
-    steps.done("no longer fails", f"{frames} frames, {before} occurrences as before")
+    if new:
+        raise StoryFailed(f"it failed {new} more times, and the decision was completed")
+    steps.done("completed", deciding.in_words(decision))
+    checkout.run("decisions", "export", decision["decision_id"], "--to", str(data.parent / "decision.md"))
 
 
 def occurrences(program: Running, group: dict[str, Any]) -> int:

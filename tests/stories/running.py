@@ -13,7 +13,7 @@ import psutil
 from tests.real.program import Program, stored_readings
 from tests.stories.checkout import Checkout
 from tests.stories.stages import Stage
-from tests.stories.steps import StoryFailed, until
+from tests.stories.steps import POLL, StoryFailed, until
 
 T = TypeVar("T")
 STARTS = 90.0  # seconds to the first reading
@@ -34,7 +34,7 @@ class Running:
         """Stored since its start."""
         return stored_readings(self.data) - self._before
 
-    def wait(self, look: Callable[[], T | None], within: float, what: str) -> T:
+    def wait(self, look: Callable[[], T | None], within: float, what: str, every: float = POLL) -> T:
         """The stage goes on meanwhile. Raises StoryFailed, with the program's last words."""
 
         def looked() -> T | None:
@@ -43,7 +43,7 @@ class Running:
                 raise StoryFailed(f"the program ended before {what}: {self._said()}")
             return look()
 
-        return until(looked, within, lambda: f"{what}; it said: {self._said()}")
+        return until(looked, within, lambda: f"{what}; it said: {self._said()}", every)
 
     def reads(self) -> None:
         self.wait(lambda: self.readings > 0 or None, STARTS, "the first reading")

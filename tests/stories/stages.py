@@ -13,7 +13,7 @@ from t00l5et.doubles.obs import FakeObs, Vice
 
 CHAT = "POST /v1/chat/completions"
 MODEL = {"key": "qwen/qwen3-vl-8b", "loaded": True}
-RATE = 5.0  # frames a second
+RATE = 8.0  # frames a second
 DEADLINE = 0.5  # seconds for an exchange with OBS
 LATE_EVERY = 8  # pictures of OBS from one late answer to the next
 LATE = 4  # late answers

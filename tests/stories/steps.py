@@ -31,11 +31,11 @@ class Steps:
         self.say(f"{now:7.1f} s  +{now - before:6.1f}  {step}{f': {words}' if words else ''}")
 
 
-def until(look: Callable[[], T | None], within: float, what: Callable[[], str]) -> T:
+def until(look: Callable[[], T | None], within: float, what: Callable[[], str], every: float = POLL) -> T:
     """What ``look`` gives in the end that is not None. Raises StoryFailed after ``within`` seconds."""
     deadline, pause = time.monotonic() + within, threading.Event()
     while (found := look()) is None:
         if time.monotonic() > deadline:
             raise StoryFailed(f"not within {within:g} s: {what()}")
-        pause.wait(POLL)
+        pause.wait(every)
     return found
