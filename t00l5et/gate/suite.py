@@ -34,7 +34,7 @@ class Suite:
         """Tests start programs, threads and servers; no one of them is the patch's own."""
         cpu = max(60, int(self.seconds))
         more = {"processes": 200, "tasks": 1000, "files": 2048}
-        return Limits(seconds=self.seconds, cpu=cpu, memory=8192 * MB, file=256 * MB, out=1024 * MB, **more)
+        return Limits(seconds=self.seconds, cpu=cpu, memory=4096 * MB, file=256 * MB, out=1024 * MB, **more)
 
 
 @dataclass(frozen=True, slots=True)
