@@ -21,26 +21,14 @@ from t00l5et.gate.report import MAX_LINE, as_line
 from t00l5et.gate.suite import SuiteResult, compared
 from t00l5et.gate.trees import base_tree
 from t00l5et.gate.variants import broken, check_after, check_before, same_each_time
-from t00l5et.sandbox import Kind, Sandbox, best_sandbox, may_run_foreign_code, run_inside
-from tests.support import need
-from tests.t00l5et.gate.defects import Planted, need_git, planted, run
+from t00l5et.sandbox import Kind, Sandbox, run_inside
+from tests.t00l5et.gate.defects import Planted, run
 from tests.t00l5et.gate.patches.good import GOOD
 
 
-@pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Planted:
-    if not need_git():
-        pytest.skip("this copy of FourEyes is no git checkout, which the gate clones")
-    return planted(tmp_path_factory.mktemp("planted"))[GOOD[0].defect]
-
-
-@pytest.fixture(scope="module")
-def strong() -> Sandbox:
-    need(programs=("bwrap",), install="apt-get install bubblewrap")
-    found = best_sandbox(LocalProcesses(), SystemClock())
-    if not may_run_foreign_code(found):
-        pytest.skip(f"no strong sandbox on this machine, and patches are run in no other: {found}")
-    return found
+@pytest.fixture
+def case(cases: Mapping[str, Planted]) -> Planted:
+    return cases[GOOD[0].defect]
 
 
 def through(case: Planted, patch: bytes, **change: object) -> GateReport:
