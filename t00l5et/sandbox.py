@@ -33,6 +33,7 @@ PACKAGES = ("foureyes_actors", "supervisors", "t00l5et")  # what of ROOT can be 
 LAUNCHER = ROOT / "t00l5et" / "sandbox_launch.py"
 OUT, PLATFORM, LAUNCH = "/out", "/platform", "/sandbox_launch.py"  # inside
 BLOBS = "blobs"  # in a platform
+PLATFORM_FOLDER = re.compile(r"repro_[0-9a-f]{8,64}")
 NOBODY = "65534"
 OWN_USER = 61_937  # in place of root; of systemd's range for users that exist for a moment
 PROBE_WITHIN = 20.0  # seconds
@@ -190,21 +191,43 @@ def _scratch() -> Iterator[str]:
 
 
 def _readable(folder: Path, below: str) -> Path:
-    """A copy for another user, of what a run reads. Raises ProcessError."""
-    copy, files = Path(below, folder.name), LocalPrivateFolder(folder)
+    """A copy for another user. Of a platform, which a stranger may have made, what a run reads; any other folder was
+    made for this run. Raises ProcessError."""
+    copy = Path(below, folder.name)
     try:
-        for each in (copy, copy / BLOBS):
-            each.mkdir()
-            each.chmod(0o755)
-        there = (folder / BLOBS).iterdir() if (folder / BLOBS).is_dir() else iter(())
-        blobs = [f"{BLOBS}/{path.name}" for path in islice(there, MAX_BLOBS) if BLOB.fullmatch(path.name)]
-        for name in (RECORD, *blobs):
-            if files.exists(name):
-                (copy / name).write_bytes(files.read(name))
-                (copy / name).chmod(0o644)
+        if PLATFORM_FOLDER.fullmatch(folder.name):
+            _copy_platform(folder, copy)
+        else:
+            for path in (folder, *folder.rglob("*")):
+                _copy(path, copy / path.relative_to(folder))
     except OSError as error:
         raise ProcessError(f"the platform cannot be copied for it: {error.strerror}") from error
     return copy
+
+
+def _copy(path: Path, to: Path) -> None:
+    """Only files and folders."""
+    if path.is_symlink():
+        return
+    if path.is_dir():
+        to.mkdir()
+        to.chmod(0o755)
+    elif path.is_file():
+        to.write_bytes(path.read_bytes())
+        to.chmod(0o644)
+
+
+def _copy_platform(folder: Path, copy: Path) -> None:
+    files = LocalPrivateFolder(folder)
+    for each in (copy, copy / BLOBS):
+        each.mkdir()
+        each.chmod(0o755)
+    there = (folder / BLOBS).iterdir() if (folder / BLOBS).is_dir() else iter(())
+    blobs = [f"{BLOBS}/{path.name}" for path in islice(there, MAX_BLOBS) if BLOB.fullmatch(path.name)]
+    for name in (RECORD, *blobs):
+        if files.exists(name):
+            (copy / name).write_bytes(files.read(name))
+            (copy / name).chmod(0o644)
 
 
 def _ended(child: ChildProcess, clock: Clock, seconds: float) -> int | None:
