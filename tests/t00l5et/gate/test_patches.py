@@ -57,7 +57,7 @@ def test_there_are_enough_of_them() -> None:
 def test_a_bad_one_is_stopped(patch: Patch, cases: Mapping[str, Planted], cache: Path, strong: Sandbox) -> None:
     case = cases[patch.defect]
     report = examine(
-        case.case, patch.data(case), case.suite, LocalProcesses(), SystemClock(), sandbox=strong, cache=cache
+        case.case, patch.data(case), case.few, LocalProcesses(), SystemClock(), sandbox=strong, cache=cache
     )
     assert not report.passed
     assert report.rule == patch.rule, str(report)
@@ -73,7 +73,7 @@ def _by_decorator(reason: str) -> bool:
 def test_a_good_one_reaches_review(patch: Patch, cases: Mapping[str, Planted], cache: Path, strong: Sandbox) -> None:
     case = cases[patch.defect]
     report = examine(
-        case.case, patch.data(case), case.suite, LocalProcesses(), SystemClock(), sandbox=strong, cache=cache
+        case.case, patch.data(case), case.few, LocalProcesses(), SystemClock(), sandbox=strong, cache=cache
     )
     assert report.passed, str(report)
     assert [step.name for step in report.steps][-4:] == ["contract", "variants", "runs", "suite"]
