@@ -59,7 +59,7 @@ class PlatformMaker:
         origin = Origin(wanted.record, wanted.group, wanted.source, now)
         name = write_platform(self._platforms, document, lambda digest: kept_blob(self._records, digest), origin)
         found = self._confirmed(self._place / name, cancelled)
-        return Made(self._place / name, one_line(str(document["exceptions"][0]["type"]).rpartition(".")[2], 80), found)
+        return Made(self._place / name, _kind(document), found)
 
     def _confirmed(self, folder: Path, cancelled: threading.Event) -> Confirmation:
         """By t00l5et as a program, whom a broken record, or a defect of ours, may cost its own life and no other."""
@@ -86,6 +86,15 @@ class PlatformMaker:
 
     def _sweep(self) -> None:
         sweep(self._platforms, self._clock.utc_now().timestamp())
+
+
+def _kind(document: object) -> str:
+    """What a record says is data: it may have another shape."""
+    try:
+        kind = str(document["exceptions"][0]["type"])  # type: ignore[index]
+    except (KeyError, IndexError, TypeError):
+        kind = "a failure"
+    return one_line(kind.rpartition(".")[2], 80)
 
 
 EXPECTED = (FourEyesError, CodecError, OSError)
