@@ -270,7 +270,8 @@ class Forging:
         self._book.last(decision_id)
 
     def _arrived(self, decision: Decision, found: Outcome) -> None:
-        if self._guarded(partial(self._arrive, decision, found)):
+        arrive = partial(self._arrive, decision, found)
+        if self._guarded(arrive) or self._guarded(arrive):  # once more, onto what a person has said meanwhile
             self._labour.over()
             self._guarded(partial(self._advance, decision.id))
 
