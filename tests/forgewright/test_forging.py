@@ -13,8 +13,8 @@ from foureyes_actors import decision_commands
 from foureyes_actors.forgewright import book as book_module
 from foureyes_actors.forgewright.course import CAPTURED_DAYS, REOPENED
 from foureyes_actors.forgewright.decision import PLATFORM_PATTERN
-from foureyes_actors.forgewright.labour import TRIES
 from foureyes_actors.forgewright.ledger import LOCK
+from foureyes_actors.forgewright.patience import TRIES
 from foureyes_actors.forgewright.programs import NotYet, ProgramFailed
 from foureyes_actors.forgewright.queue import PAUSE
 from foureyes_actors.forgewright.states import State
