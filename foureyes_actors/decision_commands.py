@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.forgewright.budget import BY_HAND
-from foureyes_actors.forgewright.decision import Decision
+from foureyes_actors.forgewright.decision import Decision, plain
 from foureyes_actors.forgewright.decision_document import action_items, description, facts
-from foureyes_actors.forgewright.ledger import Ledger
-from foureyes_actors.forgewright.states import CLOSED, IN_FORCE, State, status_of
+from foureyes_actors.forgewright.ledger import Ledger, Outdated
+from foureyes_actors.forgewright.states import CLOSED, IN_FORCE, IllegalTransition, State, status_of
 from foureyes_actors.forgewright.triage import RemedyKind
 from foureyes_actors.forgewright.work import Outcome
 from foureyes_actors.text import one_line
@@ -75,36 +75,65 @@ def show_lines(decision: Decision) -> Iterator[str]:
 def approve(ledger: Ledger, decision: Decision, now: float, apply: Work, confirm: Work) -> Decision:
     """``apply`` brings its remedy into force; ``confirm`` lets one that would expire stay. Raises NotNow, NotDone."""
     if decision.state is State.AWAITING_APPROVAL:
-        return _arrived(ledger, decision, apply(decision), State.APPLIED, now, applied_at=now)
+        found = _done(decision, apply(decision), State.APPLIED)
+        return _saved(
+            ledger,
+            decision,
+            lambda each: replace(
+                each.to(State.APPLIED, now, f"{BY_HAND}: {found.note}", applied_at=now),
+                remedy_facts=plain({**each.remedy_facts, **found.facts}),
+            ),
+        )
     if decision.state in IN_FORCE and decision.remedy is RemedyKind.CONFIGURATION:
-        found = confirm(decision)
-        if found.state is not decision.state:
-            raise NotDone(f"{decision.id} stays {decision.state}: {found.note}")
-        return ledger.save(decision.noted(now, f"{BY_HAND}: {found.note}", found.facts))
+        found = _done(decision, confirm(decision), decision.state)
+        return _saved(ledger, decision, lambda each: each.noted(now, f"{BY_HAND}: {found.note}", found.facts))
     raise NotNow(f"{decision.id} is {decision.state}: there is nothing to approve")
 
 
-def reject(ledger: Ledger, decision: Decision, now: float, why: str) -> Decision:
-    """Raises NotNow."""
+def reject(ledger: Ledger, decision: Decision, now: float, why: str, undo: Work) -> Decision:
+    """A setting that was being put at that moment is taken back. Raises NotNow."""
     if decision.state not in CAN_REJECT:
         told = "revert takes it back" if decision.state in IN_FORCE else "there is nothing to reject"
         raise NotNow(f"{decision.id} is {decision.state}: {told}")
-    return ledger.save(decision.to(State.REJECTED, now, f"{BY_HAND}: {why or 'without a reason'}"))
+    note = f"{BY_HAND}: {why or 'without a reason'}"
+    rejected = _saved(ledger, decision, lambda each: each.to(State.REJECTED, now, note))
+    if decision.remedy is RemedyKind.CONFIGURATION:
+        undo(decision)
+    return rejected
 
 
 def revert(ledger: Ledger, decision: Decision, now: float, undo: Work) -> Decision:
     """Raises NotNow, NotDone."""
     if decision.state not in IN_FORCE:
         raise NotNow(f"{decision.id} is {decision.state}: nothing is in force that could be taken back")
-    back = _arrived(ledger, decision, undo(decision), State.ROLLED_BACK, now)
-    return ledger.save(back.to(State.REJECTED, now, f"{BY_HAND}: taken back"))
+    found = _done(decision, undo(decision), State.ROLLED_BACK)
+
+    def both(each: Decision) -> Decision:  # in one writing: what was only rolled back would be opened again
+        back = each.to(State.ROLLED_BACK, now, f"{BY_HAND}: {found.note}")
+        return back.to(State.REJECTED, now, f"{BY_HAND}: taken back")
+
+    return _saved(ledger, decision, both)
 
 
-def _arrived(ledger: Ledger, decision: Decision, found: Outcome, wanted: State, now: float, **changes: Any) -> Decision:
+def _done(decision: Decision, found: Outcome, wanted: State) -> Outcome:
     if found.state is not wanted:
         raise NotDone(f"{decision.id} stays {decision.state}: {found.note}")
-    facts_now = {**decision.remedy_facts, **found.facts}
-    return ledger.save(decision.to(wanted, now, f"{BY_HAND}: {found.note}", remedy_facts=facts_now, **changes))
+    return found
+
+
+def _saved(ledger: Ledger, decision: Decision, change: Callable[[Decision], Decision]) -> Decision:
+    """FourEyes may have gone on meanwhile: what a person said still holds where there is a way."""
+    try:
+        return ledger.save(change(decision))
+    except Outdated:
+        again = ledger.get(decision.id)
+        if again is None:
+            raise
+        try:
+            changed = change(again)
+        except IllegalTransition:
+            raise NotNow(f"{decision.id} was changed meanwhile: it is {again.state} now") from None
+        return ledger.save(changed)
 
 
 def _urgency(decision: Decision) -> tuple[bool, int, str]:

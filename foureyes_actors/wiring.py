@@ -146,10 +146,18 @@ def bug(config: Config, world: World, run: Run) -> ChildSpec:
 def forgewright(config: Config, standing: Standing, world: World, run: Run) -> ChildSpec:
     """Raises SettingsError for a triage table that makes no sense."""
     rules = load_rules(world.files, config.settings.forgewright.triage_file)
+    began = world.clock.utc_now().timestamp()
 
     def make(context: ActorContext) -> ForgewrightActor:
         return forgewright_actor(
-            context, config.settings, world, rules, run_id=run.id, audience=("console",), level=standing.level
+            context,
+            config.settings,
+            world,
+            rules,
+            run_id=run.id,
+            audience=("console",),
+            level=standing.level,
+            run_began=began,
         )
 
     return ChildSpec("forgewright", make)

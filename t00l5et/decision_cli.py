@@ -17,7 +17,7 @@ from foureyes_actors import decision_commands
 from foureyes_actors.command_line import complain, print_result, settings_of
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.exit_codes import UNAVAILABLE
-from foureyes_actors.forgewright.budget import figure_lines, figures
+from foureyes_actors.forgewright.budget import budget_lines, figure_lines, figures
 from foureyes_actors.forgewright.decision import Decision
 from foureyes_actors.forgewright.decision_document import document, markdown
 from foureyes_actors.forgewright.ledger import Ledger
@@ -45,8 +45,8 @@ def decisions_list(
         page = ledger.page()
         if as_json:
             print_result(_json([dict(document(each)) for each in page.decisions]))
-            return
-        print_result("\n".join(decision_commands.list_lines(page.decisions, closed=closed)))
+        else:
+            print_result("\n".join(decision_commands.list_lines(page.decisions, closed=closed)))
         for line in page.broken:
             complain(f"a decision that cannot be read is left out: {line}")
 
@@ -83,8 +83,9 @@ def decisions_reject(
     why: Annotated[str, typer.Option("--because", help="The reason, for the history.")] = "",
 ) -> None:
     """Say no to a proposal."""
-    with _at_work(context) as (ledger, _):
-        _told(decision_commands.reject(ledger, decision_commands.find(ledger, wanted), _now(), why))
+    with _at_work(context) as (ledger, workshop):
+        decision = decision_commands.find(ledger, wanted)
+        _told(decision_commands.reject(ledger, decision, _now(), why, _undo(workshop)))
 
 
 @decisions_app.command("revert")
@@ -92,8 +93,7 @@ def decisions_revert(context: typer.Context, wanted: IdArgument) -> None:
     """Take back a remedy that is in force: a setting, or a patch (with a commit that undoes it)."""
     with _at_work(context) as (ledger, workshop):
         decision = decision_commands.find(ledger, wanted)
-        undo = lambda each: workshop.undo(each, threading.Event())  # noqa: E731
-        _told(decision_commands.revert(ledger, decision, _now(), undo))
+        _told(decision_commands.revert(ledger, decision, _now(), _undo(workshop)))
 
 
 @decisions_app.command("export")
@@ -121,9 +121,13 @@ def decisions_figures(
     as_json: Annotated[bool, typer.Option("--json", help="As a JSON document.")] = False,
 ) -> None:
     """How many failures got how far, and how long it took."""
-    with _at_work(context) as (ledger, _):
-        found = figures(ledger.page().decisions)
-        print_result(_json(asdict(found)) if as_json else "\n".join(figure_lines(found)))
+    with _at_work(context) as (ledger, workshop):
+        decisions = ledger.page().decisions
+        found, today = figures(decisions), workshop.budget(decisions)
+        if as_json:
+            print_result(_json({**asdict(found), "last_24_hours": asdict(today)}))
+        else:
+            print_result("\n".join((*figure_lines(found), *budget_lines(today))))
 
 
 @contextmanager
@@ -139,6 +143,10 @@ def _at_work(context: typer.Context) -> Iterator[tuple[Ledger, LocalWorkshop]]:
         raise typer.Exit(UNAVAILABLE) from None
 
 
+def _undo(workshop: LocalWorkshop) -> decision_commands.Work:
+    return lambda decision: workshop.undo(decision, threading.Event())
+
+
 def _told(decision: Decision) -> None:
     print_result(f"{decision.id} is {decision.state}: {one_line(decision.reason, 300)}")
     if decision.state.value == "applied":
@@ -146,7 +154,7 @@ def _told(decision: Decision) -> None:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, indent=2, default=str)
+    return json.dumps(value, indent=2, default=str, allow_nan=False)
 
 
 def _now() -> float:

@@ -23,6 +23,8 @@ from foureyes_actors.settings import Settings
 from foureyes_actors.world import World
 from supervisors.actor import ActorContext
 
+LOCK_WITHIN = 0.2  # seconds for the lock of the decisions: the actor answers others too
+
 
 def forgewright_actor(
     context: ActorContext,
@@ -33,8 +35,9 @@ def forgewright_actor(
     run_id: str,
     audience: tuple[str, ...],
     level: PressureLevel,
+    run_began: float,
 ) -> ForgewrightActor:
-    """``level``: the pressure at this moment."""
+    """``level``: the pressure at this moment. ``run_began``: this process, seconds since 1970."""
 
     def reproducing(inner: ActorContext, made: Told) -> Reproducing:
         place = settings.platforms_dir
@@ -47,7 +50,7 @@ def forgewright_actor(
 
     def forging(inner: ActorContext, changed: Changed) -> Forging:
         place = settings.decisions_dir
-        ledger = Ledger(LocalPrivateFolder(place), place, world.clock)
+        ledger = Ledger(LocalPrivateFolder(place), place, world.clock, lock_within=LOCK_WITHIN)
         observed = latencies(world.reader, world.clock)
         return Forging(
             inner,
@@ -57,6 +60,7 @@ def forgewright_actor(
             settings=settings.forgewright,
             changed=changed,
             level=level,
+            run_began=run_began,
         )
 
     return ForgewrightActor(

@@ -7,15 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from foureyes_actors.forgewright import course
-from foureyes_actors.forgewright.budget import Budget, budget
-from foureyes_actors.forgewright.decision import Decision, new, pattern_key, triaged
+from foureyes_actors.forgewright.budget import DAY, Budget, budget
+from foureyes_actors.forgewright.decision import MOST, PLATFORM_PATTERN, Decision, new, pattern_key, triaged
 from foureyes_actors.forgewright.ledger import Ledger, Page
+from foureyes_actors.forgewright.states import CLOSED
 from foureyes_actors.forgewright.triage import Triage
 from foureyes_actors.messages import FaultRecorded
 from foureyes_actors.settings_forgewright import ForgewrightSettings
 from foureyes_actors.text import one_line
 
-MAX_OPEN = 200  # decisions that are not closed; more failures are only counted
+MAX_OPEN = 200  # decisions that are busy, or of the last day; more failures are only counted
+BUDGET_KEPT = 1.0  # seconds
 
 
 class Book:
@@ -25,6 +27,9 @@ class Book:
     def __init__(self, ledger: Ledger, changed: Callable[[Decision, Decision | None], None]) -> None:
         self._ledger, self._changed = ledger, changed
         self._decisions: dict[str, Decision] = {}
+        self._groups: dict[str, str] = {}  # -> the id of a decision
+        self._open: dict[str, None] = {}  # ids of those that are not closed, in order
+        self._budget: tuple[float, Budget] | None = None
         self._stamp: object = None
         self.broken: tuple[str, ...] = ()
         self.turned_away = 0
@@ -33,7 +38,7 @@ class Book:
         """All are told: the store may have missed some."""
         self.broken = page.broken
         for decision in page.decisions:
-            self._decisions[decision.id] = decision
+            self._keep(decision)
             self._changed(decision, None)
 
     def read_again(self) -> None:
@@ -46,7 +51,7 @@ class Book:
         for decision in page.decisions:
             before = self._decisions.get(decision.id)
             if before is None or decision.revision > before.revision:
-                self._decisions[decision.id] = decision
+                self._keep(decision)
                 self._changed(decision, before)
 
     def forget_stamp(self) -> None:
@@ -56,16 +61,21 @@ class Book:
     def save(self, decision: Decision) -> None:
         before = self._decisions.get(decision.id)
         saved = self._ledger.save(decision)
-        self._decisions[saved.id] = saved
+        self._keep(saved)
         self._changed(saved, before)
 
     def note(self, decision: Decision) -> None:
         """On the disk with its next step."""
-        self._decisions[decision.id] = decision
+        self._keep(decision)
+
+    def full(self, now: float) -> bool:
+        """A storm of failures makes no storm of files."""
+        kept = self._decisions.values()
+        return sum(course.busy(each) or now - each.opened < DAY for each in kept) >= MAX_OPEN
 
     def open(self, recorded: FaultRecorded, found: Triage, why: str, now: float) -> None:
         """A decision for a failure that has none, unless there are too many."""
-        if sum(map(course.busy, self._decisions.values())) >= MAX_OPEN:
+        if self.full(now):
             self.turned_away += 1
             return
         fault, entry = recorded.fault, recorded.entry or recorded.fault.component
@@ -85,18 +95,19 @@ class Book:
             made = replace(
                 triaged(made, found),
                 trigger=one_line(why, 200),
-                record=recorded.record,
-                port=recorded.port,
-                occurrences=recorded.occurrences,
+                record=one_line(recorded.record, 100),
+                port=one_line(recorded.port, 100),
+                occurrences=min(recorded.occurrences, MOST),
             )
             kin[:] = course.kin(made, self.all, now)
             return course.related(made, kin)
 
         made = self._ledger.open(key, fault.at.year, make)
-        self._decisions[made.id] = made
+        self._keep(made)
         self._changed(made, None)
         for other in kin:
-            self.save(course.related(other, [made]))
+            if other.category != PLATFORM_PATTERN:  # the others are of one already
+                self.save(course.related(other, [made]))
 
     # --- looking ---
 
@@ -104,14 +115,39 @@ class Book:
     def all(self) -> list[Decision]:
         return list(self._decisions.values())
 
+    @property
+    def open_ids(self) -> list[str]:
+        """Of those that may have something before them; who failed comes last."""
+        return list(self._open)
+
+    def last(self, decision_id: str) -> None:
+        """Its turn comes after that of all others."""
+        if decision_id in self._open:
+            del self._open[decision_id]
+            self._open[decision_id] = None
+
     def get(self, decision_id: str) -> Decision | None:
         return self._decisions.get(decision_id)
 
     def of_group(self, group: str) -> Decision | None:
-        return next((each for each in self._decisions.values() if each.group == group), None)
+        return self._decisions.get(self._groups.get(one_line(group, 200), ""))
 
     def budget(self, allowed: ForgewrightSettings, now: float) -> Budget:
-        return budget(self.all, now, fixes=allowed.fixer.per_day, applications=allowed.applications_per_day)
+        if self._budget is None or not 0 <= now - self._budget[0] < BUDGET_KEPT:
+            fixes, applications = allowed.fixer.per_day, allowed.applications_per_day
+            self._budget = now, budget(self.all, now, fixes=fixes, applications=applications)
+        return self._budget[1]
 
     def by_state(self) -> dict[str, int]:
         return dict(Counter(each.state.value for each in self._decisions.values()))
+
+    def _keep(self, decision: Decision) -> None:
+        before = self._decisions.get(decision.id)
+        self._decisions[decision.id] = decision
+        self._groups.setdefault(decision.group, decision.id)
+        if decision.state in CLOSED:
+            self._open.pop(decision.id, None)
+        else:
+            self._open.setdefault(decision.id)
+        if before is None or before.history != decision.history:
+            self._budget = None

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -39,10 +40,12 @@ class Budget:
 def budget(decisions: Iterable[Decision], now: float, *, fixes: int, applications: int) -> Budget:
     asked = applied = 0
     for decision in decisions:
+        if decision.remedy not in (RemedyKind.CODE, RemedyKind.CONFIGURATION):
+            continue
         steps = [step for step in decision.history if now - step.at < DAY]
         if decision.remedy is RemedyKind.CODE:
             asked += sum(1 for step in steps if step.state is State.PROPOSED)
-        elif decision.remedy is RemedyKind.CONFIGURATION:
+        else:
             applied += sum(1 for s in steps if s.state is State.APPLIED and not s.note.startswith(BY_HAND))
     return Budget(asked, fixes, applied, applications)
 
@@ -81,7 +84,7 @@ def figures(decisions: Sequence[Decision]) -> Figures:
         waiting=len(captured) - len(reproduced) - len(failed),
         proposed=sum(1 for each in decisions if each.was(State.PROPOSED)),
         verified=sum(1 for each in decisions if each.was(State.VERIFIED)),
-        approved=sum(1 for each in applied if _note(each, State.APPLIED).startswith(BY_HAND)),
+        approved=sum(map(_approved, applied)),
         applied=len(applied),
         regressed=sum(1 for each in decisions if each.was(State.REGRESSED)),
         resolved=sum(1 for each in decisions if each.state is State.RESOLVED),
@@ -126,6 +129,13 @@ def _note(decision: Decision, state: State) -> str:
     return next((step.note for step in reversed(decision.history) if step.state is state), "")
 
 
+def _approved(decision: Decision) -> bool:
+    return any(
+        (before.state, after.state) == (State.AWAITING_APPROVAL, State.APPLIED)
+        for before, after in pairwise(decision.history)
+    )
+
+
 def _middle(decisions: Sequence[Decision], *states: State) -> float | None:
     took = [
         min(at) - each.opened
@@ -133,6 +143,12 @@ def _middle(decisions: Sequence[Decision], *states: State) -> float | None:
         if (at := [step.at for step in each.history if step.state in states])
     ]
     return median(took) if took else None
+
+
+def budget_lines(found: Budget) -> Iterator[str]:
+    """For people."""
+    yield f"in the last 24 hours: patches asked for {_of(found.fixes, found.fixes_allowed)} allowed"
+    yield f"                      settings changed unasked {_of(found.applied, found.applied_allowed)} allowed"
 
 
 def level_of(confirmation: Confirmation | None) -> str:

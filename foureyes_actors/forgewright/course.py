@@ -6,12 +6,13 @@ is proven: a remedy is proposed, then verified, and only then in force.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
-from foureyes_actors.forgewright.decision import PLATFORM_PATTERN, Decision
+from foureyes_actors.forgewright.decision import MAX_RELATED, PLATFORM_PATTERN, Decision, plain
 from foureyes_actors.forgewright.states import CLOSED, State
 from foureyes_actors.forgewright.triage import Action, BugClass, Cause, RemedyKind, Triage
 from foureyes_actors.replay.confirmation import Confirmation, Level
@@ -20,8 +21,13 @@ DAY = 86_400.0
 INFERENCE_FAILURES = 3  # that make a trigger
 PATTERN_DAYS = 30
 REOPENED = 3  # times; after that a person has to look
+CAPTURED_DAYS = 7  # within which a record is run again, or not at all
+LEAST_WATCH = 3600.0  # seconds of the present run: who is switched off sees nothing
+UNTIL = "until"  # among the facts of a setting: when it ends, seconds since 1970
 WAITS_FOR = "waits for"  # among a deferred decision's facts: what would open it again
 FIXER, PLATFORM = "a fixer", "a platform"
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+_INFERENCE = frozenset({BugClass.VISION_INFERENCE, BugClass.LM_STUDIO_CONNECTION})
 _KNOWN = {
     BugClass.LM_STUDIO_PROCESS: "the model server's process failed",
     BugClass.DATETIME_OVERFLOW: "a date or a duration left its range",
@@ -80,7 +86,7 @@ def trigger(found: Triage, occurrences: int, recurrence: str) -> str:
     """Why a decision is opened, in words; empty: it is not."""
     if recurrence:
         return f"it recurs: {recurrence}"
-    if found.bug_class is BugClass.VISION_INFERENCE:
+    if found.bug_class in _INFERENCE:
         return f"{occurrences} failures of inference" if occurrences >= INFERENCE_FAILURES else ""
     return _KNOWN.get(found.bug_class, "")
 
@@ -90,7 +96,7 @@ def following(decision: Decision, known: Known) -> Next:
         case State.NEW:
             return _after_new(decision)
         case State.CAPTURED:
-            return _after_captured(known)
+            return _after_captured(decision, known)
         case State.REPRODUCED | State.UNREPRODUCIBLE:
             return Next(Do.GO, State.TRIAGED, f"{decision.rule}: {decision.bug_class}, cause {decision.cause}")
         case State.TRIAGED:
@@ -103,12 +109,13 @@ def following(decision: Decision, known: Known) -> Next:
             in_force = decision.remedy is RemedyKind.OPERATIONAL or known.run_began > decision.applied_at
             return Next(Do.GO, State.WATCHED, "in force; watched from now on") if in_force else WAIT
         case State.WATCHED:
-            over = decision.watch_until and known.now >= decision.watch_until
+            least = min(LEAST_WATCH, decision.watch_until - decision.since(State.WATCHED))
+            over = known.now >= decision.watch_until and known.now - known.run_began >= least
             return Next(Do.GO, State.RESOLVED, "it did not happen again") if over else WAIT
         case State.REGRESSED:
             return Next(Do.UNDO)
         case State.ROLLED_BACK:
-            return _after_rolled_back(decision)
+            return _after_rolled_back(decision, known)
         case State.DEFERRED:
             return _after_deferred(decision, known)
     return WAIT
@@ -120,10 +127,11 @@ def _after_new(decision: Decision) -> Next:
     return Next(Do.GO, State.TRIAGED, "without a record: it came through no replay point")
 
 
-def _after_captured(known: Known) -> Next:
+def _after_captured(decision: Decision, known: Known) -> Next:
     found = known.confirmation
     if found is None:
-        return WAIT
+        late = known.now - decision.since(State.CAPTURED) > CAPTURED_DAYS * DAY
+        return Next(Do.GO, State.UNREPRODUCIBLE, f"not run again within {CAPTURED_DAYS} days") if late else WAIT
     if found.level is Level.UNCONFIRMED:
         return Next(Do.GO, State.UNREPRODUCIBLE, found.reason)
     return Next(Do.GO, State.REPRODUCED, f"{found.same} of {found.runs} runs at level {found.level}")
@@ -184,9 +192,12 @@ def _after_verified(decision: Decision, known: Known) -> Next:
     return Next(Do.GO, State.AWAITING_APPROVAL, "a person decides")
 
 
-def _after_rolled_back(decision: Decision) -> Next:
+def _after_rolled_back(decision: Decision, known: Known) -> Next:
+    """A setting is in force until FourEyes starts again: another one is made from those of the next run."""
     if sum(1 for step in decision.history if step.state is State.ROLLED_BACK) >= REOPENED:
         return Next(Do.GO, State.DEFERRED, f"rolled back {REOPENED} times: a person has to look")
+    if decision.remedy is RemedyKind.CONFIGURATION and known.run_began <= decision.since(State.ROLLED_BACK):
+        return WAIT
     return Next(Do.GO, State.TRIAGED, "opened again")
 
 
@@ -215,17 +226,23 @@ def came_again(decision: Decision, at: float, run_began: float) -> bool:
     return decision.remedy is RemedyKind.OPERATIONAL or run_began > decision.applied_at
 
 
-def gone(step: Next, decision: Decision, now: float, watch: float) -> Decision:
-    """``decision`` in the state of ``step``. ``watch``: seconds."""
+def expired(decision: Decision, run_began: float) -> bool:
+    """Its setting has come to its end: in this run it is no more in force."""
+    until = decision.remedy_facts.get(UNTIL)
+    return isinstance(until, (int, float)) and decision.remedy is RemedyKind.CONFIGURATION and run_began >= until
+
+
+def gone(step: Next, decision: Decision, now: float, watch: float, facts: Mapping[str, Any] = EMPTY) -> Decision:
+    """``decision`` in the state of ``step``, with more known of it. ``watch``: seconds."""
     assert step.state is not None
     changes: dict[str, Any] = {}
     if step.state is State.WATCHED:
         changes["watch_until"] = now + watch
     if step.state is State.APPLIED:
         changes["applied_at"] = now
-    facts = {name: value for name, value in decision.remedy_facts.items() if name != WAITS_FOR}
-    facts |= {WAITS_FOR: step.waits_for} if step.waits_for else {}
-    return decision.to(step.state, now, step.note, remedy_facts=facts, **changes)
+    left = {name: value for name, value in decision.remedy_facts.items() if name != WAITS_FOR}
+    left |= {WAITS_FOR: step.waits_for} if step.waits_for else {}
+    return decision.to(step.state, now, step.note, remedy_facts=plain({**left, **facts}), **changes)
 
 
 def kin(decision: Decision, others: Sequence[Decision], now: float) -> list[Decision]:
@@ -243,12 +260,16 @@ def kin(decision: Decision, others: Sequence[Decision], now: float) -> list[Deci
 
 
 def related(decision: Decision, others: Sequence[Decision]) -> Decision:
+    """The newest of them: a storm of one kind would otherwise be written with each of its groups again."""
     if not others:
         return decision
-    ids = tuple(dict.fromkeys((*decision.related, *(other.id for other in others))))
-    return replace(decision, related=ids, category=PLATFORM_PATTERN)
+    newest = sorted(others, key=lambda each: each.opened)
+    ids = tuple(dict.fromkeys((*decision.related, *(other.id for other in newest))))
+    return replace(decision, related=ids[-MAX_RELATED:], category=PLATFORM_PATTERN)
 
 
 def busy(decision: Decision) -> bool:
-    """There is still something to be expected of it."""
+    """There is still something to be expected of it: not when it is closed, nor when it waits for nothing."""
+    if decision.state is State.DEFERRED:
+        return bool(decision.remedy_facts.get(WAITS_FOR))
     return decision.state not in CLOSED

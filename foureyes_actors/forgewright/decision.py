@@ -6,25 +6,35 @@ it goes to the store as a document (``decision_document``).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from foureyes_actors.forgewright.states import State, check
+from foureyes_actors.forgewright.states import IllegalTransition, State, check
 from foureyes_actors.forgewright.triage import Action, BugClass, Cause, RemedyKind, Triage
 from foureyes_actors.text import one_line
 
 ID = re.compile(r"FORGE-\d{4}-\d{3,6}")
 MAX_NOTE = 300  # characters
 MAX_HISTORY = 200  # entries; the first ones and the last ones are kept
+MAX_TEXT = 500  # characters
+MAX_FACTS, MAX_NAMES = 40, 20  # facts of a remedy; texts in one of them
+MAX_RELATED = 20  # decisions
+MOST = 2**53  # of any number: more is not kept exactly everywhere
 CATEGORY, PLATFORM_PATTERN = "Platform-Fix", "Platform-Pattern"
 
 Time = Annotated[float, Field(ge=0, lt=1e11)]  # seconds since 1970; 0: not yet
-Count = Annotated[int, Field(ge=0)]
-Text = Annotated[str, Field(max_length=500)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+Number = Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=-MOST, le=MOST)]
+Fact = bool | Whole | Number | Text | Annotated[list[Text], Field(max_length=MAX_NAMES)] | None
+Facts = Annotated[Mapping[Text, Fact], Field(max_length=MAX_FACTS)]
 DecisionId = Annotated[str, Field(pattern=rf"^{ID.pattern}$")]
 
 
@@ -63,11 +73,11 @@ class Decision:
     port: Text = ""
     level: Text = ""  # at which the platform confirmed it
     occurrences: Count = 0
-    remedy_facts: Mapping[str, Any] = field(default_factory=dict)
+    remedy_facts: Facts = field(default_factory=dict)
     applied_at: Time = 0.0
     watch_until: Time = 0.0
     category: Text = CATEGORY
-    related: tuple[DecisionId, ...] = ()
+    related: Annotated[tuple[DecisionId, ...], Field(max_length=MAX_RELATED)] = ()
     history: tuple[Step, ...] = ()
     revision: Count = 0
 
@@ -90,7 +100,7 @@ class Decision:
     def noted(self, now: float, note: str, facts: Mapping[str, Any]) -> Decision:
         """In the same state, with more known of it."""
         history = self._and(Step(now, self.state, one_line(note, MAX_NOTE)))
-        return replace(self, history=history, remedy_facts={**self.remedy_facts, **facts})
+        return replace(self, history=history, remedy_facts=plain({**self.remedy_facts, **facts}))
 
     def _and(self, step: Step) -> tuple[Step, ...]:
         history = (*self.history, step)
@@ -101,12 +111,30 @@ class Decision:
 def new(
     decision_id: str, key: str, *, group: str, source: str, entry: str, exception_type: str, now: float
 ) -> Decision:
+    """Of a failure at ``now``, seconds since 1970. What it says of itself is cut: its file has to be readable."""
     title = one_line(f"{exception_type.rpartition('.')[2]} in {entry.rpartition(':')[2] or source}", 120)
-    return Decision(decision_id, key, group, title, source, one_line(entry, 200), now, history=(Step(now, State.NEW),))
+    texts = (one_line(group, 200), title, one_line(source, 200), one_line(entry, 200))
+    return Decision(decision_id, one_line(key, MAX_TEXT), *texts, now, history=(Step(now, State.NEW),))
 
 
 def pattern_key(bug_class: BugClass, entry: str, group: str) -> str:
-    return f"{bug_class}|{entry}|{group}"
+    return f"{bug_class}|{one_line(entry, 200)}|{one_line(group, 200)}"
+
+
+def plain(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """As they may be kept: values of JSON, each within its bounds; what is none is kept as a text."""
+    return {one_line(str(name), 100): _plain(value) for name, value in list(facts.items())[-MAX_FACTS:]}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case None | bool():
+            return value
+        case int() | float() if math.isfinite(value) and abs(value) <= MOST:
+            return value
+        case list() | tuple():
+            return [one_line(str(each), MAX_TEXT) for each in value[:MAX_NAMES]]
+    return one_line(str(value), MAX_TEXT)
 
 
 def triaged(decision: Decision, found: Triage) -> Decision:
@@ -133,8 +161,22 @@ def to_json(decision: Decision) -> bytes:
 
 
 def from_json(data: bytes) -> Decision:
-    """Raises ValueError for what is none: a file is data from anywhere."""
+    """Raises ValueError for what is none, and for one that says it came on a way that there is not: a file is data
+    from anywhere."""
     decision = _FORM.validate_json(data)
     if not decision.history or decision.history[-1].state is not decision.state:
         raise ValueError("its history says another state")
+    if decision.history[0].state is not State.NEW or len(decision.history) > MAX_HISTORY:
+        raise ValueError("its history does not begin, or is too long")
+    for number, (before, after) in enumerate(pairwise(decision.history), 1):
+        left_out = len(decision.history) == MAX_HISTORY and number == MAX_HISTORY // 2
+        if not left_out and before.state is not after.state:
+            _checked(before.state, after.state)
     return decision
+
+
+def _checked(before: State, after: State) -> None:
+    try:
+        check(before, after)
+    except IllegalTransition as error:
+        raise ValueError(str(error)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -14,12 +15,12 @@ from foureyes_actors.messages import Document
 from foureyes_actors.text import one_line
 
 SECTION = "forgewright"
+_NUMBERED = re.compile(r"^(\d+)([.)])")  # would begin a list
 
 
 def document(decision: Decision) -> Document:
     """Of the collection ``decisions``: one for each revision; ``subject`` is the decision's id, and the newest one of a
     subject holds."""
-    files = [str(name) for name in decision.remedy_facts.get("files", ())]
     values: dict[str, Any] = {
         "_id": f"{decision.id}:{decision.revision}",
         "at": _utc(_changed(decision)),
@@ -57,7 +58,7 @@ def document(decision: Decision) -> Document:
         "implementation": {
             "phases": [step.state.value for step in decision.history],
             "progress": progress(decision),
-            "target_files": files,
+            "target_files": files_of(decision),
             "facts": dict(decision.remedy_facts),
         },
         "status_history": [
@@ -91,10 +92,15 @@ def action_items(decision: Decision) -> list[dict[str, Any]]:
     }.get(decision.state)
     if decision.action is Action.ESCALATE and task is None and decision.state not in CLOSED:
         task = "look at it now"
-    files = [str(name) for name in decision.remedy_facts.get("files", ())]
-    made = _utc(_changed(decision))
+    made, files = _utc(_changed(decision)), files_of(decision)
     row = {"task": task, "priority": decision.priority, "files": files, "created_at": made, "completed": False}
     return [row] if task else []
+
+
+def files_of(decision: Decision) -> list[str]:
+    """Those that its patch touches."""
+    found = decision.remedy_facts.get("files")
+    return [str(name) for name in found] if isinstance(found, (list, tuple)) else []
 
 
 def _utc(seconds: float) -> datetime:
@@ -113,10 +119,11 @@ def markdown(decision: Decision) -> str:
 def _markdown(decision: Decision) -> Iterator[str]:
     status = status_of(decision.state).value
     yield f"# {decision.id}: {_plain(decision.title)}\n"
-    yield f"**{status}** ({decision.state}), priority {decision.priority}, {decision.severity or 'severity unknown'}\n"
+    severity = _plain(decision.severity or "severity unknown")
+    yield f"**{status}** ({decision.state}), priority {decision.priority}, {severity}\n"
     yield _plain(description(decision)) + "\n"
     for name, value in facts(decision):
-        yield f"* {name}: {_plain(value)}"
+        yield f"* {_plain(name)}: {_plain(value)}"
     yield "\n## History\n"
     for step in decision.history:
         note = f": {_plain(step.note)}" if step.note else ""
@@ -154,6 +161,8 @@ def _shown(value: Any) -> str:
 
 
 def _plain(text: object) -> str:
-    """One line in which Markdown and HTML mean nothing."""
+    """One line in which Markdown and HTML mean nothing, no address becomes a link and nobody is called by name."""
     line = one_line(str(text), 500)
-    return "".join(f"\\{each}" if each in "\\`*_[]<>#|!&" else each for each in line)
+    line = "".join(f"\\{each}" if each in "\\`*_[]<>#|!&~" else each for each in line)
+    line = line.replace("://", ":\u200b//").replace("@", "@\u200b").replace("www.", "www\u200b.")
+    return f"\\{line}" if line[:1] in ("-", "+", "=") else _NUMBERED.sub(r"\1\\\2", line)

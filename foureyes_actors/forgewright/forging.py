@@ -22,13 +22,12 @@ from foureyes_actors.forgewright import course
 from foureyes_actors.forgewright.book import Book
 from foureyes_actors.forgewright.budget import level_of, shown
 from foureyes_actors.forgewright.course import Do, Known, Next
-from foureyes_actors.forgewright.decision import Decision, triaged
+from foureyes_actors.forgewright.decision import MOST, Decision, triaged
 from foureyes_actors.forgewright.ledger import Ledger, Outdated, Page
 from foureyes_actors.forgewright.operational import operational_evidence
-from foureyes_actors.forgewright.programs import NotYet
-from foureyes_actors.forgewright.queue import FAILURES, PAUSE
-from foureyes_actors.forgewright.states import State
-from foureyes_actors.forgewright.triage import Triage
+from foureyes_actors.forgewright.patience import TRIES, Patience
+from foureyes_actors.forgewright.states import IN_FORCE, IllegalTransition, State, check
+from foureyes_actors.forgewright.triage import RemedyKind, Triage
 from foureyes_actors.forgewright.work import Outcome, Workshop
 from foureyes_actors.messages import Event, Fault, FaultRecorded, PressureLevel, Tick
 from foureyes_actors.ports.clock import Clock
@@ -42,6 +41,7 @@ from supervisors.worker import Worker
 LOOK, LOOK_EVERY = "decisions", 5.0  # seconds; a person may have said something
 STOP_WITHIN = 1.0  # seconds
 MAX_EVENTS = 100
+MAX_MISSED = 300  # groups whose newest failure waits for the disk
 MAX_STEPS = 20  # of one decision in a row, at most
 HOUR = 3600.0
 
@@ -57,7 +57,8 @@ Loaded = tuple[Page, dict[str, Confirmation]]
 
 
 class Forging:
-    """``changed`` is told of each decision that has become another one, in the actor's thread."""
+    """``changed`` is told of each decision that has become another one, in the actor's thread. ``run_began``: this
+    process, seconds since 1970; an actor that was replaced goes on in the same one, with the same code."""
 
     def __init__(
         self,
@@ -69,11 +70,12 @@ class Forging:
         settings: ForgewrightSettings,
         changed: Callable[[Decision, Decision | None], None],
         level: PressureLevel = PressureLevel.NORMAL,
+        run_began: float | None = None,
     ) -> None:
         self._context, self._ledger, self._workshop, self._clock = context, ledger, workshop, clock
         self._settings, self._level = settings, level
         self._book = Book(ledger, changed)
-        self._run_began = clock.utc_now().timestamp()
+        self._run_began = clock.utc_now().timestamp() if run_began is None else run_began
         self._worker: Worker | None = None
         self._cancelled = threading.Event()
         self._loaded: queue.SimpleQueue[Loaded | Exception] = queue.SimpleQueue()
@@ -81,15 +83,19 @@ class Forging:
         self._confirmations: dict[str, Confirmation] = {}  # by group
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._faults: LRUCache[str, Fault] = LRUCache(MAX_EVENTS)  # of each group the newest
-        self._early: deque[tuple[FaultRecorded, Triage]] | None = deque(maxlen=MAX_EVENTS)  # before the start is over
+        self._missed: LRUCache[str, tuple[FaultRecorded, Triage]] = LRUCache(MAX_MISSED)  # by group: not yet taken
+        self._begun = False  # what is on the disk was read
+        self._resting = False  # the disk is left alone until the next timer
         self._in_work = ""  # the id of a decision
-        self._failed_in_a_row, self._paused_until = 0, 0.0
+        self._unsaved: tuple[Decision, Outcome] | None = None  # of work that ended
+        self._patience = Patience(clock)
         self._look_coming = False
         self.last_error = ""
 
     def start(self) -> None:
         self._worker = Worker(f"{self._context.name}#{self._context.incarnation} decisions")
         self._worker.submit(self._load, self._has_loaded)
+        self._look_again()
 
     def stop(self) -> None:
         """What is in work ends at once, and is gone on with by the next run."""
@@ -100,17 +106,17 @@ class Forging:
     # --- what happens ---
 
     def offer(self, recorded: FaultRecorded, found: Triage) -> None:
-        """A failure that was recorded."""
-        if self._early is not None:
-            self._early.append((recorded, found))
-        else:
-            self._guarded(lambda: self._take(recorded, found))
-        self.look()
+        """A failure that was recorded. It is kept until the disk has it."""
+        self._missed[recorded.fingerprint] = recorded, found
+        if self._begun and not self._resting:
+            self._take_missed(recorded.fingerprint)
 
     def reproduced(self, group: str, confirmation: Confirmation) -> None:
         """A platform of this group was run."""
         self._confirmations[group] = confirmation
-        self.look()
+        known = self._book.of_group(group)
+        if known is not None and self._begun:
+            self._guarded(partial(self._advance, known.id))
 
     def heard(self, event: Event) -> None:
         """Of Cerberus."""
@@ -123,17 +129,27 @@ class Forging:
 
     def look(self, *, timer: bool = False) -> None:
         """Whatever happened: take results, read what a person has said, and go on."""
-        self._look_coming = self._look_coming and not timer
+        if timer:
+            self._look_coming = self._resting = False
         while not self._loaded.empty():
             self._begin(self._loaded.get_nowait())
         while not self._results.empty():
             self._finish(*self._results.get_nowait())
-        if self._early is None:
-            if timer:
-                self._guarded(self._book.read_again)
-            for decision in self._book.all:
-                self._guarded(partial(self._advance, decision.id))
+        if self._begun:
+            self._go_on(timer)
+        elif timer and self._worker is not None:
+            self._worker.submit(self._load, self._has_loaded)  # refused while it is still at it
         self._look_again()
+
+    def _go_on(self, timer: bool) -> None:
+        if timer:
+            self._guarded(self._book.read_again)
+        if self._unsaved is not None:
+            self._arrived(*self._unsaved)
+        for group in list(self._missed):
+            self._take_missed(group)
+        for decision_id in self._book.open_ids:
+            self._guarded(partial(self._advance, decision_id))
 
     def status(self) -> dict[str, Any]:
         return {
@@ -151,8 +167,12 @@ class Forging:
     def _load(self) -> Loaded:
         """In the worker's thread."""
         page = self._ledger.page()
-        found = {each.group: self._workshop.confirmation(each) for each in page.decisions if course.busy(each)}
-        return page, {group: each for group, each in found.items() if each is not None}
+        found: dict[str, Confirmation] = {}
+        for decision in filter(course.busy, page.decisions):
+            with suppress(OSError):
+                confirmation = self._workshop.confirmation(decision)
+                found |= {decision.group: confirmation} if confirmation is not None else {}
+        return page, found
 
     def _has_loaded(self, found: Loaded | Exception) -> None:
         self._loaded.put(found)
@@ -168,17 +188,23 @@ class Forging:
             self._context.after(LOOK_EVERY, Tick(LOOK, 0))
 
     def _begin(self, found: Loaded | Exception) -> None:
-        early, self._early = self._early or deque(), None
         if isinstance(found, Exception):
-            self.last_error = _words(found)
-        else:
-            page, confirmations = found
-            self._confirmations = confirmations | self._confirmations
-            self._book.begin(page)
-        for recorded, triage in early:
-            self._guarded(partial(self._take, recorded, triage))
+            self.last_error = _words(found)  # with the next timer it is tried again
+            return
+        page, confirmations = found
+        self._confirmations = confirmations | self._confirmations
+        self._book.begin(page)
+        self._begun = True
 
     # --- failures ---
+
+    def _take_missed(self, group: str) -> None:
+        recorded, found = self._missed[group]
+        if self._guarded(partial(self._take, recorded, found)):
+            del self._missed[group]
+            known = self._book.of_group(group)
+            if known is not None:
+                self._guarded(partial(self._advance, known.id))
 
     def _take(self, recorded: FaultRecorded, found: Triage) -> None:
         self._faults[recorded.fingerprint] = recorded.fault
@@ -190,12 +216,15 @@ class Forging:
 
     def _once_more(self, known: Decision, recorded: FaultRecorded, found: Triage) -> None:
         at = recorded.fault.at.timestamp()
-        known = replace(known, occurrences=max(known.occurrences, recorded.occurrences))
+        known = replace(known, occurrences=max(known.occurrences, min(recorded.occurrences, MOST)))
         if course.came_again(known, at, self._run_began):
-            self._book.save(known.to(State.REGRESSED, self._now(), "the same failure, although a remedy is in force"))
+            over = course.expired(known, self._run_began)
+            state = State.ROLLED_BACK if over else State.REGRESSED
+            note = "its setting had come to its end" if over else "the same failure, although a remedy is in force"
+            self._book.save(known.to(state, self._now(), note))
             return
         if recorded.record and not known.record:
-            known = replace(known, record=recorded.record)
+            known = replace(known, record=one_line(recorded.record, 100))
         self._book.note(triaged(known, found) if known.state is State.TRIAGED else known)
 
     # --- the course ---
@@ -229,6 +258,8 @@ class Forging:
         )
 
     def _mended(self, decision: Decision) -> str:
+        if decision.remedy is not RemedyKind.OPERATIONAL or decision.state is not State.TRIAGED:
+            return ""
         fault = self._faults.get(decision.group)
         answered = operational_evidence(self._events, fault) if fault is not None else None
         return str(answered) if answered is not None and answered.recovered else ""
@@ -236,7 +267,7 @@ class Forging:
     def _hindrance(self) -> str:
         if self._level is not PressureLevel.NORMAL:
             return "the machine is short of something"
-        return "work failed several times in a row" if self._clock.monotonic() < self._paused_until else ""
+        return "work failed several times in a row" if self._patience.paused else ""
 
     def _work(self, decision: Decision, step: Next) -> None:
         if self._worker is None or self._in_work or self._hindrance() or self._cancelled.is_set():
@@ -258,40 +289,59 @@ class Forging:
             self._in_work = decision.id
 
     def _finish(self, decision: Decision, found: Outcome | Exception) -> None:
-        self._in_work = ""
         if self._cancelled.is_set():
             return
-        if isinstance(found, Exception):
-            self._failed(found)
+        if isinstance(found, Outcome):
+            try:
+                check(decision.state, found.state)
+            except IllegalTransition as error:  # a defect of the workshop
+                found = error
+        if isinstance(found, Outcome):
+            self._patience.worked(decision.id)
+            self._arrived(decision, found)
             return
-        self._failed_in_a_row = 0
-        self._guarded(lambda: self._arrive(decision, found))
+        self.last_error = _words(found)
+        self._book.last(decision.id)
+        if self._patience.failed(decision.id, found):
+            note = f"the work on it failed {TRIES} times: {self.last_error}"
+            self._arrived(decision, Outcome(State.DEFERRED, note))
+        else:
+            self._in_work = ""
+
+    def _arrived(self, decision: Decision, found: Outcome) -> None:
+        """What was done is kept until the disk has it: nothing is done twice because of a full disk."""
+        self._unsaved = decision, found
+        if self._guarded(partial(self._arrive, decision, found)):
+            self._unsaved, self._in_work = None, ""
 
     def _arrive(self, decision: Decision, found: Outcome) -> None:
         now = self._book.get(decision.id) or decision
-        if now.state is not decision.state:
-            return  # a person was quicker
+        if now.state is not decision.state:  # a person was quicker
+            if found.state is State.APPLIED and now.state not in IN_FORCE:
+                self._take_back(now)
+            return
         step = Next(Do.GO, found.state, found.note)
-        gone = course.gone(step, now, self._now(), self._settings.watch_hours * HOUR)
-        self._book.save(replace(gone, remedy_facts={**gone.remedy_facts, **found.facts}))
+        self._book.save(course.gone(step, now, self._now(), self._settings.watch_hours * HOUR, found.facts))
 
-    def _failed(self, error: Exception) -> None:
-        """Of the work itself. It is tried again; not without end."""
-        self.last_error = _words(error)
-        self._failed_in_a_row += 1
-        if self._failed_in_a_row >= FAILURES or not isinstance(error, NotYet):
-            self._failed_in_a_row, self._paused_until = 0, self._clock.monotonic() + PAUSE
+    def _take_back(self, decision: Decision) -> None:
+        """A setting that was put while a person said no. A file goes; nothing that takes long."""
+        self._workshop.undo(decision, self._cancelled)
 
-    def _guarded(self, job: Callable[[], None]) -> None:
-        """Trouble with the disk costs no failure and no frame: it is tried again with the next look."""
+    def _guarded(self, job: Callable[[], None]) -> bool:
+        """Trouble with the disk costs no failure and no frame: it is tried again with the next timer, and until then
+        nothing waits for a lock. True: done."""
+        if self._resting:
+            return False
         try:
             job()
+            return True
         except Outdated:
+            self._book.forget_stamp()
             with suppress(FourEyesError, OSError):
-                self._book.forget_stamp()
                 self._book.read_again()
         except (FourEyesError, OSError) as error:
-            self.last_error = _words(error)
+            self.last_error, self._resting = _words(error), True
+        return False
 
     def _now(self) -> float:
         return self._clock.utc_now().timestamp()

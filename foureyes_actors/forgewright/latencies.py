@@ -1,4 +1,4 @@
-"""How long a model's answers took, and whether that founds a longer deadline. Pure.
+"""How long a model's answers took, and whether that founds a longer deadline. Pure, but for ``observed``.
 
 A record of a timeout holds no late answer: that one would have come is an assumption. It is founded by one of two
 things that were seen: an answer that took longer than the deadline (it was another one then), or so many that come
@@ -10,7 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
+
+from foureyes_actors.messages import Collection
+from foureyes_actors.ports.store import StoreReader
 
 ENOUGH = 20  # answers, for a part of them to say anything
 NEAR = 0.8  # of the deadline: where the slowest twentieth begins, when answers are cut off
@@ -36,6 +40,8 @@ class Observed:
 
     def words(self, deadline: float) -> str:
         """Why they found nothing."""
+        if any(each > BEYOND * deadline for each in self.latencies):
+            return "what took longer took longer than any allowed deadline has room for"
         if len(self.latencies) < ENOUGH:
             return f"{len(self.latencies)} answers of this model were seen, fewer than {ENOUGH}"
         return f"95 of 100 of this model's answers took at most {self.slowest_twentieth:.1f} s, far from {deadline:g} s"
@@ -70,6 +76,12 @@ def model_of(document: Mapping[str, Any]) -> str:
     """The model that a record is about, by its name in the table of models; empty: none."""
     actor = document.get("actor")
     return actor.removeprefix(PREFIX) if isinstance(actor, str) and actor.startswith(PREFIX) else ""
+
+
+def observed(store: StoreReader, model: str, failed_at: datetime) -> Observed:
+    """From a day before the failure on; the newest alone where there are many. Raises StoreUnavailable."""
+    since = failed_at - timedelta(seconds=WITHIN)
+    return observed_in(store.latest(Collection.READINGS, READ, since=since), model)
 
 
 def observed_in(readings: Iterable[Mapping[str, Any]], model: str) -> Observed:

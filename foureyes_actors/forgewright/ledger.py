@@ -6,9 +6,9 @@ between processes, and only onto the revision that it was made from.
 
 from __future__ import annotations
 
-import re
+import errno
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +18,12 @@ from foureyes_actors.forgewright.decision import ID, Decision, from_json, to_jso
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.private_folder import Entry, PrivateFolder
 from foureyes_actors.ports.process_lock import LockHeld, ProcessLock
+from foureyes_actors.text import one_line
 
 FILE, LOCK = "decision.json", "lock"
 LOCK_WITHIN = 1.5  # seconds; an actor waits for it
 MAX_BYTES = 1024 * 1024
-MAX_DECISIONS = 2000  # files that are read
-_NAME = re.compile(rf"{ID.pattern}/{re.escape(FILE)}")
+MAX_DECISIONS = 2000  # the newest, which are read
 
 
 class Outdated(FourEyesError):
@@ -43,30 +43,33 @@ class Page:
 
 
 class Ledger:
-    """``place``: where ``folder`` is. All methods raise OSError; those that write, LedgerBusy too. Any thread."""
+    """``place``: where ``folder`` is. ``lock_within``: seconds; who has to answer others waits less. All methods raise
+    OSError; those that write, LedgerBusy too. Any thread. What was read is kept: a file is read again when it is
+    another one."""
 
-    def __init__(self, folder: PrivateFolder, place: Path, clock: Clock) -> None:
-        self._folder, self._place, self._clock = folder, place, clock
+    def __init__(self, folder: PrivateFolder, place: Path, clock: Clock, *, lock_within: float = LOCK_WITHIN) -> None:
+        self._folder, self._place, self._clock, self._within = folder, place, clock, lock_within
+        self._seen: dict[str, tuple[Entry, Decision | str]] = {}  # what a file says, or why it says nothing
+        self._reading = threading.Lock()
 
     def page(self) -> Page:
-        """All of them, the oldest first."""
-        found, broken = [], []
-        for decision_id in self._ids()[-MAX_DECISIONS:]:
-            try:
-                found.append(self._read(decision_id))
-            except (OSError, ValueError) as error:
-                broken.append(f"{decision_id}: {type(error).__name__}")
+        """All of them, the oldest first. A file that cannot be read now is left out, and told."""
+        with self._reading:
+            entries = self._entries()[-MAX_DECISIONS:]
+            self._seen = {name: (entry, self._found(name, entry)) for name, entry in entries}
+            found = [each for _, each in self._seen.values() if isinstance(each, Decision)]
+            broken = [f"{name}: {each}" for name, (_, each) in self._seen.items() if isinstance(each, str)]
         return Page(tuple(sorted(found, key=lambda each: (each.opened, each.id))), tuple(broken))
 
     def stamp(self) -> object:
         """Another one when any decision was written."""
-        return tuple((entry.name, entry.changed, entry.size) for entry in self._entries())
+        return tuple(self._entries())
 
     def get(self, decision_id: str) -> Decision | None:
         """None: there is none, or its file says nothing."""
         try:
             return self._read(decision_id)
-        except (OSError, ValueError):
+        except (FileNotFoundError, ValueError):
             return None
 
     def work(self, decision_id: str, number: int) -> Path:
@@ -96,26 +99,39 @@ class Ledger:
         self._folder.write(f"{made.id}/{FILE}", to_json(made))
         return made
 
+    def _found(self, decision_id: str, entry: Entry) -> Decision | str:
+        seen = self._seen.get(decision_id)
+        if seen is not None and seen[0] == entry and isinstance(seen[1], Decision):
+            return seen[1]
+        try:
+            return self._parsed(decision_id, entry)
+        except OSError as error:
+            return type(error).__name__
+        except ValueError as error:
+            return one_line(str(error).partition("\n")[0], 100)
+
     def _read(self, decision_id: str) -> Decision:
         if not ID.fullmatch(decision_id):
             raise ValueError(f"{ascii(decision_id)[:60]} is not the id of a decision")
-        data = self._folder.read(f"{decision_id}/{FILE}")
-        if len(data) > MAX_BYTES:
-            raise ValueError("is too large")
-        decision = from_json(data)
+        return self._parsed(decision_id, None)
+
+    def _parsed(self, decision_id: str, entry: Entry | None) -> Decision:
+        """Raises OSError, ValueError."""
+        if (size := self._folder.size(f"{decision_id}/{FILE}") if entry is None else entry.size) > MAX_BYTES:
+            raise ValueError(f"has {size} bytes, more than {MAX_BYTES}")
+        decision = from_json(self._folder.read(f"{decision_id}/{FILE}"))
         if decision.id != decision_id:
             raise ValueError("is another decision's")
         return decision
 
-    def _ids(self) -> Sequence[str]:
-        return sorted(entry.name.partition("/")[0] for entry in self._entries())
-
-    def _entries(self) -> list[Entry]:
-        return [entry for entry in self._folder.entries() if _NAME.fullmatch(entry.name)]
+    def _entries(self) -> list[tuple[str, Entry]]:
+        """By year and number."""
+        found = [(entry.name.partition("/")[0], entry) for entry in self._folder.each(FILE)]
+        return sorted(((name, entry) for name, entry in found if ID.fullmatch(name)), key=lambda each: _order(each[0]))
 
     def _next_id(self, year: int) -> str:
-        numbers = [int(each.rpartition("-")[2]) for each in self._ids() if each.startswith(f"FORGE-{year}-")]
-        return f"FORGE-{year}-{max(numbers, default=0) + 1:03d}"
+        numbers = [number for of, number in (_order(name) for name, _ in self._entries()) if of == year]
+        return f"FORGE-{year:04d}-{max(numbers, default=0) + 1:03d}"
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -126,7 +142,9 @@ class Ledger:
             lock.release()
 
     def _lock(self) -> ProcessLock:
-        until, never = self._clock.monotonic() + LOCK_WITHIN, threading.Event()
+        if (self._place / LOCK).is_symlink():
+            raise OSError(errno.ELOOP, "is a link, which may lead anywhere", str(self._place / LOCK))
+        until, never = self._clock.monotonic() + self._within, threading.Event()
         while True:
             try:
                 return ProcessLock(self._place / LOCK)
@@ -134,3 +152,8 @@ class Ledger:
                 if self._clock.monotonic() >= until:
                     raise LedgerBusy(f"the decisions are held by {held.holder}") from None
             self._clock.wait(never, 0.02)
+
+
+def _order(decision_id: str) -> tuple[int, int]:
+    _, year, number = decision_id.split("-")
+    return int(year), int(number)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from foureyes_actors.bug.keeper import kept_record
 from foureyes_actors.forgewright import mitigations
+from foureyes_actors.forgewright.budget import Budget, budget
 from foureyes_actors.forgewright.decision import Decision
 from foureyes_actors.forgewright.knobs import KNOBS, Change, candidates
 from foureyes_actors.forgewright.landing import Landed, Landing, landing_from
@@ -63,6 +64,10 @@ class LocalWorkshop:
         found = platform_of(self._platforms, decision.record, decision.group)
         return found.confirmation if found is not None else None
 
+    def budget(self, decisions: Sequence[Decision]) -> Budget:
+        allowed = self._settings.forgewright
+        return budget(decisions, self._now(), fixes=allowed.fixer.per_day, applications=allowed.applications_per_day)
+
     # --- a setting ---
 
     def prove(self, decision: Decision, cancelled: threading.Event) -> Outcome:
@@ -92,9 +97,12 @@ class LocalWorkshop:
 
     def _put(self, decision: Decision) -> Outcome:
         facts, now = decision.remedy_facts, self._now()
-        wanted = mitigations.mitigation(decision.id, str(facts["key"]), facts["was"], facts["value"], now)
+        was, value = facts.get("was"), facts.get("value")
+        if not isinstance(was, (int, float)) or not isinstance(value, (int, float)):
+            return Outcome(State.DEFERRED, "it does not say which setting")
+        wanted = mitigations.mitigation(decision.id, str(facts.get("key")), was, value, now)
         mitigations.put(self._mitigations, wanted, now)
-        return Outcome(State.APPLIED, str(wanted), {"until": wanted.until})
+        return Outcome(State.APPLIED, str(wanted), {"lasts": wanted.lasting})
 
     def _proof(self, decision: Decision, change: Change, cancelled: threading.Event) -> Proof:
         late = () if change.late is None else ("--late", f"{change.late:g}")
@@ -154,7 +162,7 @@ class LocalWorkshop:
         """A setting that would expire stays."""
         if not mitigations.confirm(self._mitigations, decision.id, self._now()):
             return Outcome(State.ROLLED_BACK, "its setting is not in force any more")
-        return Outcome(decision.state, "the setting stays until it is taken back", {"until": None})
+        return Outcome(decision.state, "the setting stays until it is taken back", {"lasts": "until it is taken back"})
 
     def undo(self, decision: Decision, cancelled: threading.Event) -> Outcome:
         match decision.remedy:
@@ -238,7 +246,7 @@ def _facts(change: Change, proof: Proof) -> dict[str, Any]:
         "was": change.was,
         "value": change.value,
         "evidence": change.reason,
-        "late": change.late,
+        "reply assumed after": None if change.late is None else f"{change.late:g} s",
         "by_itself": change.by_itself,
         "runs": proof.runs,
     }

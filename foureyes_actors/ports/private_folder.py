@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,21 +16,26 @@ from typing import Protocol
 from foureyes_actors.ports.files import LocalFiles
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}){0,2}")
+MAX_FILE = 64 * 1024 * 1024  # bytes; nothing here is larger, so what is was put there by somebody else
+_UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}")  # of a write that never ended, as ``tempfile`` names them
+_UNFINISHED_FOR = 3600.0  # seconds
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # devices on Windows, in any folder
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``changed``: seconds since 1970."""
+    """``changed``: seconds since 1970. ``mark``: another one for each file that was written here under this name."""
 
     name: str
     size: int
     changed: float
+    mark: int = 0
 
 
 class PrivateFolder(Protocol):
     """Names have at most three parts with ``/`` between; any other raises ValueError before anything is done. Raises
-    OSError as the operating system does, and for what is reached by a link, which may lead anywhere. Any thread."""
+    OSError as the operating system does, for what is reached by a link, which may lead anywhere, and for what is no
+    file or larger than ``MAX_FILE``. Any thread."""
 
     def write(self, name: str, data: bytes) -> None:
         """At once: a reader sees all of it or nothing. Folders are made with mode 0700, the file with 0600."""
@@ -37,13 +44,19 @@ class PrivateFolder(Protocol):
 
     def exists(self, name: str) -> bool: ...
 
+    def size(self, name: str) -> int:
+        """In bytes."""
+
     def delete(self, name: str) -> None:
         """Nothing happens when it is not there."""
 
     def entries(self) -> list[Entry]: ...
 
+    def each(self, name: str) -> list[Entry]:
+        """The files of this name (one part) in the folders right below, without a look at anything else there."""
+
     def prune(self) -> None:
-        """Folders without anything in them go."""
+        """Folders without anything in them go, and what a process that was killed had not written to its end."""
 
 
 class LocalPrivateFolder:
@@ -61,7 +74,13 @@ class LocalPrivateFolder:
     def read(self, name: str) -> bytes:
         path = self._path(name)
         self._refuse_links(path)
-        return path.read_bytes()
+        with open(path, "rb", opener=_at_once) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, "is no file", str(path))
+            if found.st_size > MAX_FILE:
+                raise OSError(errno.EFBIG, f"has {found.st_size} bytes, at most {MAX_FILE} are read", str(path))
+            return file.read(MAX_FILE)
 
     def exists(self, name: str) -> bool:
         path = self._path(name)
@@ -69,6 +88,11 @@ class LocalPrivateFolder:
             self._refuse_links(path)
             return path.is_file()
         return False
+
+    def size(self, name: str) -> int:
+        path = self._path(name)
+        self._refuse_links(path)
+        return path.stat().st_size
 
     def delete(self, name: str) -> None:
         path = self._path(name)
@@ -78,7 +102,30 @@ class LocalPrivateFolder:
     def entries(self) -> list[Entry]:
         return sorted(self._entries(), key=lambda entry: entry.name)
 
+    def each(self, name: str) -> list[Entry]:
+        self._path(name)
+        return sorted(self._each(name), key=lambda entry: entry.name)
+
+    def _each(self, name: str) -> Iterator[Entry]:
+        try:
+            below = os.scandir(self._folder)
+        except FileNotFoundError:
+            return
+        with below:
+            for folder in below:
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    if not folder.is_dir(follow_symlinks=False):
+                        continue
+                    found = os.lstat(f"{folder.path}{os.sep}{name}")
+                    if stat.S_ISREG(found.st_mode) and NAME.fullmatch(whole := f"{folder.name}/{name}"):
+                        yield Entry(whole, found.st_size, found.st_mtime, hash((found.st_ino, found.st_mtime_ns)))
+
     def prune(self) -> None:
+        for path in self._folder.rglob(".*"):
+            with suppress(OSError):
+                old = time.time() - path.lstat().st_mtime > _UNFINISHED_FOR
+                if old and _UNFINISHED.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                    path.unlink()
         folders = [path for path in self._folder.rglob("*") if path.is_dir() and not path.is_symlink()]
         for path in sorted(folders, reverse=True):
             with suppress(OSError):  # there is something in it
@@ -115,3 +162,7 @@ class LocalPrivateFolder:
             each.mkdir(mode=0o700, exist_ok=True)
             if os.name == "posix" and each.stat().st_mode & 0o077:
                 each.chmod(0o700)
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

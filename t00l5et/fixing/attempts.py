@@ -140,6 +140,7 @@ class Fixing:
                 test=f"{plan.platform.name}/test_{plan.platform.name}.py",
                 output=found.output,
                 rules=plan.rules,
+                budget=self._fixer.budget,
             )
 
     def _sweep(self) -> None:
