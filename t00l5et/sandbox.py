@@ -17,23 +17,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 
 from foureyes_actors.errors import ProcessError
 from foureyes_actors.ports.clock import Clock
-from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.process import ChildProcess, ProcessPort, ProcessResult
-from foureyes_actors.replay.platform import BLOB, MAX_BLOBS, RECORD
 from foureyes_actors.replay.program import ROOT
 from foureyes_actors.text import one_line
+from t00l5et.sandbox_copy import readable
 
 MB = 1024 * 1024
 PACKAGES = ("foureyes_actors", "supervisors", "t00l5et")  # what of ROOT can be read inside
 LAUNCHER = ROOT / "t00l5et" / "sandbox_launch.py"
 OUT, PLATFORM, LAUNCH = "/out", "/platform", "/sandbox_launch.py"  # inside
-BLOBS = "blobs"  # in a platform
-PLATFORM_FOLDER = re.compile(r"repro_[0-9a-f]{8,64}")
 NOBODY = "65534"
 OWN_USER = 61_937  # in place of root; of systemd's range for users that exist for a moment
 PROBE_WITHIN = 20.0  # seconds
@@ -166,7 +162,7 @@ def run_inside(
     with ExitStack() as stack:
         out = OUT if strong else stack.enter_context(_scratch())
         if folder and sandbox.user:
-            folder = _readable(folder, stack.enter_context(_scratch()))
+            folder = readable(folder, stack.enter_context(_scratch()))
         inside = f"{PLATFORM}/{folder.name}" if folder and strong else str(folder or "")
         mounts = _mounts(sandbox, folder, limits, code) if strong else []
         launcher = LAUNCH if strong else str(LAUNCHER)
@@ -188,46 +184,6 @@ def _scratch() -> Iterator[str]:
         raise ProcessError(f"no folder can be made for it: {error.strerror}") from error
     with made as name:
         yield name
-
-
-def _readable(folder: Path, below: str) -> Path:
-    """A copy for another user. Of a platform, which a stranger may have made, what a run reads; any other folder was
-    made for this run. Raises ProcessError."""
-    copy = Path(below, folder.name)
-    try:
-        if PLATFORM_FOLDER.fullmatch(folder.name):
-            _copy_platform(folder, copy)
-        else:
-            for path in (folder, *folder.rglob("*")):
-                _copy(path, copy / path.relative_to(folder))
-    except OSError as error:
-        raise ProcessError(f"the platform cannot be copied for it: {error.strerror}") from error
-    return copy
-
-
-def _copy(path: Path, to: Path) -> None:
-    """Only files and folders."""
-    if path.is_symlink():
-        return
-    if path.is_dir():
-        to.mkdir()
-        to.chmod(0o755)
-    elif path.is_file():
-        to.write_bytes(path.read_bytes())
-        to.chmod(0o644)
-
-
-def _copy_platform(folder: Path, copy: Path) -> None:
-    files = LocalPrivateFolder(folder)
-    for each in (copy, copy / BLOBS):
-        each.mkdir()
-        each.chmod(0o755)
-    there = (folder / BLOBS).iterdir() if (folder / BLOBS).is_dir() else iter(())
-    blobs = [f"{BLOBS}/{path.name}" for path in islice(there, MAX_BLOBS) if BLOB.fullmatch(path.name)]
-    for name in (RECORD, *blobs):
-        if files.exists(name):
-            (copy / name).write_bytes(files.read(name))
-            (copy / name).chmod(0o644)
 
 
 def _ended(child: ChildProcess, clock: Clock, seconds: float) -> int | None:

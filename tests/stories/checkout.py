@@ -60,6 +60,11 @@ class Checkout:
     def told(self, *arguments: str) -> Any:
         return json.loads(self.run(*arguments))
 
+    def groups(self, **fields: str) -> list[dict[str, Any]]:
+        """Of ERR0R, the resolved ones too. Not while a run begins: they take turns with the store."""
+        found = self.told("errors", "list", "--all", "--json")["groups"]
+        return [group for group in found if all(str(group.get(key)) == value for key, value in fields.items())]
+
     def imported_from(self) -> Path:
         """Where its product comes from, for its Python."""
         return Path(self.python("-c", "import foureyes_actors; print(foureyes_actors.__file__)").strip())

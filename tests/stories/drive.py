@@ -79,7 +79,7 @@ def failed(story: Story, program: Running) -> dict[str, Any]:
     """The group of the planted defect, once it has a record."""
 
     def look() -> dict[str, Any] | None:
-        found = program.groups(exception_type=story.exception, source=story.source)
+        found = program.checkout.groups(exception_type=story.exception, source=story.source)
         return next((group for group in found if group["context"].get("record")), None)
 
     return program.wait(look, FAILS, f"{story.exception} in ERR0R")
@@ -101,24 +101,28 @@ def confirmed(program: Running, group: dict[str, Any]) -> Confirmation:
 
 def again(story: Story, checkout: Checkout, data: Path, group: dict[str, Any], steps: Steps) -> None:
     """Started anew before the same: the group is not seen any more, and the decision is completed."""
+    before = occurrences(checkout, group)
     with story.stage() as stage:
         configure(story, checkout.config, data, stage.settings)
         with running(checkout, data, stage) as program:
-            before = occurrences(program, group)
+            program.reads()
             program.wait(lambda: stage.over or None, FAILS, "all that made it fail")
             program.wait(lambda: program.readings >= FRAMES or None, FAILS, f"{FRAMES} frames")
-            frames, new = program.readings, occurrences(program, group) - before
-            if new:
-                raise StoryFailed(f"it failed {new} more times in {frames} frames")
+            frames = program.readings
+            the_same(before, checkout, group, f"in {frames} frames")
             steps.done("no longer fails", f"{frames} frames, {before} occurrences as before")
             decision = deciding.completed(program, group["fingerprint"], COMPLETED)
-            new = occurrences(program, group) - before
             program.stop()
-    if new:
-        raise StoryFailed(f"it failed {new} more times, and the decision was completed")
+    the_same(before, checkout, group, "and the decision was completed")
     steps.done("completed", deciding.in_words(decision))
     checkout.run("decisions", "export", decision["decision_id"], "--to", str(data.parent / "decision.md"))
 
 
-def occurrences(program: Running, group: dict[str, Any]) -> int:
-    return sum(int(each["occurrences"]) for each in program.groups(fingerprint=group["fingerprint"]))
+def the_same(before: int, checkout: Checkout, group: dict[str, Any], where: str) -> None:
+    new = occurrences(checkout, group) - before
+    if new:
+        raise StoryFailed(f"it failed {new} more times {where}")
+
+
+def occurrences(checkout: Checkout, group: dict[str, Any]) -> int:
+    return sum(int(each["occurrences"]) for each in checkout.groups(fingerprint=group["fingerprint"]))

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psutil
 
@@ -50,11 +50,6 @@ class Running:
 
     def stop(self) -> int:
         return self.program.interrupt(signal.SIGINT, ENDS)
-
-    def groups(self, **fields: str) -> list[dict[str, Any]]:
-        """Of ERR0R, the resolved ones too."""
-        found = self.checkout.told("errors", "list", "--all", "--json")["groups"]
-        return [group for group in found if all(str(group.get(key)) == value for key, value in fields.items())]
 
     def _said(self) -> str:
         return "\n" + "\n".join(self.program.lines[-15:])

@@ -39,7 +39,7 @@ _ALL = (
     Story(
         "parser",
         "A currency's word before an amount and its code behind it are one currency said twice",
-        "KeyError",
+        "StopIteration",
         "readings",
         "foureyes_actors/readings/money.py",
         ("tests/readings",),
