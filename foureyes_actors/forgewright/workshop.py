@@ -106,8 +106,9 @@ class LocalWorkshop:
 
     def _proof(self, decision: Decision, change: Change, cancelled: threading.Event) -> Proof:
         late = () if change.late is None else ("--late", f"{change.late:g}")
-        command = ("mitigate", str(self._folder(decision)), "--key", change.key, "--value", f"{change.value:g}", *late)
-        return self._word((*command, "--json", "--background"), proof_from, cancelled, PROOF_WITHIN)
+        numbers = ("--value", f"{change.value:g}", "--was", f"{change.was:g}", *late)
+        command = ("mitigate", str(self._folder(decision)), "--key", change.key, *numbers, "--json", "--background")
+        return self._word(command, proof_from, cancelled, PROOF_WITHIN)
 
     # --- a patch ---
 
@@ -181,7 +182,8 @@ class LocalWorkshop:
     def _fix_command(self, decision: Decision, work: Path) -> Sequence[str]:
         wanted, settings = self._settings.forgewright.fixer, self._settings
         if wanted.model:
-            who: tuple[str, ...] = ("--model", wanted.model, "--base-url", settings.model_server.base_url)
+            remote = ("--allow-remote",) if wanted.allow_remote else ()
+            who: tuple[str, ...] = ("--model", wanted.model, "--base-url", settings.model_server.base_url, *remote)
         else:
             who = ("--fixer", wanted.command, *(part for name in wanted.pass_env for part in ("--pass-env", name)))
         siblings = tuple(part for folder in self._siblings(decision) for part in ("--sibling", str(folder)))
