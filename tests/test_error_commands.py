@@ -288,7 +288,10 @@ def test_a_full_disk_and_a_file_in_the_way_are_said(tmp_path: Path) -> None:
         write_platform(FullDisk(tmp_path / "x"), document, lambda _: b"", Origin(fault.id, "", "", 1.0))
     (tmp_path / "platforms").write_text("a file", encoding="utf-8")
     code, said = run(tmp_path, "reproduce", fault.id)
-    assert code == 69 and "Traceback" not in said and "platforms" in said, said
+    assert code == 69 and "Traceback" not in said, said
+    assert f"{tmp_path / 'platforms'} cannot be written: " in said
+    code, said = run(tmp_path, "errors", "export", fault.id, "--to", str(tmp_path / "platforms" / "x.zip"))
+    assert code == 69 and f"{tmp_path / 'platforms' / 'x.zip'} cannot be written: " in said, said
 
 
 @pytest.mark.parametrize("wanted", ["ab" * 16, "../../x", ""])

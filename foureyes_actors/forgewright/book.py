@@ -17,6 +17,7 @@ from foureyes_actors.settings_forgewright import ForgewrightSettings
 from foureyes_actors.text import one_line
 
 MAX_OPEN = 200  # decisions that are busy, or of the last day; more failures are only counted
+MAX_TOLD = 200  # at the start
 BUDGET_KEPT = 1.0  # seconds
 
 
@@ -35,10 +36,11 @@ class Book:
         self.turned_away = 0
 
     def begin(self, page: Page) -> None:
-        """All are told: the store may have missed some."""
+        """Those that changed last are told: the store may have missed some."""
         self.broken = page.broken
         for decision in page.decisions:
             self._keep(decision)
+        for decision in sorted(page.decisions, key=lambda each: each.history[-1].at)[-MAX_TOLD:]:
             self._changed(decision, None)
 
     def read_again(self) -> None:

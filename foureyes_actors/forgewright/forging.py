@@ -7,7 +7,6 @@ run that ends in the middle of anything is gone on with by the next one.
 from __future__ import annotations
 
 import queue
-import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,10 +22,10 @@ from foureyes_actors.forgewright.book import Book
 from foureyes_actors.forgewright.budget import level_of, shown
 from foureyes_actors.forgewright.course import Do, Known, Next
 from foureyes_actors.forgewright.decision import MOST, Decision, triaged
+from foureyes_actors.forgewright.labour import Labour, words
 from foureyes_actors.forgewright.ledger import Ledger, Outdated, Page
 from foureyes_actors.forgewright.operational import operational_evidence
-from foureyes_actors.forgewright.patience import TRIES, Patience
-from foureyes_actors.forgewright.states import IN_FORCE, IllegalTransition, State, check
+from foureyes_actors.forgewright.states import IN_FORCE, State
 from foureyes_actors.forgewright.triage import RemedyKind, Triage
 from foureyes_actors.forgewright.work import Outcome, Workshop
 from foureyes_actors.messages import Event, Fault, FaultRecorded, PressureLevel, Tick
@@ -36,10 +35,9 @@ from foureyes_actors.settings_forgewright import ForgewrightSettings
 from foureyes_actors.text import one_line
 from supervisors.actor import ActorContext
 from supervisors.inbox import InboxFull
-from supervisors.worker import Worker
 
 LOOK, LOOK_EVERY = "decisions", 5.0  # seconds; a person may have said something
-STOP_WITHIN = 1.0  # seconds
+LOOK_WITHIN = 0.04  # seconds, but for the writing at the end
 MAX_EVENTS = 100
 MAX_MISSED = 300  # groups whose newest failure waits for the disk
 MAX_STEPS = 20  # of one decision in a row, at most
@@ -74,34 +72,28 @@ class Forging:
     ) -> None:
         self._context, self._ledger, self._workshop, self._clock = context, ledger, workshop, clock
         self._settings, self._level = settings, level
+        self._labour = Labour(workshop, clock, wake=self._wake, failed=self._work_failed)
         self._book = Book(ledger, changed)
         self._run_began = clock.utc_now().timestamp() if run_began is None else run_began
-        self._worker: Worker | None = None
-        self._cancelled = threading.Event()
         self._loaded: queue.SimpleQueue[Loaded | Exception] = queue.SimpleQueue()
-        self._results: queue.SimpleQueue[tuple[Decision, Outcome | Exception]] = queue.SimpleQueue()
         self._confirmations: dict[str, Confirmation] = {}  # by group
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._faults: LRUCache[str, Fault] = LRUCache(MAX_EVENTS)  # of each group the newest
         self._missed: LRUCache[str, tuple[FaultRecorded, Triage]] = LRUCache(MAX_MISSED)  # by group: not yet taken
         self._begun = False  # what is on the disk was read
         self._resting = False  # the disk is left alone until the next timer
-        self._in_work = ""  # the id of a decision
-        self._unsaved: tuple[Decision, Outcome] | None = None  # of work that ended
-        self._patience = Patience(clock)
+        self._todo: deque[str] = deque()  # ids that this look has not come to
         self._look_coming = False
         self.last_error = ""
 
     def start(self) -> None:
-        self._worker = Worker(f"{self._context.name}#{self._context.incarnation} decisions")
-        self._worker.submit(self._load, self._has_loaded)
+        self._labour.start(f"{self._context.name}#{self._context.incarnation} decisions")
+        self._labour.submit(self._load, self._has_loaded)
         self._look_again()
 
     def stop(self) -> None:
         """What is in work ends at once, and is gone on with by the next run."""
-        self._cancelled.set()
-        if self._worker is not None:
-            self._worker.stop(STOP_WITHIN)
+        self._labour.stop()
 
     # --- what happens ---
 
@@ -133,28 +125,31 @@ class Forging:
             self._look_coming = self._resting = False
         while not self._loaded.empty():
             self._begin(self._loaded.get_nowait())
-        while not self._results.empty():
-            self._finish(*self._results.get_nowait())
         if self._begun:
             self._go_on(timer)
-        elif timer and self._worker is not None:
-            self._worker.submit(self._load, self._has_loaded)  # refused while it is still at it
+        elif timer:
+            self._labour.submit(self._load, self._has_loaded)  # refused while it is still at it
         self._look_again()
 
     def _go_on(self, timer: bool) -> None:
         if timer:
             self._guarded(self._book.read_again)
-        if self._unsaved is not None:
-            self._arrived(*self._unsaved)
+        if (ended := self._labour.outcome()) is not None:
+            self._arrived(*ended)
         for group in list(self._missed):
             self._take_missed(group)
-        for decision_id in self._book.open_ids:
-            self._guarded(partial(self._advance, decision_id))
+        self._todo = self._todo or deque(self._book.open_ids)
+        until = self._clock.monotonic() + LOOK_WITHIN
+        while self._todo:
+            if self._clock.monotonic() > until:  # others want to be answered too
+                self._wake()
+                return
+            self._guarded(partial(self._advance, self._todo.popleft()))
 
     def status(self) -> dict[str, Any]:
         return {
             "by_state": self._book.by_state(),
-            "in_work": self._in_work,
+            "in_work": self._labour.in_work,
             "budget": shown(self._book.budget(self._settings, self._now())),
             "held_back": self._hindrance(),
             "turned_away": self._book.turned_away,
@@ -189,7 +184,7 @@ class Forging:
 
     def _begin(self, found: Loaded | Exception) -> None:
         if isinstance(found, Exception):
-            self.last_error = _words(found)  # with the next timer it is tried again
+            self.last_error = words(found)  # with the next timer it is tried again
             return
         page, confirmations = found
         self._confirmations = confirmations | self._confirmations
@@ -241,8 +236,8 @@ class Forging:
             self._book.save(replace(gone, level=level_of(self._confirmations.get(decision.group)) or gone.level))
         else:
             return
-        if step.do is not Do.WAIT:
-            self._work(decision, step)
+        if step.do is not Do.WAIT and not self._hindrance():
+            self._labour.begin(decision, step.do)
 
     def _known(self, decision: Decision) -> Known:
         found = self._book.budget(self._settings, self._now())
@@ -267,65 +262,27 @@ class Forging:
     def _hindrance(self) -> str:
         if self._level is not PressureLevel.NORMAL:
             return "the machine is short of something"
-        return "work failed several times in a row" if self._patience.paused else ""
+        return "work failed several times in a row" if self._labour.paused else ""
 
-    def _work(self, decision: Decision, step: Next) -> None:
-        if self._worker is None or self._in_work or self._hindrance() or self._cancelled.is_set():
-            return
-        job = {
-            Do.PROVE: self._workshop.prove,
-            Do.FIX: self._workshop.fix,
-            Do.BRANCH: self._workshop.branch,
-            Do.PUT: self._workshop.put,
-            Do.UNDO: self._workshop.undo,
-        }[step.do]
-        results, cancelled = self._results, self._cancelled
-
-        def done(found: Outcome | Exception) -> None:
-            results.put((decision, found))
-            self._wake()
-
-        if self._worker.submit(lambda: job(decision, cancelled), done):
-            self._in_work = decision.id
-
-    def _finish(self, decision: Decision, found: Outcome | Exception) -> None:
-        if self._cancelled.is_set():
-            return
-        if isinstance(found, Outcome):
-            try:
-                check(decision.state, found.state)
-            except IllegalTransition as error:  # a defect of the workshop
-                found = error
-        if isinstance(found, Outcome):
-            self._patience.worked(decision.id)
-            self._arrived(decision, found)
-            return
-        self.last_error = _words(found)
-        self._book.last(decision.id)
-        if self._patience.failed(decision.id, found):
-            note = f"the work on it failed {TRIES} times: {self.last_error}"
-            self._arrived(decision, Outcome(State.DEFERRED, note))
-        else:
-            self._in_work = ""
+    def _work_failed(self, decision_id: str, error: Exception) -> None:
+        """It is tried again after all others."""
+        self.last_error = words(error)
+        self._book.last(decision_id)
 
     def _arrived(self, decision: Decision, found: Outcome) -> None:
-        """What was done is kept until the disk has it: nothing is done twice because of a full disk."""
-        self._unsaved = decision, found
-        if self._guarded(partial(self._arrive, decision, found)):
-            self._unsaved, self._in_work = None, ""
+        arrive = partial(self._arrive, decision, found)
+        if self._guarded(arrive) or self._guarded(arrive):  # once more, onto what a person has said meanwhile
+            self._labour.over()
+            self._guarded(partial(self._advance, decision.id))
 
     def _arrive(self, decision: Decision, found: Outcome) -> None:
         now = self._book.get(decision.id) or decision
-        if now.state is not decision.state:  # a person was quicker
+        if now.state is not decision.state:  # a person was quicker, and may have said no to what was being put
             if found.state is State.APPLIED and now.state not in IN_FORCE:
-                self._take_back(now)
+                self._labour.undo(now)
             return
         step = Next(Do.GO, found.state, found.note)
         self._book.save(course.gone(step, now, self._now(), self._settings.watch_hours * HOUR, found.facts))
-
-    def _take_back(self, decision: Decision) -> None:
-        """A setting that was put while a person said no. A file goes; nothing that takes long."""
-        self._workshop.undo(decision, self._cancelled)
 
     def _guarded(self, job: Callable[[], None]) -> bool:
         """Trouble with the disk costs no failure and no frame: it is tried again with the next timer, and until then
@@ -340,14 +297,8 @@ class Forging:
             with suppress(FourEyesError, OSError):
                 self._book.read_again()
         except (FourEyesError, OSError) as error:
-            self.last_error, self._resting = _words(error), True
+            self.last_error, self._resting = words(error), True
         return False
 
     def _now(self) -> float:
         return self._clock.utc_now().timestamp()
-
-
-def _words(error: Exception) -> str:
-    """An unexpected error's text may hold anything."""
-    known = isinstance(error, (FourEyesError, OSError))
-    return f"{type(error).__name__}: {one_line(str(error), 200)}" if known else type(error).__name__

@@ -62,8 +62,11 @@ class Ledger:
         return Page(tuple(sorted(found, key=lambda each: (each.opened, each.id))), tuple(broken))
 
     def stamp(self) -> object:
-        """Another one when any decision was written."""
-        return tuple(self._entries())
+        """Another one when any decision was written: each writing leaves its trace in the lock's file."""
+        try:
+            return self._folder.look(LOCK)
+        except FileNotFoundError:
+            return None
 
     def get(self, decision_id: str) -> Decision | None:
         """None: there is none, or its file says nothing."""
@@ -117,7 +120,7 @@ class Ledger:
 
     def _parsed(self, decision_id: str, entry: Entry | None) -> Decision:
         """Raises OSError, ValueError."""
-        if (size := self._folder.size(f"{decision_id}/{FILE}") if entry is None else entry.size) > MAX_BYTES:
+        if (size := (entry or self._folder.look(f"{decision_id}/{FILE}")).size) > MAX_BYTES:
             raise ValueError(f"has {size} bytes, more than {MAX_BYTES}")
         decision = from_json(self._folder.read(f"{decision_id}/{FILE}"))
         if decision.id != decision_id:

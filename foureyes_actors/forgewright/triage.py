@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from foureyes_actors.bug.severity import Severity, known_type, severity_of
+from foureyes_actors.forgewright.patterns import LONGEST
 from foureyes_actors.messages import Fault
 
 OFTEN_CRITICAL, OFTEN_HIGH = 5, 10  # occurrences from which a group is more urgent
+LINES, LINE, FRAMES = 200, 160, 50  # the last lines of a trace, characters of each; the innermost frames
 
 
 class BugClass(StrEnum):
@@ -63,10 +65,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """All that is given must fit. ``message``, ``place`` (component and source), ``trace`` (the stack trace) and
-    ``frame`` (one of our own, ``module:qualname``) are searched; ``type_name`` matches the module-qualified name of
-    exceptions that are not ours or Python's; ``port`` matches ``port.operation``. ``retryable`` None: as the exception
-    says."""
+    """All that is given must fit. ``message``, ``place`` (component and source), ``trace`` (the stack trace, each of
+    its lines) and ``frame`` (one of our own, ``module:qualname``) are searched; ``type_name`` matches the
+    module-qualified name of exceptions that are not ours or Python's; ``port`` matches ``port.operation``.
+    ``retryable`` None: as the exception says."""
 
     name: str
     bug_class: BugClass
@@ -84,13 +86,17 @@ class Rule:
     def fits(self, fault: Fault, port: str = "") -> bool:
         return (
             (not self.types or issubclass(known_type(fault.exception_type), self.types))
-            and (not self.type_name or re.fullmatch(self.type_name, fault.exception_type) is not None)
-            and (not self.message or re.search(self.message, fault.message, re.IGNORECASE) is not None)
-            and (not self.place or re.search(self.place, f"{fault.component} {fault.source}") is not None)
-            and (not self.trace or re.search(self.trace, fault.stack_trace) is not None)
-            and (not self.frame or any(re.search(self.frame, frame) for frame in fault.frames))
-            and (not self.port or re.fullmatch(self.port, port) is not None)
+            and (not self.type_name or re.fullmatch(self.type_name, fault.exception_type[:LONGEST]) is not None)
+            and (not self.message or re.search(self.message, fault.message[:LONGEST], re.IGNORECASE) is not None)
+            and (not self.place or re.search(self.place, f"{fault.component} {fault.source}"[:LONGEST]) is not None)
+            and (not self.trace or _in_lines(self.trace, fault.stack_trace))
+            and (not self.frame or any(re.search(self.frame, frame[:LONGEST]) for frame in fault.frames[-FRAMES:]))
+            and (not self.port or re.fullmatch(self.port, port[:LONGEST]) is not None)
         )
+
+
+def _in_lines(pattern: str, trace: str) -> bool:
+    return any(re.search(pattern, line[:LINE]) for line in trace.splitlines()[-LINES:])
 
 
 @dataclass(frozen=True, slots=True)

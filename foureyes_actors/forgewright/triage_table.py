@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from foureyes_actors import errors
 from foureyes_actors.errors import SettingsError
+from foureyes_actors.forgewright.patterns import too_slow
 from foureyes_actors.forgewright.triage import BugClass, Cause, RemedyKind, Rule
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.settings_file import read_text, told
@@ -26,9 +27,14 @@ MAX_PATTERN = 500  # characters
 
 def _pattern(text: str) -> str:
     try:
-        re.compile(text)
-    except re.error as error:
+        slow = too_slow(text)
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"is no regular expression: {error}") from None
+    if slow:
+        raise ValueError(
+            "could take very long to search; right would be at most two repetitions (*, +), one after the other, and "
+            "none of what repeats or has alternatives itself"
+        )
     return text
 
 

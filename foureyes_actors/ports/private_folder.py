@@ -44,8 +44,7 @@ class PrivateFolder(Protocol):
 
     def exists(self, name: str) -> bool: ...
 
-    def size(self, name: str) -> int:
-        """In bytes."""
+    def look(self, name: str) -> Entry: ...
 
     def delete(self, name: str) -> None:
         """Nothing happens when it is not there."""
@@ -89,10 +88,10 @@ class LocalPrivateFolder:
             return path.is_file()
         return False
 
-    def size(self, name: str) -> int:
+    def look(self, name: str) -> Entry:
         path = self._path(name)
         self._refuse_links(path)
-        return path.stat().st_size
+        return _entry(name, path.stat())
 
     def delete(self, name: str) -> None:
         path = self._path(name)
@@ -118,7 +117,7 @@ class LocalPrivateFolder:
                         continue
                     found = os.lstat(f"{folder.path}{os.sep}{name}")
                     if stat.S_ISREG(found.st_mode) and NAME.fullmatch(whole := f"{folder.name}/{name}"):
-                        yield Entry(whole, found.st_size, found.st_mtime, hash((found.st_ino, found.st_mtime_ns)))
+                        yield _entry(whole, found)
 
     def prune(self) -> None:
         for path in self._folder.rglob(".*"):
@@ -166,3 +165,7 @@ class LocalPrivateFolder:
 
 def _at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _entry(name: str, found: os.stat_result) -> Entry:
+    return Entry(name, found.st_size, found.st_mtime, hash((found.st_ino, found.st_mtime_ns)))

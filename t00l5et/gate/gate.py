@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.process import ProcessPort
@@ -81,6 +82,7 @@ def examine(
             rule, reason = gate.at, f"it could not be examined: {type(error).__name__}"
         finally:
             gate.end()
+        reason = Redactor(()).text(reason)  # what a fixer printed may be a secret
         ran = str(gate.sandbox) if gate.ran and gate.sandbox else ""
         return GateReport(not rule, rule, one_line(reason, MAX_REASON), tuple(gate.steps.done), one_line(ran, 300))
 

@@ -174,7 +174,10 @@ def _known(value: str | bytes | float, captured: Captured) -> str:
 
 
 def _known_text(value: str, captured: Captured) -> str:
-    plain = re.sub(r"\\(.)", r"\1", value).strip("^$ ")
+    plain = re.sub(r"\\(.)", r"\1", value)  # of a pattern
+    if len(plain) >= SHORTEST and any(plain in text for text in captured.texts):
+        return f"a text of the captured data: {value[:40]!r}"
+    plain = plain.strip("^$ ")
     if len(plain) < SHORTEST:
         return ""
     for text in captured.texts:

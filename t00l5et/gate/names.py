@@ -45,6 +45,14 @@ CodeType MethodType make_dataclass partialmethod singledispatch wraps
 IMPORTS = frozenset(_IMPORTS.split())
 # What may not be taken from a module.
 ENDINGS = frozenset(_ENDINGS.split())
+# Of FourEyes's own, what a patch may not bring in anew: doors to the world, what judges and protects.
+GUARDED = tuple(
+    f"foureyes_actors.{name}"
+    for name in (
+        *("ports", "replay", "bug", "world", "wiring", "headless", "command_line", "model_server", "doctor"),
+        *("forgewright", "bench", "upkeep", "config", "defence", "redacted_log", "settings_"),
+    )
+)
 # Part of a text (lower case) -> what it stands for.
 TEXTS = {
     "pytest": "test detection",

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.text import one_line
 
@@ -95,7 +96,8 @@ class Steps:
         self._end(name, True, began, "; ".join(words))
 
     def _end(self, name: str, passed: bool, began: float, words: str) -> None:
-        self.done.append(Step(name, passed, self.clock.monotonic() - began, one_line(words, MAX_WORDS)))
+        words = one_line(Redactor(()).text(words), MAX_WORDS)
+        self.done.append(Step(name, passed, self.clock.monotonic() - began, words))
 
 
 def _shown(step: Step) -> str:

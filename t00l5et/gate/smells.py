@@ -8,13 +8,14 @@ the sandbox and the person who approves are the real barrier, and this saves the
 from __future__ import annotations
 
 import ast
+import builtins
 import io
 import re
 import tokenize
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from t00l5et.gate.names import ATTRIBUTES, BROAD, ENDINGS, IMPORTS, NAMES, TEXTS
+from t00l5et.gate.names import ATTRIBUTES, BROAD, ENDINGS, GUARDED, IMPORTS, NAMES, TEXTS
 from t00l5et.gate.sources import Source
 
 Smell = tuple[str, str]  # kind, words
@@ -155,7 +156,7 @@ def _calls(tree: ast.Module, _text: str, hidden: frozenset[str]) -> Iterator[Sme
             yield "dynamic", _said(node)
 
 
-def _names(tree: ast.Module, _text: str, _hidden: frozenset[str]) -> Iterator[Smell]:
+def _names(tree: ast.Module, _text: str, hidden: frozenset[str]) -> Iterator[Smell]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and (kind := _kind(node.id, NAMES)):
             yield kind, node.id
@@ -165,11 +166,11 @@ def _names(tree: ast.Module, _text: str, _hidden: frozenset[str]) -> Iterator[Sm
             yield "dynamic", f"{node.name} is defined"
         elif isinstance(node, ast.Global | ast.Nonlocal):
             yield "hidden state", _said(node)
-    yield from _broad_by_name(tree)
+    yield from _hidden_by_name(tree, hidden)
 
 
-def _broad_by_name(tree: ast.Module) -> Iterator[Smell]:
-    """``Everything = Exception`` would get round the rule for handlers."""
+def _hidden_by_name(tree: ast.Module, hidden: frozenset[str]) -> Iterator[Smell]:
+    """``Everything = Exception`` would get round the rule for handlers, and ``quiet = suppress`` that for calls."""
     plain = {
         id(n)
         for node in ast.walk(tree)
@@ -178,14 +179,19 @@ def _broad_by_name(tree: ast.Module) -> Iterator[Smell]:
         for n in ast.walk(place)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in BROAD and id(node) not in plain:
-            yield "broad except", f"{node.id} as a value"
+        name = getattr(node, "id", None) or getattr(node, "attr", None)
+        if isinstance(name, str) and name in hidden | {"suppress"} and id(node) not in plain:
+            yield "swallowed exception", f"{name} as a value"
 
 
 def _places_of_types(node: ast.AST) -> list[ast.AST | None]:
-    """Where the name of a broad type is what it seems."""
+    """Where the name of a type is what it seems."""
     if isinstance(node, ast.ExceptHandler):
         return [node.type]
+    if isinstance(node, ast.Raise):
+        return [node.exc.func if isinstance(node.exc, ast.Call) else node.exc]
+    if isinstance(node, ast.Call):
+        return [node, *node.args] if _said(node.func).endswith("suppress") else []
     if isinstance(node, ast.arg | ast.AnnAssign):
         return [node.annotation]
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -209,9 +215,7 @@ def _imports(tree: ast.Module, _text: str, _hidden: frozenset[str]) -> Iterator[
                     yield "import", alias.name
         elif isinstance(node, ast.ImportFrom):
             module = node.module or ""
-            ours = module.startswith("foureyes_actors.") and not module.startswith(
-                ("foureyes_actors.ports", "foureyes_actors.replay", "foureyes_actors.bug")
-            )
+            ours = module.startswith("foureyes_actors.") and not module.startswith(GUARDED)
             for alias in node.names:
                 if alias.name == "*" or node.level or not (module in IMPORTS or ours) or alias.name in ENDINGS:
                     yield "import", f"from {module} import {alias.name}"
@@ -313,6 +317,8 @@ def _writes(tree: ast.Module, _text: str, _hidden: frozenset[str]) -> Iterator[S
                 isinstance(target.value, ast.Name) and target.value.id == "self"
             ):
                 yield "hidden state", f"{_said(target)} is written to"
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in dir(builtins):
+            yield "hidden state", f"{node.id} is another one now"
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for decorator in node.decorator_list:
                 if any(word in _said(decorator) for word in ("cache", "contextmanager", "atexit", "register")):

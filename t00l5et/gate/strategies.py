@@ -12,7 +12,7 @@ from typing import Any
 from t00l5et.gate.leaves import Blobs, Leaf, Written, leaves
 from t00l5et.gate.mutations import Variant
 
-EXAMPLES = 150
+EXAMPLES = 100
 DIGITS = "0123456789,. '"
 
 

@@ -34,11 +34,11 @@ class Suite:
         """Tests start programs, threads and servers; no one of them is the patch's own."""
         cpu = max(60, int(self.seconds))
         more = {"processes": 200, "tasks": 1000, "files": 2048}
-        return Limits(seconds=self.seconds, cpu=cpu, memory=8192 * MB, file=256 * MB, out=1024 * MB, **more)
+        return Limits(seconds=self.seconds, cpu=cpu, memory=4096 * MB, file=256 * MB, out=1024 * MB, **more)
 
 
 @dataclass(frozen=True, slots=True)
-class Tests:
+class SuiteResult:
     """``seen``: digest of a test's name -> how it went. ``named``: those that failed, by name."""
 
     seen: Mapping[str, str]
@@ -48,7 +48,7 @@ class Tests:
         return sum(letter in letters for letter in self.seen.values())
 
 
-def run_suite(suite: Suite, base: Base, product: Path, scratch: Path, world: World) -> Tests:
+def run_suite(suite: Suite, base: Base, product: Path, scratch: Path, world: World) -> SuiteResult:
     """``product``: the tree whose ``foureyes_actors`` is read. Raises Stopped when it does not come to its end;
     ProcessError, OSError."""
     folder, mark = scratch / "suite", secrets.token_hex(8)
@@ -67,22 +67,22 @@ def run_suite(suite: Suite, base: Base, product: Path, scratch: Path, world: Wor
     if int(code_said) >= EXIT_USAGE or len(seen) != int(count) or not seen:
         raise Stopped(f"pytest ran no tests (exit code {code_said}, {count} tests)")
     named = dict(line.removeprefix("named ").split(" ", 1) for line in lines if line.startswith("named "))
-    return Tests(seen, named)
+    return SuiteResult(seen, named)
 
 
-def base_suite(suite: Suite, base: Base, scratch: Path, cache: Path, world: World) -> Tests:
+def base_suite(suite: Suite, base: Base, scratch: Path, cache: Path, world: World) -> SuiteResult:
     """That of the base alone; kept in ``cache``, because it takes long."""
     basis = json.dumps([base.commit, suite.paths, suite.arguments, SCRIPT.read_text(encoding="utf-8")])
     kept = cache / f"suite-{hashlib.sha256(basis.encode()).hexdigest()[:32]}.json"
     if kept.exists():
         found = json.loads(kept.read_bytes())
-        return Tests(found["seen"], found["named"])
+        return SuiteResult(found["seen"], found["named"])
     tests = run_suite(suite, base, base.folder, scratch, world)
     kept.write_text(json.dumps({"seen": dict(tests.seen), "named": dict(tests.named)}), encoding="utf-8")
     return tests
 
 
-def compared(before: Tests, after: Tests) -> str:
+def compared(before: SuiteResult, after: SuiteResult) -> str:
     """In words, what went well. Raises Stopped: each test that passed must pass, and none may be gone or skipped."""
     gone = [name for name in before.seen if name not in after.seen]
     if gone:

@@ -298,5 +298,5 @@ def test_work_on_a_decision_is_not_walked(ledger: Ledger, tmp_path: Path, monkey
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    ledger.stamp()
-    assert looked == [str(tmp_path)] and len(ledger.page().decisions) == 1
+    assert ledger.stamp() and not looked, "a look whether anything has changed reads no folder at all"
+    assert len(ledger.page().decisions) == 1 and looked == [str(tmp_path)]

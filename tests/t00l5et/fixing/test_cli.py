@@ -17,6 +17,7 @@ from foureyes_actors.forgewright.landing import Landed, landing_from
 from foureyes_actors.forgewright.proposal import Outcome, proposal_from
 from foureyes_actors.ports.local_process import LocalChild
 from foureyes_actors.replay.program import t00l5et
+from t00l5et.doubles.lm_studio import LmStudioDouble
 from tests.support import eventually
 from tests.t00l5et.fixing.support import PROCESSES, Bench, diff_of, printing, python_fixer
 
@@ -191,3 +192,20 @@ def test_the_secrets_of_the_settings_are_masked(bench: Bench) -> None:
     assert not any(secret.encode() in each.read_bytes() for each in bench.work.folder.rglob("*") if each.is_file())
     assert not any(secret in line for line in lines)
     assert json.loads(lines[-1])["digest"] == ""
+
+
+def test_a_model_through_the_command(bench: Bench) -> None:
+    """The token is that of the settings; what it said is kept."""
+    token = "sk-lm-ab12cd34:0123456789abcdefghij"
+    config = bench.folder / "foureyes.yaml"
+    config.write_text(f"model_server: {{api_token: '{token}'}}\n")
+    model = {"key": "coder", "loaded": True, "max_context": 131_072}
+    rule = {"when": {"route": "POST /v1/chat/completions"}, "then": {"reply": {"content": f"No. {token}"}}}
+    with LmStudioDouble({"models": [model], "token": token, "rules": [rule]}) as server:
+        places = ["--work", str(bench.work.folder), "--repository", str(bench.repository), "--config", str(config)]
+        command = ["fix", str(bench.platform), *places, "--model", "coder", "--base-url", server.url, "--json"]
+        code, lines = program(*command, "--attempts", "1")
+        assert len(server.asked("POST /v1/chat/completions")) == 1
+    found = proposal_from(lines[-1])
+    assert code == 1 and found is not None and "no unified diff in its answer" in found.attempts[0].reason, lines
+    assert bench.work.path(1, "said.txt").read_text() == "No. [redacted]"
