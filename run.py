@@ -54,6 +54,7 @@ from foureyes_actors.ports.patient_stream import PatientStream
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.redacted_log import log_to
 from foureyes_actors.settings import Settings
+from foureyes_actors.settings_environment import CONFIG
 from foureyes_actors.settings_file import load_settings, secrets_of
 from t00l5et.decision_cli import decisions_app
 from t00l5et.error_cli import errors_app, reproduce
@@ -80,6 +81,8 @@ def run(
     if context.invoked_subcommand is not None:
         return
     own, path = settings_of(config)
+    if path is not None:
+        os.environ[CONFIG] = str(path.absolute())  # for programs of ours that this run starts: the same secrets
     laid = _with_mitigations(own)
     settings, beside = laid.settings, path.parent if path else None
     try:

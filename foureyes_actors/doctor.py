@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from foureyes_actors import doctor_parts as parts
+from foureyes_actors import doctor_sandbox
 from foureyes_actors import doctor_servers as servers
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.doctor_findings import Finding, Status, render, verdict
@@ -81,6 +82,7 @@ PROBES: tuple[Probe, ...] = (
     Probe("SQLite store", _store("sqlite"), parts.sqlite, embedded=True),
     Probe("MongoDB", _store("mongodb"), parts.mongodb, parts.START_MONGODB, line="store: {kind: mongodb}"),
     Probe("disk space", _always, parts.disk),
+    Probe("sandbox", lambda settings: False, doctor_sandbox.sandbox),
 )
 
 

@@ -96,8 +96,11 @@ def show_lines(group: Mapping[str, Any], folder: PrivateFolder, platforms: Path 
     if group.get("resolved"):
         yield f"{'resolution':<12} {_field(group, 'resolution')} ({_time(group.get('resolved_at'))})"
     yield f"{'seen':<12} {_time(group.get('first_at'))} to {_time(group.get('last_at'))} UTC"
-    yield f"{'type':<12} {' < '.join(map(str, group.get('exception_chain') or [_kind(group)]))}"
-    for key, value in (group.get("context") or {}).items():
+    chain = group.get("exception_chain")
+    kinds = [one_line(str(kind), 200) for kind in chain] if isinstance(chain, list) else []
+    yield f"{'type':<12} {' < '.join(kinds or [_kind(group)])}"
+    context = group.get("context")
+    for key, value in context.items() if isinstance(context, Mapping) else ():
         yield f"  {one_line(str(key), 40):<20} {one_line(str(value), 300)}"
     yield f"{'again':<12} {_again(group, folder)}"
     if platforms is not None:

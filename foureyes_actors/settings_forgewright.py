@@ -26,6 +26,7 @@ class FixerSettings(Section):
 
     command: Annotated[str, AfterValidator(_words)] = ""  # task as JSON on its standard input, a unified diff back
     model: str = ""  # of the model server that reads screens
+    allow_remote: bool = False  # the model's server may be another machine, which then sees what failed
     attempts: Annotated[int, Field(ge=1, le=3)] = 3
     seconds: Annotated[float, Field(gt=0, le=7200)] = 900.0
     per_day: PerDay = 5  # failures for which patches are asked for

@@ -1,7 +1,12 @@
-"""``python -m t00l5et reproduce FOLDER``: is the failure in this folder confirmed, and at which level?"""
+"""``python -m t00l5et reproduce FOLDER``: is the failure in this folder confirmed, and at which level?
+``python -m t00l5et sandbox``: in which sandbox is that found out here?
+``python -m t00l5et mitigate FOLDER``: would another value of a setting have helped?
+``python -m t00l5et fix FOLDER``: a patch for it, at most three attempts; ``branch``, ``apply``, ``rollback`` land it.
+``python -m t00l5et gate FOLDER PATCH``: may a person look at this patch?"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -20,13 +25,16 @@ from foureyes_actors.replay.confirmation import Level, as_line
 from foureyes_actors.text import one_line
 from t00l5et.confirm import confirm, keep, record_id, verdict_line
 from t00l5et.fixing import cli as fixing
+from t00l5et.gate.command import gate
 from t00l5et.mitigate import Wanted, prove
 from t00l5et.mitigate import weigh as weigh_once
 from t00l5et.reproduction import Reproduction
+from t00l5et.sandbox import advice, best_sandbox, may_run_foreign_code
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 Folder = Annotated[Path, typer.Argument(help="A folder that is named repro_ and the record's id.")]
 ORPHANED = 3  # exit code
+app.command()(gate)
 fixing.add_to(app)
 
 
@@ -93,6 +101,18 @@ def weigh(folder: Folder, key: Key, value: Value, was: Was = None, late: Seconds
     """Once, in this process: with the value that was, and with the new one."""
     reproduction = Reproduction(folder, _id_of(folder))
     _say(verdict_line(asdict(weigh_once(reproduction, Wanted(key, value, was, late)))))
+
+
+@app.command(name="sandbox")
+def which_sandbox(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """Which sandbox failures run again in here, found by trying; and what there is to do for a better one."""
+    found = best_sandbox(LocalProcesses(), SystemClock())
+    words, strong = advice(found, sys.platform), may_run_foreign_code(found)
+    if as_json:
+        how = one_line(found.how, 300)
+        _say(json.dumps({"kind": found.kind.value, "how": how, "foreign_code": strong, "advice": words}))
+    else:
+        _say(one_line(f"{found}", 400) + (f"\n-> {words}" if words else ""))
 
 
 def _platform(reproduction: Reproduction) -> str:

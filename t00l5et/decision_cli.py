@@ -17,7 +17,7 @@ from foureyes_actors import decision_commands
 from foureyes_actors.command_line import complain, print_result, settings_of
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.exit_codes import UNAVAILABLE
-from foureyes_actors.forgewright.budget import figure_lines, figures
+from foureyes_actors.forgewright.budget import budget_lines, figure_lines, figures
 from foureyes_actors.forgewright.decision import Decision
 from foureyes_actors.forgewright.decision_document import document, markdown
 from foureyes_actors.forgewright.ledger import Ledger
@@ -121,9 +121,13 @@ def decisions_figures(
     as_json: Annotated[bool, typer.Option("--json", help="As a JSON document.")] = False,
 ) -> None:
     """How many failures got how far, and how long it took."""
-    with _at_work(context) as (ledger, _):
-        found = figures(ledger.page().decisions)
-        print_result(_json(asdict(found)) if as_json else "\n".join(figure_lines(found)))
+    with _at_work(context) as (ledger, workshop):
+        decisions = ledger.page().decisions
+        found, today = figures(decisions), workshop.budget(decisions)
+        if as_json:
+            print_result(_json({**asdict(found), "last_24_hours": asdict(today)}))
+        else:
+            print_result("\n".join((*figure_lines(found), *budget_lines(today))))
 
 
 @contextmanager

@@ -102,7 +102,8 @@ def errors_export(
             places=places,
         )
         path = to or Path(f"foureyes_error_{record[:12]}.zip")
-        error_export.save(made, path, LocalFiles())
+        with _writing(path):
+            error_export.save(made, path, LocalFiles())
         print_result("\n".join(error_export.export_lines(made, path)))
 
 
@@ -112,7 +113,8 @@ def reproduce(context: typer.Context, wanted: IdArgument) -> None:
         records, platforms = LocalPrivateFolder(settings.records_dir), settings.platforms_dir
         record, group = _record_id(store, wanted, records)
         now = SystemClock().utc_now().timestamp()
-        folder = error_commands.make_platform(records, platforms, record, group, now)
+        with _writing(platforms):
+            folder = error_commands.make_platform(records, platforms, record, group, now)
     print_result(str(folder))
     found = confirm(folder, LocalProcesses(), SystemClock())
     try:
@@ -121,6 +123,18 @@ def reproduce(context: typer.Context, wanted: IdArgument) -> None:
         complain(f"not kept in the folder: {error.strerror}")
     print_result(str(found))
     raise typer.Exit(found.level is Level.UNCONFIRMED)
+
+
+class _NotWritten(FourEyesError):
+    """In words, with the place: an error of the disk often has none."""
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _NotWritten(f"{place} cannot be written: {error.strerror or type(error).__name__}") from None
 
 
 def _record_id(store: StoreReader | None, wanted: str, records: LocalPrivateFolder) -> tuple[str, str]:

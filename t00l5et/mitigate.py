@@ -123,9 +123,14 @@ def prove(
         return Proof(wanted.key, wanted.value, False, refusal, 0, wanted.was, wanted.late)
     sandbox = best_sandbox(processes, clock)
     found = [_run(folder.absolute(), wanted, processes, clock, sandbox, limits or Limits()) for _ in range(runs)]
-    proven = all(run.proves for run in found)
+    return judged(wanted, found, str(sandbox))
+
+
+def judged(wanted: Wanted, found: Sequence[Weighed], sandbox: str = "") -> Proof:
+    """Proven is what each run has proven."""
+    proven = bool(found) and all(run.proves for run in found)
     reason = _success(wanted) if proven else _failure(wanted, found)
-    return Proof(wanted.key, wanted.value, proven, reason, runs, wanted.was, wanted.late, str(sandbox))
+    return Proof(wanted.key, wanted.value, proven, reason, len(found), wanted.was, wanted.late, sandbox)
 
 
 def _refusal(wanted: Wanted) -> str:

@@ -13,7 +13,7 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -24,11 +24,12 @@ from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.process import ChildProcess, ProcessPort, ProcessResult
 from foureyes_actors.replay.program import ROOT
 from foureyes_actors.text import one_line
+from t00l5et.sandbox_copy import readable
 
 MB = 1024 * 1024
 PACKAGES = ("foureyes_actors", "supervisors", "t00l5et")  # what of ROOT can be read inside
 LAUNCHER = ROOT / "t00l5et" / "sandbox_launch.py"
-OUT, PLATFORM = "/out", "/platform"  # inside
+OUT, PLATFORM, LAUNCH = "/out", "/platform", "/sandbox_launch.py"  # inside
 NOBODY = "65534"
 OWN_USER = 61_937  # in place of root; of systemd's range for users that exist for a moment
 PROBE_WITHIN = 20.0  # seconds
@@ -57,6 +58,7 @@ print("inside", json.dumps([cpu, sys.flags.hash_randomization, len(children) <= 
 """
 INSIDE = "inside "
 UNCOUNTED = "no limit on how many processes"
+NO_BWRAP = "no bwrap"
 
 
 class Kind(StrEnum):
@@ -100,6 +102,20 @@ def may_run_foreign_code(sandbox: Sandbox) -> bool:
     return sandbox.kind is Kind.BUBBLEWRAP and not sandbox.how
 
 
+def advice(sandbox: Sandbox, system: str) -> str:
+    """What there is to do for a better one, for people; empty: nothing. ``system``: as ``sys.platform`` has it."""
+    if may_run_foreign_code(sandbox) or system != "linux":
+        return ""
+    if NO_BWRAP in sandbox.how:
+        return "install bubblewrap: apt-get install bubblewrap, dnf install bubblewrap"
+    if UNCOUNTED in sandbox.how:
+        return "let the system count processes in user namespaces: Linux 5.14 or newer, and not as root"
+    return (
+        "bubblewrap is there and does not work: allow user namespaces (sysctl kernel.unprivileged_userns_clone, "
+        "kernel.apparmor_restrict_unprivileged_userns; in a container its seccomp profile)"
+    )
+
+
 def best_sandbox(processes: ProcessPort, clock: Clock, kinds: Sequence[str] = ("bwrap", "unshare")) -> Sandbox:
     """The best one that works here, found by trying. ``kinds``: which to try before limits alone."""
     reasons: list[str] = []
@@ -133,25 +149,30 @@ def run_inside(
     processes: ProcessPort,
     clock: Clock,
     limits: Limits | None = None,
+    code: Mapping[str, Path] | None = None,
 ) -> ProcessResult:
     """``command`` gets the place at which ``folder`` is inside, where it can only be read in a strong sandbox.
+    ``code``: what can be read below ROOT, by the names there, and where it lies outside; None: ROOT's own packages.
     Whatever it started has ended when this returns. Call it in a thread that lives as long: bubblewrap ends with the
     thread that started it. Raises ProcessError when it cannot be started."""
     limits = limits or Limits()
     strong = sandbox.kind is Kind.BUBBLEWRAP
+    if code is not None and not strong:
+        raise ProcessError("other code than FourEyes's own can be put into a strong sandbox alone")
     with ExitStack() as stack:
         out = OUT if strong else stack.enter_context(_scratch())
         if folder and sandbox.user:
-            folder = _readable(folder, stack.enter_context(_scratch()))
+            folder = readable(folder, stack.enter_context(_scratch()))
         inside = f"{PLATFORM}/{folder.name}" if folder and strong else str(folder or "")
-        mounts = _mounts(sandbox, folder, limits) if strong else []
-        launch = [sys.executable, "-I", "-S", "-B", str(LAUNCHER), _launch(sandbox, limits, out)]
+        mounts = _mounts(sandbox, folder, limits, code) if strong else []
+        launcher = LAUNCH if strong else str(LAUNCHER)
+        launch = [sys.executable, "-I", "-S", "-B", launcher, _launch(sandbox, limits, out)]
         child = processes.start([*sandbox.wrapper, *mounts, *launch, *command(inside)])
         try:
-            code = _ended(child, clock, limits.seconds)
+            exit_code = _ended(child, clock, limits.seconds)
         finally:
             child.stop(0.0)
-    return ProcessResult(code, child.tail())
+    return ProcessResult(exit_code, child.tail())
 
 
 @contextmanager
@@ -163,29 +184,6 @@ def _scratch() -> Iterator[str]:
         raise ProcessError(f"no folder can be made for it: {error.strerror}") from error
     with made as name:
         yield name
-
-
-def _readable(folder: Path, below: str) -> Path:
-    """A copy for another user. Only files and folders: where a link leads is none of the platform. Raises
-    ProcessError."""
-    copy = Path(below, folder.name)
-    try:
-        for path in (folder, *folder.rglob("*")):
-            _copy(path, copy / path.relative_to(folder))
-    except OSError as error:
-        raise ProcessError(f"the platform cannot be copied for it: {error.strerror}") from error
-    return copy
-
-
-def _copy(path: Path, to: Path) -> None:
-    if path.is_symlink():
-        return
-    if path.is_dir():
-        to.mkdir()
-        to.chmod(0o755)
-    elif path.is_file():
-        to.write_bytes(path.read_bytes())
-        to.chmod(0o644)
 
 
 def _ended(child: ChildProcess, clock: Clock, seconds: float) -> int | None:
@@ -257,14 +255,16 @@ def _bubblewraps(program: str, processes: ProcessPort) -> list[Sandbox]:
     return made
 
 
-def _mounts(sandbox: Sandbox, folder: Path | None, limits: Limits) -> list[str]:
+def _mounts(sandbox: Sandbox, folder: Path | None, limits: Limits, code: Mapping[str, Path] | None) -> list[str]:
     """``--size`` stands last among the wrapper's options where bubblewrap knows it: it is of the next mount."""
     size = [str(limits.out)] if sandbox.wrapper[-1] == "--size" else []
     mounts = [*size, "--tmpfs", OUT, "--proc", "/proc", "--dev", "/dev"]
     for place in map(Path, _system()):
         linked = ["--symlink", str(place.readlink())] if place.is_symlink() else ["--ro-bind", str(place)]
         mounts += [*linked, str(place)]
-    bound = {each: each for each in (*_python(), *(str(ROOT / name) for name in PACKAGES))}
+    code = {name: ROOT / name for name in PACKAGES} if code is None else code
+    bound = {str(ROOT / name): str(place) for name, place in code.items()}
+    bound |= {LAUNCH: str(LAUNCHER)} | {each: each for each in _python()}
     bound |= {f"{PLATFORM}/{folder.name}": str(folder)} if folder else {}
     if sandbox.user:  # bubblewrap makes the folders above for root alone
         for above in sorted({str(above) for each in bound for above in Path(each).parents if above.name}):

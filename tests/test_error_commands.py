@@ -32,7 +32,7 @@ from foureyes_actors.error_commands import (
 from foureyes_actors.messages import Collection, Fault
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.ports.files import LocalFiles
-from foureyes_actors.ports.private_folder import LocalPrivateFolder
+from foureyes_actors.ports.private_folder import MAX_FILE, LocalPrivateFolder
 from foureyes_actors.ports.store_sqlite import SqliteStore
 from foureyes_actors.replay.confirmation import Confirmation, Level
 from foureyes_actors.replay.platform_folder import Origin, origin_of, write_platform
@@ -84,6 +84,52 @@ def test_the_list_has_a_line_a_group_and_the_resolved_ones_on_demand(store: Sqli
     assert len(listed(store, Wanted(10))) == 3
     assert listed(store, Wanted(10, resolved=True))[2].endswith("(resolved)")
     assert len(listed(store, Wanted(1))) == 3
+
+
+SHAPES: dict[str, dict[str, object]] = {
+    "chain": {"exception_chain": [HOSTILE, 5, None]},
+    "a chain that is a text": {"exception_chain": HOSTILE},
+    "a chain that is a number": {"exception_chain": 5},
+    "context": {"context": {HOSTILE: HOSTILE, "record": "../../../etc/passwd"}},
+    "a context that is a number": {"context": 5},
+    "names": dict.fromkeys(("severity", "source", "component", "error_type", "exception_type"), HOSTILE),
+    "texts": {"message": HOSTILE * 1000, "stack_trace": HOSTILE * 1000},
+    "no texts": {"message": None, "stack_trace": 5, "exception_type": 5},
+    "times": {"last_at": HOSTILE, "first_at": 5, "resolved": "yes", "resolved_at": HOSTILE, "resolution": HOSTILE},
+    "history": {"history": {"recent": ["x"], "days": {"a": "b"}}, "occurrences": HOSTILE},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_document_of_any_shape_is_shown_and_cannot_steer_a_terminal(shape: str, tmp_path: Path) -> None:
+    fault = a_fault(ValueError("x"))
+    group = {**error_document(fault, fingerprint(fault), {}), **SHAPES[shape]}
+    lines = "\n".join(show_lines(group, LocalPrivateFolder(tmp_path), tmp_path))
+    assert all(char == "\n" or char.isprintable() for char in lines) and fault.id in lines
+
+
+BLOBS = {"a number": 5, "a list": ["00" * 32], "too many": {f"{n:064x}": "bytes" for n in range(5000)}}
+
+
+@pytest.mark.parametrize("blobs", BLOBS)
+def test_a_record_that_names_its_blobs_in_another_way_is_refused_in_words(blobs: str, tmp_path: Path) -> None:
+    folder, fault = LocalPrivateFolder(tmp_path / "records"), a_recorded(tmp_path / "records")
+    document = json.loads(folder.read(f"errors/{fault.id}.json"))
+    folder.write(f"errors/{fault.id}.json", json.dumps({**document, "blobs": BLOBS[blobs]}).encode())
+    with pytest.raises(NoSuchError, match=r"cannot be used: (what should name the blobs|5000 blobs)"):
+        make_platform(folder, tmp_path / "platforms", fault.id)
+
+
+def test_a_record_that_is_no_file_or_too_large_is_told_at_once(tmp_path: Path) -> None:
+    folder, fault = LocalPrivateFolder(tmp_path), a_recorded(tmp_path)
+    path = tmp_path / "errors" / f"{fault.id}.json"
+    with path.open("r+b") as file:
+        file.truncate(MAX_FILE + 1)  # sparse: it takes no place
+    with pytest.raises(OSError, match="at most 67108864 are read"):
+        kept_record(folder, fault.id)
+    path.unlink()
+    path.mkdir()
+    assert kept_record(folder, fault.id) is None
 
 
 def test_an_empty_store_says_so(store: SqliteStore) -> None:
@@ -242,7 +288,10 @@ def test_a_full_disk_and_a_file_in_the_way_are_said(tmp_path: Path) -> None:
         write_platform(FullDisk(tmp_path / "x"), document, lambda _: b"", Origin(fault.id, "", "", 1.0))
     (tmp_path / "platforms").write_text("a file", encoding="utf-8")
     code, said = run(tmp_path, "reproduce", fault.id)
-    assert code == 69 and "Traceback" not in said and "platforms" in said, said
+    assert code == 69 and "Traceback" not in said, said
+    assert f"{tmp_path / 'platforms'} cannot be written: " in said
+    code, said = run(tmp_path, "errors", "export", fault.id, "--to", str(tmp_path / "platforms" / "x.zip"))
+    assert code == 69 and f"{tmp_path / 'platforms' / 'x.zip'} cannot be written: " in said, said
 
 
 @pytest.mark.parametrize("wanted", ["ab" * 16, "../../x", ""])

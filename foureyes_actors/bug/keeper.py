@@ -72,6 +72,7 @@ class RecordKeeper:
         self._swept = now
         for name in expired(self._folder.entries(), self._clock.utc_now().timestamp(), self._budget):
             self._folder.delete(name)
+        self._folder.prune()
 
     def _source(self, file: str) -> bytes:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -35,14 +36,21 @@ class Leftovers:
     def take(self) -> list[Fault]:
         """All that were kept, and they are gone. What cannot be read is dropped."""
         found = []
-        try:
-            for entry in self._folder.entries():
-                fault = _fault(self._folder.read(entry.name))
-                self._folder.delete(entry.name)
-                found += [] if fault is None else [fault]
-        except OSError:
-            return found
+        for name in self._names():
+            try:
+                fault = _fault(self._folder.read(name))
+            except OSError:
+                fault = None
+            with suppress(OSError):
+                self._folder.delete(name)
+            found += [] if fault is None else [fault]
         return sorted(found, key=lambda fault: fault.at)
+
+    def _names(self) -> list[str]:
+        try:
+            return [entry.name for entry in self._folder.entries()]
+        except OSError:
+            return []
 
 
 def clean(fault: Fault, redactor: Redactor) -> Fault:

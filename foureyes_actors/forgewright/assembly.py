@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from foureyes_actors.errors import StoreError
 from foureyes_actors.forgewright.actor import Changed, ForgewrightActor, Told
 from foureyes_actors.forgewright.forging import Forging
-from foureyes_actors.forgewright.latencies import READ, WITHIN, Observed, model_of, observed_in
+from foureyes_actors.forgewright.latencies import Observed, model_of, observed
 from foureyes_actors.forgewright.ledger import Ledger
 from foureyes_actors.forgewright.making import PlatformMaker
 from foureyes_actors.forgewright.reproducing import Reproducing
 from foureyes_actors.forgewright.triage import Rule
 from foureyes_actors.forgewright.workshop import LocalWorkshop, Remember
-from foureyes_actors.messages import Collection, PressureLevel
+from foureyes_actors.messages import PressureLevel
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.store import StoreReader
@@ -51,11 +50,12 @@ def forgewright_actor(
     def forging(inner: ActorContext, changed: Changed) -> Forging:
         place = settings.decisions_dir
         ledger = Ledger(LocalPrivateFolder(place), place, world.clock, lock_within=LOCK_WITHIN)
-        observed = latencies(world.reader, world.clock)
         return Forging(
             inner,
             ledger=ledger,
-            workshop=LocalWorkshop(settings, ledger, world.processes, world.clock, observed=observed),
+            workshop=LocalWorkshop(
+                settings, ledger, world.processes, world.clock, observed=latencies(world.reader, world.clock)
+            ),
             clock=world.clock,
             settings=settings.forgewright,
             changed=changed,
@@ -78,19 +78,17 @@ def latencies(reader: Callable[[], StoreReader] | None, clock: Clock) -> Remembe
     """How long the answers of a record's model took, by the newest readings. Nothing is known while the store is
     away."""
 
-    def observed(document: Mapping[str, Any]) -> Observed:
+    def found(document: Mapping[str, Any]) -> Observed:
         model = model_of(document)
         if reader is None or not model:
             return Observed()
         try:
             store = reader()
             try:
-                return observed_in(
-                    store.latest(Collection.READINGS, READ, since=clock.utc_now() - timedelta(seconds=WITHIN)), model
-                )
+                return observed(store, model, clock.utc_now())
             finally:
                 store.close()
         except StoreError:
             return Observed()
 
-    return observed
+    return found

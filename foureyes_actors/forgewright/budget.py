@@ -145,6 +145,12 @@ def _middle(decisions: Sequence[Decision], *states: State) -> float | None:
     return median(took) if took else None
 
 
+def budget_lines(found: Budget) -> Iterator[str]:
+    """For people."""
+    yield f"in the last 24 hours: patches asked for {_of(found.fixes, found.fixes_allowed)} allowed"
+    yield f"                      settings changed unasked {_of(found.applied, found.applied_allowed)} allowed"
+
+
 def level_of(confirmation: Confirmation | None) -> str:
     found = confirmation is not None and confirmation.level is not Level.UNCONFIRMED
     return confirmation.level.value if confirmation is not None and found else ""

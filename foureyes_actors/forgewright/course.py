@@ -24,6 +24,7 @@ REOPENED = 3  # times; after that a person has to look
 CAPTURED_DAYS = 7  # within which a record is run again, or not at all
 LEAST_WATCH = 3600.0  # seconds of the present run: who is switched off sees nothing
 UNTIL = "until"  # among the facts of a setting: when it ends, seconds since 1970
+ON_THE_WIRE = (Level.WIRE, Level.STAND_IN)  # a stand-in for a secret may have been played on a wire: the proof tells
 WAITS_FOR = "waits for"  # among a deferred decision's facts: what would open it again
 FIXER, PLATFORM = "a fixer", "a platform"
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -154,7 +155,7 @@ def _after_triaged(decision: Decision, known: Known) -> Next:
 
 def _with_a_setting(known: Known) -> Next:
     found = known.confirmation
-    if found is None or found.level is not Level.WIRE:
+    if found is None or found.level not in ON_THE_WIRE:
         was = found.level.value if found else "not reproduced"
         return _deferred(f"a setting is proven by a replay on the wire alone, and this is {was}", PLATFORM)
     return Next(Do.GO, State.PROPOSED, "a setting, to be proven on the wire")
@@ -206,7 +207,7 @@ def _after_deferred(decision: Decision, known: Known) -> Next:
     if waits_for == FIXER and known.fixer:
         return Next(Do.GO, State.TRIAGED, "there is a fixer now")
     wire = decision.remedy is RemedyKind.CONFIGURATION
-    fits = found is not None and (found.level is Level.WIRE if wire else found.level is not Level.UNCONFIRMED)
+    fits = found is not None and (found.level in ON_THE_WIRE if wire else found.level is not Level.UNCONFIRMED)
     if waits_for == PLATFORM and fits:
         return Next(Do.GO, State.TRIAGED, "it was reproduced meanwhile")
     return WAIT

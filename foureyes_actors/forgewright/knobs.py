@@ -24,7 +24,7 @@ from foureyes_actors.errors import (
     SourceUnavailable,
     StoreUnavailable,
 )
-from foureyes_actors.forgewright.latencies import Observed, weigh
+from foureyes_actors.forgewright.latencies import NEXT, Observed, weigh
 from foureyes_actors.settings import Settings
 
 ROOM = 0.9  # a reply is in time with certainty when it takes at most this part of a deadline
@@ -65,7 +65,7 @@ _ALL = (
         "inference.deadline",
         1,
         60,
-        (10.0, 20.0, 30.0, 45.0, 60.0),
+        (2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0),
         "a model that is slower than expected; a server that says nothing for a minute hangs",
         replayed=True,
     ),
@@ -93,9 +93,9 @@ KNOBS: Mapping[str, Knob] = MappingProxyType({knob.key: knob for knob in _ALL})
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``late``: seconds after which a reply is to be assumed in the proof; None: no assumption is founded.
-    ``by_itself``: it may be put in force without anybody asking, once it is proven; else it is for a person to decide.
-    ``reason``: the evidence, or what is missing."""
+    """``late``: seconds after which a reply is to be assumed in the proof; None: nothing can be assumed.
+    ``by_itself``: the assumption is founded, so it may be put in force without anybody asking, once it is proven; else
+    it is for a person to decide. ``reason``: the evidence, or what is missing."""
 
     key: str
     was: float
@@ -166,13 +166,14 @@ def _change(case: Case, settings: Settings, observed: Observed) -> Change | None
 def _patience(knob: Knob, was: float, observed: Observed) -> Change | None:
     """A longer deadline for a model: by itself only where its answers are known to come so late, or nearly."""
     evidence = weigh(observed, was, ROOM * knob.highest)
-    value = knob.above(was, evidence.late if evidence else 0.0)
+    late = evidence.late if evidence else NEXT * was
+    value = knob.above(was, late)
     if value is None:
         return None
     if evidence is not None:
-        return Change(knob.key, was, value, evidence.words, evidence.late, by_itself=True)
-    reason = f"that an answer would come later is an assumption: {observed.words(was)}"
-    return Change(knob.key, was, value, reason)
+        return Change(knob.key, was, value, evidence.words, late, by_itself=True)
+    reason = f"that an answer would come after {late:g} s is an assumption: {observed.words(was)}"
+    return Change(knob.key, was, value, reason, late)
 
 
 def _as(knob: Knob, value: float) -> float:

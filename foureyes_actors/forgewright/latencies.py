@@ -40,6 +40,8 @@ class Observed:
 
     def words(self, deadline: float) -> str:
         """Why they found nothing."""
+        if any(each > BEYOND * deadline for each in self.latencies):
+            return "what took longer took longer than any allowed deadline has room for"
         if len(self.latencies) < ENOUGH:
             return f"{len(self.latencies)} answers of this model were seen, fewer than {ENOUGH}"
         return f"95 of 100 of this model's answers took at most {self.slowest_twentieth:.1f} s, far from {deadline:g} s"

@@ -49,7 +49,7 @@ class PlatformMaker:
         origin = Origin(wanted.record, wanted.group, wanted.source, now)
         name = write_platform(self._platforms, document, lambda digest: kept_blob(self._records, digest), origin)
         found = self._confirmed(self._place / name, cancelled)
-        return Made(self._place / name, one_line(str(document["exceptions"][0]["type"]).rpartition(".")[2], 80), found)
+        return Made(self._place / name, _kind(document), found)
 
     def _confirmed(self, folder: Path, cancelled: threading.Event) -> Confirmation:
         command = ("reproduce", str(folder), "--json", "--background")
@@ -57,6 +57,15 @@ class PlatformMaker:
 
     def _sweep(self) -> None:
         sweep(self._platforms, self._clock.utc_now().timestamp())
+
+
+def _kind(document: object) -> str:
+    """What a record says is data: it may have another shape."""
+    try:
+        kind = str(document["exceptions"][0]["type"])  # type: ignore[index]
+    except (KeyError, IndexError, TypeError):
+        kind = "a failure"
+    return one_line(kind.rpartition(".")[2], 80)
 
 
 EXPECTED = (FourEyesError, CodecError, OSError)

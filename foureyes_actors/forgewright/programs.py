@@ -16,6 +16,7 @@ from foureyes_actors.replay.program import t00l5et
 from foureyes_actors.text import one_line
 
 POLL = 0.1  # seconds
+GRACE = 2.0  # seconds in which a program that is not wanted any more puts away what it was working with
 T = TypeVar("T")
 
 
@@ -43,7 +44,7 @@ def last_word(
     try:
         code = _ended(child, clock, cancelled, within)
     finally:
-        child.stop(0.0)
+        child.stop(GRACE)
     lines = child.tail()
     found = next((found for line in reversed(lines) if (found := parse(line)) is not None), None)
     if found is not None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from foureyes_actors.bug.keeper import kept_record
 from foureyes_actors.forgewright import mitigations
+from foureyes_actors.forgewright.budget import Budget, budget
 from foureyes_actors.forgewright.decision import Decision
 from foureyes_actors.forgewright.knobs import KNOBS, Change, candidates
 from foureyes_actors.forgewright.landing import Landed, Landing, landing_from
@@ -63,6 +64,10 @@ class LocalWorkshop:
         found = platform_of(self._platforms, decision.record, decision.group)
         return found.confirmation if found is not None else None
 
+    def budget(self, decisions: Sequence[Decision]) -> Budget:
+        allowed = self._settings.forgewright
+        return budget(decisions, self._now(), fixes=allowed.fixer.per_day, applications=allowed.applications_per_day)
+
     # --- a setting ---
 
     def prove(self, decision: Decision, cancelled: threading.Event) -> Outcome:
@@ -97,12 +102,13 @@ class LocalWorkshop:
             return Outcome(State.DEFERRED, "it does not say which setting")
         wanted = mitigations.mitigation(decision.id, str(facts.get("key")), was, value, now)
         mitigations.put(self._mitigations, wanted, now)
-        return Outcome(State.APPLIED, str(wanted), {"until": wanted.until})
+        return Outcome(State.APPLIED, str(wanted), {"lasts": wanted.lasting})
 
     def _proof(self, decision: Decision, change: Change, cancelled: threading.Event) -> Proof:
         late = () if change.late is None else ("--late", f"{change.late:g}")
-        command = ("mitigate", str(self._folder(decision)), "--key", change.key, "--value", f"{change.value:g}", *late)
-        return self._word((*command, "--json", "--background"), proof_from, cancelled, PROOF_WITHIN)
+        numbers = ("--value", f"{change.value:g}", "--was", f"{change.was:g}", *late)
+        command = ("mitigate", str(self._folder(decision)), "--key", change.key, *numbers, "--json", "--background")
+        return self._word(command, proof_from, cancelled, PROOF_WITHIN)
 
     # --- a patch ---
 
@@ -157,7 +163,7 @@ class LocalWorkshop:
         """A setting that would expire stays."""
         if not mitigations.confirm(self._mitigations, decision.id, self._now()):
             return Outcome(State.ROLLED_BACK, "its setting is not in force any more")
-        return Outcome(decision.state, "the setting stays until it is taken back", {"until": None})
+        return Outcome(decision.state, "the setting stays until it is taken back", {"lasts": "until it is taken back"})
 
     def undo(self, decision: Decision, cancelled: threading.Event) -> Outcome:
         match decision.remedy:
@@ -176,7 +182,8 @@ class LocalWorkshop:
     def _fix_command(self, decision: Decision, work: Path) -> Sequence[str]:
         wanted, settings = self._settings.forgewright.fixer, self._settings
         if wanted.model:
-            who: tuple[str, ...] = ("--model", wanted.model, "--base-url", settings.model_server.base_url)
+            remote = ("--allow-remote",) if wanted.allow_remote else ()
+            who: tuple[str, ...] = ("--model", wanted.model, "--base-url", settings.model_server.base_url, *remote)
         else:
             who = ("--fixer", wanted.command, *(part for name in wanted.pass_env for part in ("--pass-env", name)))
         siblings = tuple(part for folder in self._siblings(decision) for part in ("--sibling", str(folder)))
@@ -241,7 +248,7 @@ def _facts(change: Change, proof: Proof) -> dict[str, Any]:
         "was": change.was,
         "value": change.value,
         "evidence": change.reason,
-        "late": change.late,
+        "reply assumed after": None if change.late is None else f"{change.late:g} s",
         "by_itself": change.by_itself,
         "runs": proof.runs,
     }

@@ -160,7 +160,11 @@ class LocalProcesses:
 
     def run(self, command: Sequence[str], *, timeout: float) -> ProcessResult:
         child = _spawn(command, {}, "")
-        code = child.wait(timeout)
+        try:
+            code = child.wait(timeout)
+        except BaseException:  # a signal's, in the main thread: nothing may go on behind the caller's back
+            child.wait(0.0)
+            raise
         return ProcessResult(code, child.tail())
 
     def usage(self, pid: int, *, without: Collection[int] = ()) -> ProcessUsage | None:

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from typing import Protocol
 from foureyes_actors.ports.files import LocalFiles
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}){0,2}")
+MAX_FILE = 64 * 1024 * 1024  # bytes; nothing here is larger, so what is was put there by somebody else
+_UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}")  # of a write that never ended, as ``tempfile`` names them
+_UNFINISHED_FOR = 3600.0  # seconds
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # devices on Windows, in any folder
 
 
@@ -30,7 +34,8 @@ class Entry:
 
 class PrivateFolder(Protocol):
     """Names have at most three parts with ``/`` between; any other raises ValueError before anything is done. Raises
-    OSError as the operating system does, and for what is reached by a link, which may lead anywhere. Any thread."""
+    OSError as the operating system does, for what is reached by a link, which may lead anywhere, and for what is no
+    file or larger than ``MAX_FILE``. Any thread."""
 
     def write(self, name: str, data: bytes) -> None:
         """At once: a reader sees all of it or nothing. Folders are made with mode 0700, the file with 0600."""
@@ -50,7 +55,7 @@ class PrivateFolder(Protocol):
         """The files of this name (one part) in the folders right below, without a look at anything else there."""
 
     def prune(self) -> None:
-        """Folders without anything in them go."""
+        """Folders without anything in them go, and what a process that was killed had not written to its end."""
 
 
 class LocalPrivateFolder:
@@ -68,7 +73,13 @@ class LocalPrivateFolder:
     def read(self, name: str) -> bytes:
         path = self._path(name)
         self._refuse_links(path)
-        return path.read_bytes()
+        with open(path, "rb", opener=_at_once) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, "is no file", str(path))
+            if found.st_size > MAX_FILE:
+                raise OSError(errno.EFBIG, f"has {found.st_size} bytes, at most {MAX_FILE} are read", str(path))
+            return file.read(MAX_FILE)
 
     def exists(self, name: str) -> bool:
         path = self._path(name)
@@ -109,6 +120,11 @@ class LocalPrivateFolder:
                         yield _entry(whole, found)
 
     def prune(self) -> None:
+        for path in self._folder.rglob(".*"):
+            with suppress(OSError):
+                old = time.time() - path.lstat().st_mtime > _UNFINISHED_FOR
+                if old and _UNFINISHED.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                    path.unlink()
         folders = [path for path in self._folder.rglob("*") if path.is_dir() and not path.is_symlink()]
         for path in sorted(folders, reverse=True):
             with suppress(OSError):  # there is something in it
@@ -145,6 +161,10 @@ class LocalPrivateFolder:
             each.mkdir(mode=0o700, exist_ok=True)
             if os.name == "posix" and each.stat().st_mode & 0o077:
                 each.chmod(0o700)
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _entry(name: str, found: os.stat_result) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -70,16 +71,26 @@ class SqliteReader:
 
     def _connected(self) -> sqlite3.Connection:
         with translated(self._path):
-            place = f"{self._path.absolute().as_uri()}?mode=ro"
-            connection = sqlite3.connect(
-                place, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-            )
             try:
-                check_owner(connection, self._path)
-            except BaseException:
-                connection.close()
-                raise
-            return connection
+                return self._opened("mode=ro")
+            except sqlite3.OperationalError:
+                # SQLite wants to make a file beside it; where nobody can, and nothing waits in one, nobody changes it.
+                log = self._path.with_name(self._path.name + "-wal")
+                if os.access(self._path.parent, os.W_OK) or (log.exists() and log.stat().st_size):
+                    raise
+                return self._opened("immutable=1")
+
+    def _opened(self, how: str) -> sqlite3.Connection:
+        place = f"{self._path.absolute().as_uri()}?{how}"
+        connection = sqlite3.connect(
+            place, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+        try:
+            check_owner(connection, self._path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

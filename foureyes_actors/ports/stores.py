@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from foureyes_actors.errors import StoreInUse
+from foureyes_actors.errors import StoreInUse, StoreUnavailable
 from foureyes_actors.ports.store import StorePort, StoreReader
 from foureyes_actors.settings import StoreSettings
 
@@ -24,13 +24,23 @@ def open_store(settings: StoreSettings, data_dir: Path) -> StorePort:
 
 
 def open_to_read(settings: StoreSettings, data_dir: Path) -> StoreReader:
-    """As ``open_store``, also while a FourEyes has the store: then it is read beside it."""
+    """As ``open_store``, also while a FourEyes has the store, and where nothing can be written: then it is only
+    read."""
     try:
         return open_store(settings, data_dir)
     except StoreInUse:
         from foureyes_actors.ports.sqlite_reader import SqliteReader
 
         return SqliteReader(data_dir / settings.path)
+    except StoreUnavailable as error:
+        if settings.kind != "sqlite" or not (data_dir / settings.path).is_file():
+            raise
+        from foureyes_actors.ports.sqlite_reader import SqliteReader
+
+        try:
+            return SqliteReader(data_dir / settings.path)
+        except StoreUnavailable:
+            raise error from None
 
 
 def open_beside(settings: StoreSettings, data_dir: Path) -> StoreReader:

@@ -17,6 +17,7 @@ from foureyes_actors.replay.record import ID
 from foureyes_actors.text import bounded
 
 BLOB = re.compile(r"[0-9a-f]{64}")
+MAX_BLOBS = 4096  # of a platform; a tape has 256 calls
 MAX_EXCERPT = 2000  # bytes of a message in the README
 RECORD, README = "record.json", "README.md"
 
@@ -64,7 +65,7 @@ def platform_files(document: Mapping[str, Any], blob: Callable[[str], bytes]) ->
         RECORD: json.dumps(document, ensure_ascii=True, allow_nan=False, indent=1).encode(),
         README: readme(document).encode("utf-8", "backslashreplace"),
     }
-    for digest in document.get("blobs") or ():
+    for digest in _digests(document.get("blobs")):
         if not isinstance(digest, str) or not BLOB.fullmatch(digest):
             raise CodecError(f"{ascii(digest)[:80]} is not the name of a blob")
         try:
@@ -72,6 +73,14 @@ def platform_files(document: Mapping[str, Any], blob: Callable[[str], bytes]) ->
         except KeyError:
             continue
     return files
+
+
+def _digests(blobs: object) -> Mapping[str, Any]:
+    if not isinstance(blobs, Mapping):
+        raise CodecError("what should name the blobs does not")
+    if len(blobs) > MAX_BLOBS:
+        raise CodecError(f"{len(blobs)} blobs, at most {MAX_BLOBS} are read")
+    return blobs
 
 
 def readme(document: Mapping[str, Any], confirmed: Confirmation | None = None) -> str:

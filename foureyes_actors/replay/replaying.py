@@ -117,9 +117,9 @@ class Replay:
         capture = capture_of(error)
         if capture is None:
             return Outcome.OTHER, f"{type(error).__name__} outside of the replay point"
-        found = (capture.entry, group_of(capture), strict_from(capture, read_source))
-        if found == (self.spec.entry, self._expected.get("group"), self._expected.get("strict")):
-            return Outcome.SAME, self._type
+        found = (capture.entry, capture.chain[0], group_of(capture), strict_from(capture, read_source))
+        if found == (self.spec.entry, self._type, self._expected.get("group"), self._expected.get("strict")):
+            return Outcome.SAME, capture.chain[0]
         return Outcome.OTHER, f"{capture.chain[0]} in {_where(capture)}"
 
     def _changed(self, read_source: ReadSource) -> str:

@@ -140,6 +140,7 @@ class Fixing:
                 test=f"{plan.platform.name}/test_{plan.platform.name}.py",
                 output=found.output,
                 rules=plan.rules,
+                budget=self._fixer.budget,
             )
 
     def _sweep(self) -> None:
@@ -169,9 +170,12 @@ class Fixing:
         self._work.keep_json(number, TASK, task)
         self._work.keep(number, PROMPT, prompt_of(task).encode("utf-8", "backslashreplace"))
         scratch = fresh_folder(self._work.scratch / f"answer_{number}")
-        with worktree(self._plan.git, self._work.scratch / f"tree_{number}", self._plan.base) as tree:
-            task_file, prompt = (self._work.path(number, name) for name in (TASK, PROMPT))
-            answer = self._fixer.propose(Assignment(task_file, prompt, tree, scratch, self._plan.seconds))
+        try:
+            with worktree(self._plan.git, self._work.scratch / f"tree_{number}", self._plan.base) as tree:
+                task_file, prompt = (self._work.path(number, name) for name in (TASK, PROMPT))
+                answer = self._fixer.propose(Assignment(task_file, prompt, tree, scratch, self._plan.seconds))
+        finally:
+            discard(self._plan.git, scratch)  # what it printed may hold a secret
         if answer.said:
             self._work.keep(number, SAID, self._redactor.text(answer.said).encode("utf-8", "backslashreplace"))
         return answer

@@ -94,7 +94,7 @@ class CommandFixer:
             "most": MAX_DIFF,
             "most_errors": MAX_ERRORS,
         }
-        launch = [sys.executable, "-I", "-B", str(LAUNCHER), json.dumps(specification)]
+        launch = [sys.executable, "-P", "-B", str(LAUNCHER), json.dumps(specification)]
         try:
             child = self._processes.start([*launch, *self._command])
         except ProcessError as error:

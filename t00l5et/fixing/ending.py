@@ -36,6 +36,18 @@ def ended_in_order(*, with_input: bool) -> Iterator[None]:
             signal.signal(each, handler)
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """In the main thread: for something short that must not end in its middle. Children inherit it: a signal that is
+    sent to all of them would end a git that is at work on the user's files."""
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
 def _watch() -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass

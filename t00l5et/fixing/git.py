@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from foureyes_actors.errors import FourEyesError, ProcessError
@@ -73,7 +74,8 @@ class Git:
         """The checkout's own folder."""
         code, lines = self.tried("rev-parse", "--show-toplevel")
         if code != 0 or not lines:
-            raise GitError(f"{one_line(str(self.folder), 300)} is no git checkout")
+            said = f": {one_line(lines[-1], 200)}" if lines else ""
+            raise GitError(f"{one_line(str(self.folder), 300)} is no git checkout{said}")
         return Path(lines[-1].strip())
 
     def commit(self, name: str) -> str | None:
@@ -113,8 +115,7 @@ def fresh_folder(folder: Path) -> Path:
 
 
 def _delete(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        with suppress(OSError):
-            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-    with suppress(OSError):
-        folder.rmdir()
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        folder.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """Runs one command as ``command < input > output``, within bounds, and ends with it all that it started.
 
-    python -I launch.py SPECIFICATION COMMAND...
+    python -P launch.py SPECIFICATION COMMAND...
 
 A program of its own, so that it outlives its parent for a moment: when the parent has gone, however it went, its
 standard input ends and it ends the command too. What it says last is a line of JSON (``Ended``).

@@ -1,4 +1,4 @@
-"""What a run of ``fix`` begins with: the record, the base commit, the gate."""
+"""What a run of ``fix`` begins with: the record and the base commit."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from foureyes_actors.forgewright.proposal import COMMIT
-from foureyes_actors.ports.clock import Clock
-from foureyes_actors.ports.process import ProcessPort
 from foureyes_actors.text import one_line
-from t00l5et.fixing.attempts import Gate, Impossible, Report, Say
+from t00l5et.fixing.attempts import Impossible
 from t00l5et.fixing.git import Git
 from t00l5et.fixing.work import Work
 from t00l5et.reproduction import Reproduction
@@ -47,32 +45,3 @@ def _known(git: Git, name: str) -> str:
         told = one_line(name, 80)
         raise Impossible(f"the commit {told} is not in {one_line(str(git.folder), 200)}: --base names another one")
     return found
-
-
-def gate_of(
-    platform: Path,
-    git: Git,
-    base: str,
-    siblings: tuple[Path, ...],
-    paths: tuple[str, ...],
-    processes: ProcessPort,
-    clock: Clock,
-) -> Gate:
-    from t00l5et.gate.gate import Case, Suite, examine  # type: ignore[import-untyped]  # what it needs is an extra
-
-    case = Case(platform, git.folder, base, siblings)
-    suite = Suite(paths=paths) if paths else Suite()
-
-    def gate(patch: bytes, say: Say) -> Report:
-        report: Report = examine(case, patch, suite, processes, clock, progress=say)
-        return report
-
-    return gate
-
-
-def rules_of() -> tuple[str, ...]:
-    return (
-        "it touches files below foureyes_actors/ and supervisors/ alone, and never tests, contracts or ports",
-        "no renames, no modes, no links, no binary files",
-        "at most 60 changed lines",
-    )

@@ -30,7 +30,7 @@ def prompt_of(task: Mapping[str, Any]) -> str:
         "Output of the failing contract test:",
         fenced(untrusted["test_output"]),
         "The recorded failure:",
-        fenced(json.dumps({key: untrusted[key] for key in ("record", "bytes")}, ensure_ascii=True), "json"),
+        fenced(json.dumps({key: untrusted[key] for key in ("record", "bytes")}, ensure_ascii=False), "json"),
         "# Answer",
         "Answer now with the diff alone, in a ```diff fence.",
     ]

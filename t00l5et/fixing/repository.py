@@ -22,8 +22,10 @@ from foureyes_actors.forgewright.landing import Landed, Landing
 from foureyes_actors.forgewright.proposal import DECISION
 from foureyes_actors.ports.process_lock import LockHeld, ProcessLock
 from foureyes_actors.text import one_line
+from t00l5et.fixing.gating import understood
 from t00l5et.fixing.git import Git, GitError, worktree
 from t00l5et.fixing.work import Work
+from t00l5et.gate.report import Stopped
 
 PROPOSED, APPLIED, ROLLED_BACK = "proposed", "applied", "rolled-back"
 _UNDER_WAY = {
@@ -105,7 +107,7 @@ def _patched(git: Git, decision: str, base: str, digest: str, patch: bytes, file
     with _aside(git, decision, base) as tree:
         inside = git.at(tree)
         diff = tree.with_name(f"{tree.name}.diff")
-        diff.write_bytes(patch)
+        diff.write_bytes(_understood(patch))
         try:
             inside.lines("apply", "--index", "--whitespace=nowarn", str(diff))
         finally:
@@ -114,6 +116,13 @@ def _patched(git: Git, decision: str, base: str, digest: str, patch: bytes, file
         if sorted(touched) != sorted(files):
             raise Refused(f"the diff touches {one_line(', '.join(touched), 200)}, which is not what was proposed")
         return _committed(inside, _message(subject, decision, digest, PROPOSED))
+
+
+def _understood(patch: bytes) -> bytes:
+    try:
+        return understood(patch)
+    except Stopped as stopped:  # by rules that are newer than the proposal
+        raise Refused(f"the gate does not take it any more: {stopped.reason}") from None
 
 
 def _apply(git: Git, decision: str) -> Landing:
@@ -246,19 +255,29 @@ def _ready(git: Git) -> str:
 def _forward(git: Git, head: str, to: str) -> None:
     """What is checked out moves on to a descendant, when that touches no changed file. Raises Refused."""
     files = git.lines("diff", "--name-only", "--no-renames", head, to)
-    changed = git.lines("status", "--porcelain", "--untracked-files=all", "--", *(f":(top,literal){f}" for f in files))
+    places = [f":(top,literal){file}" for file in files]
+    changed = git.lines("status", "--porcelain", "--untracked-files=no", "--", *places)
     if changed:
-        raise Refused(f"files that it touches are changed in this checkout: {one_line(', '.join(changed), 200)}")
+        _half_done(git, head, to, places, changed)
     code, lines = git.tried("merge", "--ff-only", "--no-overwrite-ignore", "--no-autostash", to)
     if code != 0:
         raise Refused(f"the checkout cannot be moved on: {_last(lines)}")
+
+
+def _half_done(git: Git, head: str, to: str, places: Sequence[str], changed: Sequence[str]) -> None:
+    """What an earlier fast-forward wrote before it was killed is no change of the user's: it is written again. Raises
+    Refused when there is anything else."""
+    for place in places:
+        if all(git.tried("diff", "--quiet", commit, "--", place)[0] != 0 for commit in (head, to)):
+            raise Refused(f"files that it touches are changed in this checkout: {one_line(', '.join(changed), 200)}")
+    git.lines("checkout", "--quiet", head, "--", *places)
 
 
 def _since(git: Git, branched: str, head: str) -> str:
     """The gate saw the base, not what came after it."""
     base = git.commit(f"{branched}^")
     count = git.line("rev-list", "--count", f"{base}..{head}") if base else "0"
-    return "" if count == "0" else f"the gate examined it {count} commits ago: run the tests"
+    return "" if count == "0" else f"commits that the gate has not seen with it: {count}; run the tests"
 
 
 def _committed(git: Git, message: str) -> str:

@@ -23,11 +23,12 @@ RECORD_KEYS = (
     *("lossy", "redacted", "truncated"),
 )
 MAX_TEXT = 2000  # characters of one text of the record
+LOOKED_AT = 16 * MAX_TEXT  # characters of a text that the redactor goes through
 MAX_ITEMS = 60  # of one list or object
 MAX_DEPTH = 12
 MAX_RECORD = 64 * 1024  # characters of all its texts
 MAX_BLOB = 4 * 1024
-MAX_BLOBS = 8
+MAX_BLOBS, MOST_BLOBS = 32 * 1024, 16
 MAX_OUTPUT = 16 * 1024  # bytes of the test's output
 MAX_EARLIER = 16 * 1024  # bytes of an earlier attempt's diff
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_-]{200,}")
@@ -67,6 +68,10 @@ class Facts:
     test: str  # the contract test's file, relative to the platform
     output: str = field(repr=False)  # of the failing test
     rules: tuple[str, ...]
+    budget: int  # characters; the sources' own, and a measure for the rest
+
+    def room(self, most: int, part: float) -> int:
+        return min(most, int(self.budget * part))
 
 
 def task_of(
@@ -83,18 +88,23 @@ def task_of(
         "contract_test": f"{facts.test}::test_contract",
         "frames": [asdict(place) for place in facts.places],
         "sources": [{**asdict(each), "text": redactor.configured(each.text)} for each in facts.sources],
-        "earlier_attempts": [_earlier(each, redactor) for each in earlier],
+        "earlier_attempts": [_earlier(each, redactor, facts.room(MAX_EARLIER, 0.25)) for each in earlier],
         "untrusted_data": {
             "warning": WARNING,
-            "test_output": bounded_middle(redactor.text(facts.output), MAX_OUTPUT),
-            "record": _Shown(redactor).value({key: facts.record.get(key) for key in RECORD_KEYS}),
-            "bytes": _blobs(facts.record, redactor, blob),
+            "test_output": bounded_middle(redactor.text(facts.output), facts.room(MAX_OUTPUT, 0.25)),
+            "record": _record(facts, redactor),
+            "bytes": _blobs(facts, redactor, blob),
         },
     }
 
 
-def _earlier(found: Earlier, redactor: Redactor) -> dict[str, Any]:
-    diff = bounded(redactor.configured(found.diff), MAX_EARLIER)
+def _record(facts: Facts, redactor: Redactor) -> Any:
+    kept = {key: facts.record.get(key) for key in RECORD_KEYS}
+    return _Shown(redactor, facts.room(MAX_RECORD, 0.5)).value(kept)
+
+
+def _earlier(found: Earlier, redactor: Redactor, room: int) -> dict[str, Any]:
+    diff = bounded(redactor.configured(found.diff), room)
     return {
         "number": found.number,
         "rule": found.rule,
@@ -106,8 +116,8 @@ def _earlier(found: Earlier, redactor: Redactor) -> dict[str, Any]:
 class _Shown:
     """A record as a fixer sees it: its texts masked and cut, so many of them and no more."""
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor, self._left = redactor, MAX_RECORD
+    def __init__(self, redactor: Redactor, room: int) -> None:
+        self._redactor, self._left = redactor, room
 
     def value(self, value: Any, depth: int = 0) -> Any:
         if isinstance(value, str):
@@ -125,6 +135,7 @@ class _Shown:
         return MASK if is_secret_key(key) and isinstance(value, str) else self.value(value, depth + 1)
 
     def _text(self, text: str) -> str:
+        text = text if len(text) <= LOOKED_AT else text[:LOOKED_AT] + CUT
         shown = excerpt(self._redactor.text(text), min(MAX_TEXT, max(0, self._left)))
         self._left -= len(shown) + 8
         return shown
@@ -132,16 +143,16 @@ class _Shown:
 
 def excerpt(text: str, limit: int) -> str:
     """Cleaned and cut; a picture in Base64 is only counted."""
-    shown = _BASE64.sub(lambda found: f"<{len(found[0])} characters of Base64>", clean(text[: 64 * MAX_TEXT]))
+    shown = _BASE64.sub(lambda found: f"<{len(found[0])} characters of Base64>", clean(text))
     return shown if len(shown) <= limit else shown[: max(0, limit - 1)] + CUT
 
 
-def _blobs(record: Mapping[str, Any], redactor: Redactor, blob: Callable[[str], bytes]) -> dict[str, str]:
+def _blobs(facts: Facts, redactor: Redactor, blob: Callable[[str], bytes]) -> dict[str, str]:
     """Those that are text: a server's reply, most often. Of all others the digest alone is in the record."""
-    named = record.get("blobs")
+    named, left = facts.record.get("blobs"), facts.room(MAX_BLOBS, 0.4)
     found: dict[str, str] = {}
     for digest in filter(_is_digest, named if isinstance(named, Mapping | list) else ()):
-        if len(found) >= MAX_BLOBS:
+        if left <= 0 or len(found) >= MOST_BLOBS:
             break
         try:
             data = blob(digest)
@@ -149,7 +160,8 @@ def _blobs(record: Mapping[str, Any], redactor: Redactor, blob: Callable[[str], 
             continue
         text = _as_text(data)
         if text:
-            found[digest] = excerpt(redactor.text(text), MAX_BLOB)
+            found[digest] = excerpt(redactor.text(text), min(MAX_BLOB, left))
+            left -= len(found[digest])
     return found
 
 
@@ -161,6 +173,7 @@ def _as_text(data: bytes) -> str:
     if data.startswith(PICTURE_STARTS) or b"\0" in data[:4096]:
         return ""
     try:
-        return data.decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError:
         return ""
+    return text if len(text) <= LOOKED_AT else text[:LOOKED_AT] + CUT

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foureyes_actors.bug.redact import MASK, Redactor, is_secret_key, mask_patterns, stand_in
+from foureyes_actors.bug.redact import MASK, Redactor, has_token, is_secret_key, mask_patterns, stand_in
 from foureyes_actors.text import bounded, bounded_middle
 from tests.canary import forms
 
@@ -110,6 +110,29 @@ def test_the_longer_of_two_secrets_goes_as_a_whole() -> None:
 
 def test_secrets_too_short_to_be_found_are_left_out() -> None:
     assert Redactor(("", "abc")).text("abc") == "abc"
+
+
+def test_in_program_text_the_configured_ones_alone_are_masked() -> None:
+    code = "ask(url, token=token, password=settings.password)  # basic checking"
+    assert Redactor((CANARY,)).configured(f"{code} {CANARY}") == f"{code} {MASK}"
+    assert Redactor().configured(code) == code and mask_patterns(code) != code
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("key = 'sk-abcdef0123456789'", True),
+        ("sk-lm-ab12cd34:0123456789abcdefghij", True),
+        ("hf_abcdefghij0123456789", True),
+        ("mongodb://user:word@db.example/x", True),
+        ("eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl", True),
+        ("ask(token=token, password=word)", False),
+        ("# basic checking of the bearer thing", False),
+        ("http://127.0.0.1:1234/v1", False),
+    ],
+)
+def test_a_token_is_known_by_its_form_alone(text: str, found: bool) -> None:
+    assert has_token(text) is found
 
 
 def test_a_redactor_does_not_show_its_secrets() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,14 +13,28 @@ from typing import Any
 
 from foureyes_actors.doctor import Finding, examine
 from foureyes_actors.doctor_parts import HttpFactory
-from foureyes_actors.errors import SourceUnavailable, StoreUnavailable
+from foureyes_actors.errors import ProcessError, SourceUnavailable, StoreUnavailable
 from foureyes_actors.ports.files import FilesPort, LocalFiles
 from foureyes_actors.ports.http_requests import RequestsHttp
 from foureyes_actors.ports.obs import ObsFactory
 from foureyes_actors.ports.obs_websocket import ObsWebsocketPort
-from foureyes_actors.ports.process import ProcessPort
+from foureyes_actors.ports.process import ProcessPort, ProcessResult
 from foureyes_actors.settings import Settings
 from tests.resource.scripted import ScriptedProcesses
+
+SANDBOX = {"kind": "bubblewrap", "how": "", "foreign_code": True, "advice": ""}
+
+
+class Programs(ScriptedProcesses):
+    """Nothing is there; whoever asks for the sandbox is told ``sandbox``."""
+
+    sandbox: ProcessResult | ProcessError = ProcessResult(0, (json.dumps(SANDBOX),))
+
+    def run(self, command: Sequence[str], *, timeout: float) -> ProcessResult:  # type: ignore[override]
+        assert command[-2:] == ["sandbox", "--json"] and timeout > 60
+        if isinstance(self.sandbox, ProcessError):
+            raise self.sandbox
+        return self.sandbox
 
 
 @dataclass
@@ -29,7 +44,7 @@ class TestWorld:
     __test__ = False
 
     files: FilesPort = field(default_factory=LocalFiles)
-    processes: ProcessPort = field(default_factory=ScriptedProcesses)
+    processes: ProcessPort = field(default_factory=Programs)
     http: HttpFactory = RequestsHttp
     obs: ObsFactory = ObsWebsocketPort
 

@@ -242,8 +242,8 @@ def test_the_word_of_the_user_wins() -> None:
 
 
 def test_one_builds_upon_another_and_falls_with_it(folder: LocalPrivateFolder) -> None:
-    more = mitigation("FORGE-2026-002", "inference.deadline", 45.0, 60.0, NOW + 1)
-    often = mitigation("FORGE-2026-000", "inference.attempts", 3, 4, NOW + 2)
+    more = mitigation("FORGE-2026-000", "inference.deadline", 45.0, 60.0, NOW + 1)
+    often = mitigation("FORGE-2026-002", "inference.attempts", 3, 4, NOW + 2)
     for each in (often, more, LONGER):
         put(folder, each, NOW + 3)
     laid = mitigated(Settings(), folder, NOW + 3)
@@ -253,7 +253,7 @@ def test_one_builds_upon_another_and_falls_with_it(folder: LocalPrivateFolder) -
     laid = mitigated(Settings(), folder, NOW + 3)
     assert laid.settings.inference.deadline == 30.0
     assert laid.left == (
-        "inference.deadline is 30 and no longer 45, so the mitigation of FORGE-2026-002 does not hold",
+        "inference.deadline is 30 and no longer 45, so the mitigation of FORGE-2026-000 does not hold",
     )
 
 

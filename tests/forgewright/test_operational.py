@@ -155,11 +155,11 @@ def test_a_failed_request_is_answered_by_what_is_done_about_the_server(error: Ex
 
 def test_what_has_nothing_to_do_with_the_server_is_not_answered_by_its_restart() -> None:
     story = Story()
-    answer = story.fault(AnswerContractError("no JSON"), INFERENCE)
-    picture = story.fault(ValueError("bad"), "capture")
     before = story.fault(ConnectFailed("nobody listens"), INFERENCE)
     story.clock.advance(100.0)
     late = story.fault(ConnectFailed("nobody listens"), INFERENCE)
+    answer = story.fault(AnswerContractError("no JSON"), INFERENCE)
+    picture = story.fault(ValueError("bad"), "capture")
     story.bite(Head.RESTART, 6.0, recovered=True, why=GONE)
     assert [story.found(fault) for fault in (answer, picture, before)] == [None, None, None]
     assert story.found(late) is not None

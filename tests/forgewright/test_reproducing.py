@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -327,6 +328,16 @@ def test_a_platform_is_made_and_confirmed_for_real(tmp_path: Path) -> None:
     (found,) = platforms(LocalPrivateFolder(tmp_path / "platforms"))
     assert (found.origin.group, found.origin.record, found.confirmation) == ("g", fault.id, made.confirmation)
     assert kept_confirmation(LocalPrivateFolder(made.folder)) == made.confirmation
+
+
+@pytest.mark.parametrize("exceptions", [5, [], [{}], None])
+def test_a_record_of_another_shape_is_told_as_broken(exceptions: object, tmp_path: Path) -> None:
+    fault = a_recorded(tmp_path / "records")
+    path = next(tmp_path.rglob(f"{fault.id}.json"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "exceptions": exceptions}), encoding="utf-8")
+    made = a_maker(tmp_path).make(Wanted("g", fault.id, "readings", 1.0), threading.Event())
+    assert (made.kind, made.confirmation.level) == ("a failure", Level.UNCONFIRMED)
+    assert made.confirmation.reason.startswith("broken record: the record lacks something")
 
 
 def test_who_cancels_it_is_rid_of_it_at_once(tmp_path: Path) -> None:

@@ -411,3 +411,19 @@ def test_an_empty_file_is_no_program(tmp_path: Path) -> None:
     assert LocalProcesses().find_program(str(tmp_path / "lms")) is None
     (tmp_path / "lms").write_text("#!/bin/sh\n")
     assert LocalProcesses().find_program(str(tmp_path / "lms")) == str(tmp_path / "lms")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_what_runs_ends_with_who_waits_for_it(tmp_path: Path) -> None:
+    """A signal's exception comes out of ``run``: its command must not go on behind the caller's back."""
+    word = f"interrupted-{tmp_path.name}"
+    waiting = (
+        "import signal, sys\n"
+        "from foureyes_actors.ports.local_process import LocalProcesses\n"
+        "signal.signal(signal.SIGALRM, lambda *_: sys.exit(7))\n"
+        "signal.setitimer(signal.ITIMER_REAL, 1.0)\n"
+        f"LocalProcesses().run([sys.executable, '-c', 'import time; time.sleep(600)', {word!r}], timeout=500)\n"
+    )
+    result = LocalProcesses().run([sys.executable, "-c", waiting], timeout=60)
+    assert result.exit_code == 7, result
+    assert not [each for each in psutil.process_iter(["cmdline"]) if word in (each.info["cmdline"] or ())]

@@ -44,15 +44,18 @@ def of_frames(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 class Program:
-    """A running FourEyes. Its output is read by a named thread; ``lines`` has all of it so far."""
+    """A running FourEyes. Its output is read by a named thread; ``lines`` has all of it so far. ``root``: its
+    checkout, when it is not this one."""
 
-    def __init__(self, data: Path, environment: Mapping[str, str], arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, data: Path, environment: Mapping[str, str], arguments: tuple[str, ...] = (), root: Path = ROOT
+    ) -> None:
         self.data = data
         clean = {k: v for k, v in os.environ.items() if not k.startswith("FOUREYES_")}
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "run.py"), *arguments],
+            [sys.executable, str(root / "run.py"), *arguments],
             env=clean | ALWAYS | {"FOUREYES_DATA_DIR": str(data), **environment},
-            cwd=ROOT,
+            cwd=root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -74,6 +75,39 @@ def test_the_tools_read_a_store_in_use_and_a_free_one(tmp_path: Path) -> None:
             assert reader.count(READINGS) == 1
     with closing(open_to_read(settings, tmp_path)) as reader:
         assert reader.count(READINGS) == 1
+
+
+def test_where_nothing_can_be_written_it_is_read_all_the_same(tmp_path: Path) -> None:
+    settings = StoreSettings()
+    path = tmp_path / settings.path
+    with closing(SqliteStore(path)) as store:
+        store.append(READINGS, [document(1)])
+    lock = path.with_name(path.name + ".lock")
+    lock.unlink()
+    lock.mkdir()  # as on a disk that is only read: the lock cannot be had
+    with closing(open_to_read(settings, tmp_path)) as reader:
+        assert isinstance(reader, SqliteReader) and reader.count(READINGS) == 1
+    path.write_bytes(b"no database " * 100)
+    with pytest.raises(StoreUnavailable, match="cannot be opened"):
+        open_to_read(settings, tmp_path)
+    path.unlink()
+    with pytest.raises(StoreUnavailable, match="cannot be opened"):
+        open_to_read(settings, tmp_path)
+    assert not path.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_can_only_be_read(tmp_path: Path) -> None:
+    settings = StoreSettings()
+    with closing(SqliteStore(tmp_path / settings.path)) as store:
+        store.append(READINGS, [document(1)])
+    tmp_path.chmod(0o500)
+    (tmp_path / (settings.path.name + ".lock")).chmod(0o400)
+    try:
+        with closing(open_to_read(settings, tmp_path)) as reader:
+            assert isinstance(reader, SqliteReader) and reader.count(READINGS) == 1
+    finally:
+        tmp_path.chmod(0o700)
 
 
 def test_a_closed_one_says_so(tmp_path: Path) -> None:

@@ -157,3 +157,10 @@ def test_of_what_a_port_was_asked_the_digest_alone_is_kept() -> None:
     line = next(line for line in record.document["tape"] if line["op"] == "exchange")
     assert line["asked"][0]["fields"]["body"]["$"] == "bytes"
     assert line["asked"][0]["fields"]["body"]["sha256"] not in record.blobs
+
+
+def test_a_record_that_names_another_exception_is_not_confirmed() -> None:
+    record = record_of(failure(server(list_models, ConnectFailed("x"))))
+    named = changed(record.document, ("exceptions", 0, "type"), "foureyes_actors.errors.StoreInUse")
+    found = verdict(record, named)
+    assert found is Outcome.OTHER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from foureyes_actors.inference.reply import check_reply
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.local_process import LocalProcesses
+from foureyes_actors.replay.program import t00l5et
 from foureyes_actors.replay.replaying import Outcome
 from t00l5et.confirm import record_id
-from t00l5et.mitigate import Wanted, Weighed, _failure, least_answer, prove, weigh
+from t00l5et.doubles.tcp_server import TcpServer
+from t00l5et.mitigate import Wanted, Weighed, judged, least_answer, prove, weigh
 from t00l5et.reproduction import Reproduction
 from t00l5et.sandbox import Limits
 from tests.inference.support import MODEL, completion
@@ -112,13 +115,13 @@ def test_a_reply_at_no_time(timeout: Path) -> None:
 def test_without_a_reply_nothing_is_proven(timeout: Path) -> None:
     found = weighed(timeout)
     assert (found.before, found.after) == (Outcome.SAME, Outcome.SAME)
-    assert _failure(Wanted(KEY, 45.0), [found] * 3).endswith(NOTHING_CAME)
+    assert judged(Wanted(KEY, 45.0), [found] * 3).reason.endswith(NOTHING_CAME)
 
 
 def test_the_value_in_force_is_the_one_that_must_fail(timeout: Path) -> None:
     found = weighed(timeout, 60.0, was=45.0, late=31.0)
     assert found.before == Outcome.NONE and not found.proves, "45 would have been enough"
-    assert "with 45 it does not fail as it did" in _failure(Wanted(KEY, 60.0, 45.0, 31.0), [found])
+    assert "with 45 it does not fail as it did" in judged(Wanted(KEY, 60.0, 45.0, 31.0), [found]).reason
     assert weighed(timeout, 60.0, was=45.0, late=50.0).proves
 
 
@@ -133,6 +136,16 @@ def test_a_real_timeout(tmp_path: Path) -> None:
     folder = written(record_of(failure(live_http.served(live_http.serving(b""), 0.4))), tmp_path)
     assert weighed(folder, 2.0, late=0.7).proves
     assert not weighed(folder, 2.0, late=3.0).proves
+
+
+def test_a_record_with_stand_ins_for_secrets(tmp_path: Path) -> None:
+    def act() -> object:
+        with TcpServer(live_http.serving(b""), "live-http") as server:
+            return live_http.analysed(f"http://127.0.0.1:{server.port}", 0.4, live_http.TOKEN)
+
+    made = record_of(failure(act), secrets=(live_http.TOKEN,))
+    assert made.document["redacted"]
+    assert weighed(written(made, tmp_path), 2.0, late=0.7).proves
 
 
 def test_silence_of_obs_and_of_the_store_stays_silence(tmp_path: Path) -> None:
@@ -162,7 +175,9 @@ def test_a_record_that_is_broken(timeout: Path, tmp_path: Path, text: str) -> No
 def test_a_flaky_run_proves_nothing() -> None:
     good, bad = Weighed(Outcome.SAME, Outcome.NONE), Weighed(Outcome.SAME, Outcome.OTHER, "other failure: KeyError")
     wanted = Wanted(KEY, 45.0, late=31.0)
-    assert _failure(wanted, [good, bad, good]) == "only 2 of 3 runs: with 45 it fails too: other failure: KeyError"
+    found = judged(wanted, [good, bad, good])
+    assert not found.proven and found.reason == "only 2 of 3 runs: with 45 it fails too: other failure: KeyError"
+    assert judged(wanted, [good] * 3).proven
 
 
 def test_the_assumed_reply_is_one_that_the_contract_takes(timeout: Path) -> None:
@@ -170,3 +185,16 @@ def test_the_assumed_reply_is_one_that_the_contract_takes(timeout: Path) -> None
     checked = check_reply(least_answer(found.document(), found), model=MODEL, tasks=tuple(Task))
     assert len(checked.answers) == len(Task) and checked.failures == ()
     assert checked.answers[0].values["grand"] is None, "nothing is made up"
+
+
+def test_in_the_background_it_ends_with_whoever_started_it(timeout: Path) -> None:
+    command = ("mitigate", str(timeout), "--key", KEY, "--value", "45", "--late", "40", "--json", "--background")
+    child = LocalProcesses().start(t00l5et(*command))
+    try:
+        line = child.wait_line(lambda line: proof_from(line) is not None, 100.0)
+        found = proof_from(line or "")
+        assert found is not None and found.proven, child.tail()
+    finally:
+        child.stop(0.0)
+    ended = subprocess.run(t00l5et(*command), stdin=subprocess.DEVNULL, capture_output=True, timeout=100, check=False)
+    assert (ended.returncode, ended.stdout) == (3, b"")

@@ -108,6 +108,24 @@ print([name for _, name in socket.if_nameindex()])
     assert all(line.isdigit() for line in lines[1:-1]) and len(lines) == 5, lines
 
 
+def test_a_folder_of_ones_own_can_be_read_whole(strong: Sandbox, tmp_path: Path) -> None:
+    """As the gate's, or a fixer's: code and records below it."""
+    (tmp_path / "deep" / "er").mkdir(parents=True, mode=0o700)
+    (tmp_path / "deep" / "er" / "code.py").write_text("WORDS = 'read inside'", encoding="utf-8")
+    (tmp_path / "deep" / "er" / "code.py").chmod(0o600)
+    code = "import sys; sys.path.insert(0, sys.argv[1] + '/deep/er'); import code; print(code.WORDS)"
+    assert said(inside(strong, code, folder=tmp_path)) == "read inside"
+
+
+def test_of_a_platform_a_run_reads_the_record_and_its_blobs(strong: Sandbox, tmp_path: Path) -> None:
+    platform, blob = tmp_path / "repro_0123456789abcdef", "a" * 64
+    (platform / "blobs").mkdir(parents=True)
+    for name in ("record.json", f"blobs/{blob}"):
+        (platform / name).write_text(name, encoding="utf-8")
+    code = "import sys; print(*(open(f'{sys.argv[1]}/{name}').read() for name in ('record.json', 'blobs/' + 64 * 'a')))"
+    assert said(inside(strong, code, folder=platform)) == f"record.json blobs/{blob}"
+
+
 def test_nothing_can_be_written_but_the_out_folder(strong: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text("{}", encoding="utf-8")
     code = """

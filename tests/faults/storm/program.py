@@ -229,8 +229,15 @@ class Program:
         return (*found, *(f"{name}: not well" for name, well in checks.items() if not found and not well()))
 
     def servers(self) -> list[psutil.Process]:
-        """The model server's processes, the newest last."""
-        return sorted(psutil.Process().children(), key=lambda process: process.create_time())
+        """The model server's processes, the newest last. A failure that is run again has a process too."""
+        return sorted(filter(_is_server, psutil.Process().children()), key=lambda process: process.create_time())
+
+
+def _is_server(process: psutil.Process) -> bool:
+    try:
+        return "foureyes_actors.model_server" in process.cmdline()
+    except psutil.Error:  # it has just ended
+        return False
 
 
 def _impatient(children: Any) -> Any:

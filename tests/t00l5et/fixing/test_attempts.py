@@ -124,3 +124,36 @@ def test_nothing_to_mend_is_said_before_anybody_is_asked(bench: Bench) -> None:
     with pytest.raises(Impossible, match="nothing that a patch could be measured by"):
         fixing.run()
     assert bench.work.finished() == []
+
+
+@pytest.mark.parametrize(
+    ("secret", "configured"), [("c4n4ry-of-the-settings", True), ("sk-abcdefghijklmnop0123", False)]
+)
+def test_a_secret_in_the_diff_is_masked_and_nothing_is_used(bench: Bench, secret: str, configured: bool) -> None:
+    patch = diff_of(bench.repository, MENDED + f"    # {secret}\n")
+    code = (
+        f"import sys; sys.stderr.write('the key is {secret}\\n');"
+        f" sys.stdout.write(open({str(bench.folder / 'patch')!r}).read())"
+    )
+    (bench.folder / "patch").write_bytes(patch)
+    fixing = bench.fixing(fixer(python_fixer(bench.folder, code)), attempts=1, secrets=(secret,) if configured else ())
+    found = fixing.run()
+    assert found.outcome is Outcome.STOPPED and found.attempts[0].rule == "secret", found
+    assert bench.gate.seen == [] and bench.work.passed() is None
+    kept = [path for path in bench.work.folder.rglob("*") if path.is_file()]
+    assert len(kept) >= 5 and not any(secret.encode() in path.read_bytes() for path in kept)
+    bench.nothing_is_left()
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("", "it printed nothing"), ("import sys; sys.exit('the key sk-abcdefghijklmnop0123')", "exit code 1")],
+)
+def test_no_diff_is_kept_as_the_reason(bench: Bench, code: str, reason: str) -> None:
+    found = bench.fixing(fixer(python_fixer(bench.folder, code)), attempts=2).run()
+    assert found.outcome is Outcome.STOPPED
+    assert [each.rule for each in found.attempts] == ["fixer", "fixer"]
+    assert all(reason in each.reason and "sk-abc" not in each.reason for each in found.attempts)
+    assert bench.work.proposal() == found and bench.gate.seen == []
+    assert bench.task(2)["earlier_attempts"][0]["rule"] == "fixer"
+    bench.nothing_is_left()

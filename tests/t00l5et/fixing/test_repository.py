@@ -148,7 +148,7 @@ def test_what_came_later_stays_and_is_said(repo: Path, git: Git, work: Work) -> 
     (repo / "other.txt").write_text("changed\n", encoding="utf-8")
     git_in(repo, "commit", "-q", "-a", "-m", "later")
     found = steps.apply(git, ID)
-    assert found.result is Landed.DONE and "the gate examined it 1 commits ago" in found.reason
+    assert found.result is Landed.DONE and "commits that the gate has not seen with it: 1" in found.reason
     assert MENDED in text(repo) and (repo / "other.txt").read_text() == "changed\n"
 
 
@@ -196,16 +196,25 @@ def test_refused_without_a_trace(repo: Path, git: Git, work: Work, step: str, tr
     untouched(repo, lambda: getattr(steps, step)(git, ID), words)
 
 
-def test_a_file_in_the_way_stays(repo: Path, git: Git, tmp_path: Path) -> None:
-    """Also one that git ignores, which a merge would write over."""
-    patch = b"--- /dev/null\n+++ b/foureyes_actors/extra.py\n@@ -0,0 +1 @@\n+EXTRA = 1\n"
-    work = proposed(repo, tmp_path / "new", patch)
-    proposal = work.proposal()
-    assert proposal is not None
-    from dataclasses import replace
+@pytest.mark.parametrize("step", ["apply", "rollback"])
+def test_what_a_killed_step_wrote_is_gone_on_with(repo: Path, git: Git, work: Work, step: str) -> None:
+    """The power went off between the files and the commit."""
+    steps.branch(git, ID, work)
+    if step == "rollback":
+        steps.apply(git, ID)
+    before, after = (BROKEN, MENDED) if step == "apply" else (MENDED, BROKEN)
+    (repo / DEFECT).write_text(text(repo).replace(before, after), encoding="utf-8")
+    assert getattr(steps, step)(git, ID).result is Landed.DONE
+    assert after in text(repo) and git_in(repo, "status", "--porcelain") == ""
 
-    work.conclude(replace(proposal, files=("foureyes_actors/extra.py",)))
-    assert steps.branch(git, ID, work).result is Landed.DONE
+
+def test_a_file_in_the_way_stays(repo: Path, git: Git) -> None:
+    """Also one that git ignores, which a merge would write over."""
+    git_in(repo, "checkout", "-q", "-b", BRANCH)
+    (repo / "foureyes_actors" / "extra.py").write_text("EXTRA = 1\n")
+    git_in(repo, "add", "--all")
+    git_in(repo, "commit", "-q", "-m", f"x\n\nForge-Decision: {ID}\nForge-Patch: {'a' * 64}\nForge-Step: proposed")
+    git_in(repo, "checkout", "-q", "main")
     (repo / ".git" / "info" / "exclude").write_text("extra.py\n")
     (repo / "foureyes_actors" / "extra.py").write_text("mine\n")
     untouched(repo, lambda: steps.apply(git, ID), "")
@@ -222,9 +231,9 @@ def test_hooks_and_signing_are_not_for_these_commits(repo: Path, git: Git, work:
     git_in(repo, "config", "gpg.program", "/nonexistent/gpg")
     git_in(repo, "config", "merge.ff", "only")
     git_in(repo, "config", "merge.autoStash", "true")
-    for step in (lambda: steps.branch(git, ID, work), lambda: steps.apply(git, ID), lambda: steps.rollback(git, ID)):
-        found = step()
-        assert found.result is Landed.DONE, found
+    assert steps.branch(git, ID, work).result is Landed.DONE
+    assert steps.apply(git, ID).result is Landed.DONE
+    assert steps.rollback(git, ID).result is Landed.DONE
     assert not (repo.parent / "hook-ran").exists()
 
 
