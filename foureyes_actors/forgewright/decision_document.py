@@ -148,7 +148,7 @@ def facts(decision: Decision) -> Iterator[tuple[str, str]]:
         "taken up because": decision.trigger,
         "action": decision.action.value,
         "remedy": decision.remedy.value,
-        **{f"remedy: {name}": _shown(value) for name, value in decision.remedy_facts.items()},
+        **{f"remedy: {one_line(name, 100)}": _shown(value) for name, value in decision.remedy_facts.items()},
         "in force since": f"{_utc(decision.applied_at):%Y-%m-%d %H:%M} UTC" if decision.applied_at else "",
         "watched until": f"{_utc(decision.watch_until):%Y-%m-%d %H:%M} UTC" if decision.watch_until else "",
         "of the same kind": ", ".join(decision.related),
