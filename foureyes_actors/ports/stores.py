@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from foureyes_actors.errors import StoreInUse, StoreUnavailable
+from foureyes_actors.errors import StoreUnavailable
 from foureyes_actors.ports.store import StorePort, StoreReader
 from foureyes_actors.settings import StoreSettings
 
@@ -24,23 +24,14 @@ def open_store(settings: StoreSettings, data_dir: Path) -> StorePort:
 
 
 def open_to_read(settings: StoreSettings, data_dir: Path) -> StoreReader:
-    """As ``open_store``, also while a FourEyes has the store, and where nothing can be written: then it is only
-    read."""
-    try:
-        return open_store(settings, data_dir)
-    except StoreInUse:
-        from foureyes_actors.ports.sqlite_reader import SqliteReader
-
-        return SqliteReader(data_dir / settings.path)
-    except StoreUnavailable as error:
-        if settings.kind != "sqlite" or not (data_dir / settings.path).is_file():
-            raise
-        from foureyes_actors.ports.sqlite_reader import SqliteReader
-
+    """As ``open_store``; a file that is there is only read, so that no FourEyes that starts meanwhile finds it in
+    use."""
+    if settings.kind == "sqlite" and (data_dir / settings.path).is_file():
         try:
-            return SqliteReader(data_dir / settings.path)
-        except StoreUnavailable:
-            raise error from None
+            return open_beside(settings, data_dir)
+        except StoreUnavailable:  # what another one left unfinished has to be put in order, by who may write
+            return open_store(settings, data_dir)
+    return open_store(settings, data_dir)
 
 
 def open_beside(settings: StoreSettings, data_dir: Path) -> StoreReader:

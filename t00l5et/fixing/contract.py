@@ -20,7 +20,11 @@ import sys
 from pathlib import Path
 inside, name, record = sys.argv[1:]
 sys.path.insert(0, inside + "/tree")
-from t00l5et.reproduction import Reproduction
+try:
+    from t00l5et.reproduction import Reproduction
+except Exception as error:  # it cannot even be asked
+    print("cannot be asked:", error)
+    sys.exit(5)
 try:
     Reproduction(Path(inside, name), record).contract()
 except BaseException as error:
