@@ -258,17 +258,19 @@ def _bubblewraps(program: str, processes: ProcessPort) -> list[Sandbox]:
 def _mounts(sandbox: Sandbox, folder: Path | None, limits: Limits, code: Mapping[str, Path] | None) -> list[str]:
     """``--size`` stands last among the wrapper's options where bubblewrap knows it: it is of the next mount."""
     size = [str(limits.out)] if sandbox.wrapper[-1] == "--size" else []
-    mounts = [*size, "--tmpfs", OUT, "--proc", "/proc", "--dev", "/dev"]
-    for place in map(Path, _system()):
-        linked = ["--symlink", str(place.readlink())] if place.is_symlink() else ["--ro-bind", str(place)]
-        mounts += [*linked, str(place)]
     code = {name: ROOT / name for name in PACKAGES} if code is None else code
     bound = {str(ROOT / name): str(place) for name, place in code.items()}
     bound |= {LAUNCH: str(LAUNCHER)} | {each: each for each in _python()}
     bound |= {f"{PLATFORM}/{folder.name}": str(folder)} if folder else {}
+    mounts = [*size, "--tmpfs", OUT, "--proc", "/proc", "--dev", "/dev"]
     if sandbox.user:  # bubblewrap makes the folders above for root alone
-        for above in sorted({str(above) for each in bound for above in Path(each).parents if above.name}):
+        for above in sorted(
+            {str(above) for each in (*bound, *_system()) for above in Path(each).parents if above.name}
+        ):
             mounts += ["--perms", "0755", "--dir", above]
+    for place in map(Path, _system()):
+        linked = ["--symlink", str(place.readlink())] if place.is_symlink() else ["--ro-bind", str(place)]
+        mounts += [*linked, str(place)]
     for inside, outside in bound.items():
         mounts += ["--ro-bind", outside, inside]
     return [*mounts, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", OUT, "--"]

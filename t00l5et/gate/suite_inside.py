@@ -51,6 +51,8 @@ def main() -> None:
     root, _, mark, temporary, *arguments = sys.argv[1:]
     sys.argv[1:] = []
     sys.path.insert(0, root)
+    os.environ.pop("PYTHONSAFEPATH", None)  # the programs that tests start find the code as they do outside
+    os.environ["PYTHONPATH"] = root
     import pytest
 
     counting = Counting()
