@@ -132,19 +132,21 @@ class Forging:
         self._look_again()
 
     def _go_on(self, timer: bool) -> None:
+        until = self._clock.monotonic() + LOOK_WITHIN
         if timer:
             self._guarded(self._book.read_again)
         if (ended := self._labour.outcome()) is not None:
             self._arrived(*ended)
-        for group in list(self._missed):
-            self._take_missed(group)
         self._todo = self._todo or deque(self._book.open_ids)
-        until = self._clock.monotonic() + LOOK_WITHIN
-        while self._todo:
+        missed = deque(() if self._resting else self._missed)
+        while missed or self._todo:
             if self._clock.monotonic() > until:  # others want to be answered too
                 self._wake()
                 return
-            self._guarded(partial(self._advance, self._todo.popleft()))
+            if missed:
+                self._take_missed(missed.popleft())
+            else:
+                self._guarded(partial(self._advance, self._todo.popleft()))
 
     def status(self) -> dict[str, Any]:
         return {
