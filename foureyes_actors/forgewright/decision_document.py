@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from foureyes_actors.forgewright.decision import Decision
-from foureyes_actors.forgewright.states import CLOSED, State, status_of
+from foureyes_actors.forgewright.states import CLOSED, IN_FORCE, State, status_of
 from foureyes_actors.forgewright.triage import Action
 from foureyes_actors.messages import Document
 from foureyes_actors.text import one_line
@@ -149,11 +149,15 @@ def facts(decision: Decision) -> Iterator[tuple[str, str]]:
         "action": decision.action.value,
         "remedy": decision.remedy.value,
         **{f"remedy: {one_line(name, 100)}": _shown(value) for name, value in decision.remedy_facts.items()},
-        "in force since": f"{_utc(decision.applied_at):%Y-%m-%d %H:%M} UTC" if decision.applied_at else "",
-        "watched until": f"{_utc(decision.watch_until):%Y-%m-%d %H:%M} UTC" if decision.watch_until else "",
+        "in force since": _minute(decision.applied_at) if decision.state in IN_FORCE else "",
+        "watched until": _minute(decision.watch_until) if decision.state is State.WATCHED else "",
         "of the same kind": ", ".join(decision.related),
     }
     return ((name, value) for name, value in rows.items() if value)
+
+
+def _minute(seconds: float) -> str:
+    return f"{_utc(seconds):%Y-%m-%d %H:%M} UTC"
 
 
 def _shown(value: Any) -> str:
