@@ -256,9 +256,9 @@ class ServerSuspect:
 
 @dataclass(frozen=True, slots=True)
 class FallbackChanged:
-    """The polling fallback begins or ends: while it is active, frames are read without the model server."""
+    """The polling fallback begins or ends: while it is active, frames are read without the model server. Not conflated:
+    the readings of who was told of it first must not be taken for those of before."""
 
-    conflation_key: ClassVar[str] = "fallback"
     active: bool
     reason: str = ""
 

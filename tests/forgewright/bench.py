@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from foureyes_actors.bite_words import outcome
 from foureyes_actors.forgewright.decision import Decision
@@ -101,7 +101,10 @@ class ToldWorkshop:
 
 
 class Bench:
-    """One run of FourEyes: as many as wanted, one after the other, over the same folder and the same world."""
+    """One run of FourEyes: as many as wanted, one after the other, over the same folder and the same world. ``ended``
+    ends them all."""
+
+    made: ClassVar[list[Bench]] = []
 
     def __init__(
         self,
@@ -126,8 +129,16 @@ class Bench:
             changed=lambda *each: self.changed.append(each),
             run_began=run_began,
         )
+        Bench.made.append(self)
         self.forging.start()
         self.heard()
+
+    @classmethod
+    def ended(cls) -> None:
+        while cls.made:
+            bench = cls.made.pop()
+            bench.workshop.may_end.set()
+            bench.forging.stop()
 
     def next_run(self, **changes: Any) -> Bench:
         """FourEyes ends, in order, and starts again a moment later."""
