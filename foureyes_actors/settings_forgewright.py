@@ -49,5 +49,6 @@ class ForgewrightSettings(Section):
     fixer: FixerSettings = FixerSettings()
     suite: tuple[str, ...] = ("tests",)  # what of the test suite a patch must pass
     apply_mitigations: bool = True  # a proven setting within its bounds, without asking
+    apply_patches: bool = False  # merge a patch without asking, where forgewright/trust.py says that it was earned
     applications_per_day: Annotated[int, Field(ge=0, le=100)] = 5  # without asking, in any 24 hours
     watch_hours: Positive = 24.0  # after a remedy; the same failure within them means that it did not help

@@ -45,8 +45,7 @@ def budget(decisions: Iterable[Decision], now: float, *, fixes: int, application
         steps = [step for step in decision.history if now - step.at < DAY]
         if decision.remedy is RemedyKind.CODE:
             asked += sum(1 for step in steps if step.state is State.PROPOSED)
-        else:
-            applied += sum(1 for s in steps if s.state is State.APPLIED and not s.note.startswith(BY_HAND))
+        applied += sum(1 for s in steps if s.state is State.APPLIED and not s.note.startswith(BY_HAND))
     return Budget(asked, fixes, applied, applications)
 
 

@@ -54,6 +54,7 @@ class Do(StrEnum):
     BRANCH = "branch"
     PUT = "put"  # a mitigation into force
     UNDO = "undo"
+    APPLY = "apply"  # a patch, without asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Known:
     may_fix: bool = True
     may_apply: bool = True
     apply_mitigations: bool = True
+    may_merge: bool = False  # patches too (``trust``)
 
 
 def trigger(found: Triage, occurrences: int, recurrence: str) -> str:
@@ -106,6 +108,9 @@ def following(decision: Decision, known: Known) -> Next:
             return _work(decision, known)
         case State.VERIFIED:
             return _after_verified(decision, known)
+        case State.AWAITING_APPROVAL:
+            itself = decision.remedy is RemedyKind.CODE and known.may_merge and known.may_apply
+            return Next(Do.APPLY) if itself else WAIT
         case State.APPLIED:
             in_force = decision.remedy is RemedyKind.OPERATIONAL or known.run_began > decision.applied_at
             return Next(Do.GO, State.WATCHED, "in force; watched from now on") if in_force else WAIT

@@ -28,6 +28,8 @@ MAX_RELATED = 20  # decisions
 MOST = 2**53  # of any number: more is not kept exactly everywhere
 CATEGORY, PLATFORM_PATTERN = "Platform-Fix", "Platform-Pattern"
 
+REVIEW = "review"  # among the facts of a patch that was merged without asking
+
 Time = Annotated[float, Field(ge=0, lt=1e11)]  # seconds since 1970; 0: not yet
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]

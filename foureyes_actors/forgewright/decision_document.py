@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from foureyes_actors.forgewright.decision import Decision
+from foureyes_actors.forgewright.decision import REVIEW, Decision
 from foureyes_actors.forgewright.states import CLOSED, IN_FORCE, State, status_of
 from foureyes_actors.forgewright.triage import Action
 from foureyes_actors.messages import Document
@@ -86,7 +86,9 @@ def action_items(decision: Decision) -> list[dict[str, Any]]:
     """What a person is asked for."""
     task = {
         State.AWAITING_APPROVAL: f"look at it and say: python run.py decisions approve {decision.id}, or reject",
-        State.APPLIED: "start FourEyes again: it counts from then on",
+        State.APPLIED: "; ".join(filter(None, ("start FourEyes again: it counts from then on", _review(decision)))),
+        State.WATCHED: _review(decision),
+        State.RESOLVED: _review(decision),
         State.DEFERRED: f"nothing more is done by itself: {decision.reason}",
         State.REGRESSED: f"it came again: {decision.reason}",
     }.get(decision.state)
@@ -158,6 +160,11 @@ def facts(decision: Decision) -> Iterator[tuple[str, str]]:
 
 def _minute(seconds: float) -> str:
     return f"{_utc(seconds):%Y-%m-%d %H:%M} UTC"
+
+
+def _review(decision: Decision) -> str:
+    """Of a patch that was merged without asking; empty: of no other."""
+    return "look at the patch: it was merged without asking" if REVIEW in decision.remedy_facts else ""
 
 
 def _shown(value: Any) -> str:

@@ -27,6 +27,7 @@ from foureyes_actors.forgewright.ledger import Ledger, Outdated, Page
 from foureyes_actors.forgewright.operational import operational_evidence
 from foureyes_actors.forgewright.states import IN_FORCE, State
 from foureyes_actors.forgewright.triage import RemedyKind, Triage
+from foureyes_actors.forgewright.trust import lacks, record
 from foureyes_actors.forgewright.work import Outcome, Workshop
 from foureyes_actors.messages import Event, Fault, FaultRecorded, PressureLevel, Tick
 from foureyes_actors.ports.clock import Clock
@@ -252,7 +253,13 @@ class Forging:
             may_fix=found.may_fix,
             may_apply=found.may_apply,
             apply_mitigations=self._settings.apply_mitigations,
+            may_merge=self._may_merge(decision),
         )
+
+    def _may_merge(self, decision: Decision) -> bool:
+        if not self._settings.apply_patches or decision.state is not State.AWAITING_APPROVAL:
+            return False
+        return not lacks(decision, record(self._book.all), self._now())
 
     def _mended(self, decision: Decision) -> str:
         if decision.remedy is not RemedyKind.OPERATIONAL or decision.state is not State.TRIAGED:

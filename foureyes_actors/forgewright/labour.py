@@ -67,6 +67,7 @@ class Labour:
             Do.BRANCH: self._workshop.branch,
             Do.PUT: self._workshop.put,
             Do.UNDO: self._workshop.undo,
+            Do.APPLY: self._workshop.merge,
         }[do]
 
         def done(found: Outcome | Exception) -> None:

@@ -34,5 +34,7 @@ class Workshop(Protocol):
 
     def undo(self, decision: Decision, cancelled: threading.Event) -> Outcome: ...
 
+    def merge(self, decision: Decision, cancelled: threading.Event) -> Outcome: ...
+
     def confirmation(self, decision: Decision) -> Confirmation | None:
         """Of the newest platform of its group."""

@@ -75,6 +75,12 @@ class ToldWorkshop:
         self.in_force[decision.id] = 1
         return Outcome(State.APPLIED, "merged", {"commit": "c"})
 
+    def merge(self, decision: Decision, cancelled: threading.Event) -> Outcome:
+        found = self._does("merge", decision, cancelled, Outcome(State.APPLIED, "by itself: merged", {"commit": "c"}))
+        if found.state is State.APPLIED:
+            self.in_force[decision.id] = 1
+        return found
+
     def undo(self, decision: Decision, cancelled: threading.Event) -> Outcome:
         found = self._does("undo", decision, cancelled, Outcome(State.ROLLED_BACK, "taken back"))
         if found.state is State.ROLLED_BACK:

@@ -21,6 +21,7 @@ from foureyes_actors.forgewright.states import State
 from foureyes_actors.forgewright.triage import Action, BugClass, RemedyKind
 from foureyes_actors.forgewright.work import Outcome
 from foureyes_actors.messages import PressureLevel
+from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.process_lock import ProcessLock
 from foureyes_actors.replay.confirmation import Level
@@ -585,3 +586,21 @@ def test_the_workshop_of_these_tests_keeps_its_word() -> None:
     shop.answers = [Outcome(State.AWAITING_APPROVAL, "x")]
     assert shop.put(in_state(State.VERIFIED, SETTING), shop.may_end).state is State.AWAITING_APPROVAL
     assert not shop.in_force
+
+
+@pytest.mark.parametrize("switched", [True, False])
+def test_a_patch_is_merged_without_asking_when_that_was_earned_and_switched_on(tmp_path: Path, switched: bool) -> None:
+    clock = ManualClock()
+    ledger, now = a_ledger(tmp_path, clock), clock.utc_now().timestamp()
+    for number in range(2, 12):
+        done = in_state(State.RESOLVED, CODE, decision_id=f"FORGE-2026-{number:03d}", group=f"g{number}")
+        ago = tuple(
+            replace(step, at=now - 31 * DAY, note="by hand: merged" if step.state is State.APPLIED else step.note)
+            for step in done.history
+        )
+        ledger.save(replace(done, history=ago, key=f"k{number}"))
+    ledger.save(replace(in_state(State.AWAITING_APPROVAL, CODE), occurrences=10))
+    settings = ForgewrightSettings(apply_patches=switched)
+    bench = Bench(tmp_path, clock=clock, ledger=ledger, settings=settings).settle()
+    assert bench.workshop.in_force == ({"FORGE-2026-001": 1} if switched else {})
+    assert bench.state() is (State.APPLIED if switched else State.AWAITING_APPROVAL)
