@@ -106,7 +106,10 @@ def test_lm_studio_asks_for_a_token(nowhere: int) -> None:
 
 
 @pytest.mark.parametrize(("kind", "part"), [("lm_studio", "LM Studio"), ("vllm", "model server")])
-def test_a_server_that_hangs_is_not_to_be_started_but_ended(nowhere: int, kind: str, part: str) -> None:
+def test_a_server_that_hangs_is_not_to_be_started_but_ended(
+    nowhere: int, kind: str, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("foureyes_actors.doctor_servers.PATIENCE", 1.0)  # nothing will come, however long it waits
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         found = look(settings(nowhere, model_server={"kind": kind, "base_url": url}))
