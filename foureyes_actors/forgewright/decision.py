@@ -28,7 +28,7 @@ MAX_RELATED = 20  # decisions
 MOST = 2**53  # of any number: more is not kept exactly everywhere
 CATEGORY, PLATFORM_PATTERN = "Platform-Fix", "Platform-Pattern"
 
-Time = Annotated[float, Field(ge=0, lt=1e11)]  # seconds since 1970; 0: not yet
+Time = Annotated[float, Field(ge=0, lt=3e10)]  # seconds since 1970, as each system can show them; 0: not yet
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 Number = Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False)]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from foureyes_actors.forgewright.course import UNTIL
 from foureyes_actors.forgewright.decision import Decision
 from foureyes_actors.forgewright.states import CLOSED, State, status_of
 from foureyes_actors.forgewright.triage import Action
@@ -148,7 +149,11 @@ def facts(decision: Decision) -> Iterator[tuple[str, str]]:
         "taken up because": decision.trigger,
         "action": decision.action.value,
         "remedy": decision.remedy.value,
-        **{f"remedy: {one_line(name, 100)}": _shown(value) for name, value in decision.remedy_facts.items()},
+        **{
+            f"remedy: {one_line(name, 100)}": _shown(value)
+            for name, value in decision.remedy_facts.items()
+            if name != UNTIL
+        },
         "in force since": f"{_utc(decision.applied_at):%Y-%m-%d %H:%M} UTC" if decision.applied_at else "",
         "watched until": f"{_utc(decision.watch_until):%Y-%m-%d %H:%M} UTC" if decision.watch_until else "",
         "of the same kind": ", ".join(decision.related),

@@ -107,6 +107,13 @@ def test_applied_once_and_rolled_back_once(repo: Path, git: Git, work: Work) -> 
     refused(steps.apply(git, ID), "rolled back; it takes a new proposal")
 
 
+def test_only_the_patch_that_was_approved(repo: Path, git: Git, work: Work) -> None:
+    """The decision's file was changed since, or the branch: what a person saw is not what would be merged."""
+    steps.branch(git, ID, work)
+    untouched(repo, lambda: steps.apply(git, ID, "ab" * 32), "holds another patch than the decision")
+    assert steps.apply(git, ID, hashlib.sha256(diff_of(repo)).hexdigest()).result is Landed.DONE
+
+
 def test_a_new_proposal_after_the_way_back(repo: Path, git: Git, work: Work, tmp_path: Path) -> None:
     """A decision that was reopened: its branch is made anew, and the whole way goes again."""
     other = proposed(repo, tmp_path / "other", diff_of(repo, USELESS))
