@@ -239,7 +239,10 @@ class LocalWorkshop:
         return last_word(self._processes, self._clock, command, parse, cancelled, within)
 
     def _document(self, decision: Decision) -> Mapping[str, Any] | None:
-        return kept_record(LocalPrivateFolder(self._settings.records_dir), self._record(decision))
+        try:
+            return kept_record(LocalPrivateFolder(self._settings.records_dir), self._record(decision))
+        except ValueError:  # no record's name
+            return None
 
     def _record(self, decision: Decision) -> str:
         """Of the group's platform."""

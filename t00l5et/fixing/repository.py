@@ -213,6 +213,8 @@ def _aside(git: Git, decision: str, commit: str) -> Iterator[Path]:
 
 def _traces(git: Git, decision: str) -> list[Trace]:
     """In the history of what is checked out, the newest first."""
+    if git.commit("HEAD") is None:
+        return []
     grep = ("--extended-regexp", f"--grep=^Forge-Decision: {decision}$")
     lines = git.lines("log", "--topo-order", f"--format={_FORMAT}", *grep, "HEAD", "--")
     return [trace for line in lines if (trace := _read(line, decision)) is not None]

@@ -51,6 +51,10 @@ def rows(figures: Figures) -> list[tuple[str, str]]:
         ("bug: recorded, held back, own failures", f"{bug['recorded']}, {bug['suppressed']:,}, {bug['own_failures']}"),
         ("records: kept, failed, dropped", "{kept}, {failed}, {dropped}".format(**bug["records"])),
         ("recorder: journaled, dropped, replayed", "{journaled}, {dropped}, {replayed}".format(**recorder)),
+        (
+            "decisions, trouble with them",
+            f"{figures.decisions['by_state']}, {figures.decisions['last_error'] or 'none'}",
+        ),
         ("documents in the store at the end", f"{figures.arrived}"),
         ("threads before, after", "{}, {}".format(*figures.threads)),
     ]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from foureyes_actors.forgewright import ledger as subject
-from foureyes_actors.forgewright.decision import from_json, to_json
+from foureyes_actors.forgewright.decision import Decision, from_json, to_json
 from foureyes_actors.forgewright.ledger import FILE, LOCK, MAX_BYTES, Ledger, LedgerBusy, Outdated
 from foureyes_actors.forgewright.states import State
 from foureyes_actors.ports.clock import ManualClock
@@ -302,6 +302,10 @@ def test_work_on_a_decision_is_not_walked(ledger: Ledger, tmp_path: Path, monkey
     assert len(ledger.page().decisions) == 1 and looked == [str(tmp_path)]
 
 
+def opened(ledger: Ledger, group: str) -> Decision:
+    return ledger.open(a_decision(group=group).key, 2026, lambda name: a_decision(name, group))
+
+
 def no_file(place: Path, kind: str) -> None:
     place.mkdir(parents=True)
     folder = place / ID
@@ -326,7 +330,7 @@ def test_what_lies_in_the_place_of_a_decision_is_told_and_stands_in_nobodys_way(
     place = tmp_path / "decisions"
     no_file(place, kind)
     ledger = a_ledger(place)
-    made = [ledger.open(a_decision(group=g).key, 2026, lambda name, g=g: a_decision(name, g)) for g in "ab"]
+    made = [opened(ledger, group) for group in "ab"]
     assert [each.id for each in made] == ["FORGE-2026-002", "FORGE-2026-003"]
     page = a_ledger(place).page()
     assert list(page.decisions) == made
@@ -337,7 +341,7 @@ def test_what_lies_in_the_place_of_a_decision_is_told_and_stands_in_nobodys_way(
 def test_the_last_number_of_a_year_is_not_the_end(tmp_path: Path) -> None:
     ledger = a_ledger(tmp_path)
     (tmp_path / "FORGE-2026-999999").mkdir()
-    made = [ledger.open(a_decision(group=g).key, 2026, lambda name, g=g: a_decision(name, g)) for g in "ab"]
+    made = [opened(ledger, group) for group in "ab"]
     assert [each.id for each in made] == ["FORGE-2026-001", "FORGE-2026-002"]
     assert list(a_ledger(tmp_path).page().decisions) == made
 
@@ -350,3 +354,15 @@ def test_one_command_of_a_person_at_a_time(tmp_path: Path) -> None:
         second.save(a_decision())  # FourEyes goes on meanwhile
     with second.by_hand():
         pass
+
+
+def test_what_is_wrong_with_a_file_is_told(tmp_path: Path) -> None:
+    ledger = a_ledger(tmp_path)
+    data = json.loads(to_json(ledger.save(a_decision())))
+    (tmp_path / ID / FILE).write_text(json.dumps(data | {"priority": "\x1b[2J"}))
+    assert a_ledger(tmp_path).page().broken == (
+        f"{ID}: priority: Input should be a valid integer, unable to parse string as an integer",
+    )
+    (tmp_path / ID / FILE).write_text("[" * 100_000)
+    (told,) = a_ledger(tmp_path).page().broken
+    assert told.startswith(f"{ID}: Invalid JSON") and len(told) < 130

@@ -263,7 +263,9 @@ def test_from_another_worktree_of_the_repository(repo: Path, git: Git, work: Wor
     assert MENDED in text(tmp_path / "side") and BROKEN in text(repo), "what is checked out there, not here"
 
 
-@pytest.mark.parametrize("decision", ["", "FORGE-2026-1", "FORGE-2026-001\n", "../x", "FORGE-2026-001;x", "-f"])
+@pytest.mark.parametrize(
+    "decision", ["", "FORGE-2026-1", "FORGE-2026-001\n", "../x", "FORGE-2026-001;x", "-f", "FORGE-２０２６-００１"]
+)
 def test_what_is_no_decision_is_refused(git: Git, work: Work, decision: str) -> None:
     for found in (steps.branch(git, decision, work), steps.apply(git, decision), steps.rollback(git, decision)):
         refused(found, "is not the id of a decision")
@@ -294,6 +296,14 @@ def test_a_foreign_branch_of_that_name_stays(repo: Path, git: Git, work: Work) -
 def test_nothing_to_apply_or_to_roll_back(git: Git) -> None:
     refused(steps.apply(git, ID), "there is no branch")
     refused(steps.rollback(git, ID), "it is not applied")
+
+
+def test_a_repository_without_a_commit(tmp_path: Path, git: Git) -> None:
+    (tmp_path / "empty").mkdir()
+    git_in(tmp_path / "empty", "init", "--quiet")
+    empty = git.at(tmp_path / "empty")
+    refused(steps.apply(empty, ID), "there is no branch")
+    refused(steps.rollback(empty, ID), "it is not applied")
 
 
 def test_undone_by_hand(repo: Path, git: Git, work: Work) -> None:
