@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="foureyes-flood-") as scratch, small_disk(Path(scratch)) as disk:
-        flood = Flood(Path(scratch), disk)
+        flood = Flood(Path(scratch), disk, decisions=True)
         with flood:
             figures = flood.run(arguments.seconds, arguments.rate, calm=5.0)
         figures.arrived = flood.arrived()

@@ -145,10 +145,11 @@ class Figures:
 class Flood:
     """``disk``: a folder on a small disk of its own; None: doubles of folders that are full after ``room`` bytes."""
 
-    def __init__(self, folder: Path, disk: Path | None = None, room: int = DISK) -> None:
+    def __init__(self, folder: Path, disk: Path | None = None, room: int = DISK, *, decisions: bool = False) -> None:
         self.tree, self.switch, self.times = Tree(), Switch(folder / "foureyes.sqlite3"), list[float]()
         place = self._place = disk or folder
         self._on_disk, self._room = disk is not None, room
+        self._decisions = self._forging if decisions else None
         opener = LocalLogFolder if disk else lambda path: FullFolder(path, room)
         self._journal = Journal(place / "journal", open_folder=opener)
         records = LocalPrivateFolder(place / "records") if disk else FullPrivateFolder(place / "records", room)
@@ -170,7 +171,7 @@ class Flood:
                         context, clock=CLOCK, secrets=(SECRET,), keeper=self._keeper, hooks=self.hooks.status
                     ),
                 ),
-                ChildSpec("forgewright", lambda context: ForgewrightActor(context, forging=self._forging)),
+                ChildSpec("forgewright", lambda context: ForgewrightActor(context, forging=self._decisions)),
                 ChildSpec("sink", lambda context: Sink(context, self.times)),
                 ChildSpec("capture", self._capture),
             ),
