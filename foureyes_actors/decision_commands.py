@@ -84,10 +84,17 @@ def approve(ledger: Ledger, decision: Decision, now: float, apply: Work, confirm
                 remedy_facts=plain({**each.remedy_facts, **found.facts}),
             ),
         )
+    if _just_approved(decision):  # else a word that is said twice would be for good
+        raise NotNow(f"{decision.id} was approved already: it counts from the next start of FourEyes on")
     if decision.state in IN_FORCE and decision.remedy is RemedyKind.CONFIGURATION:
         found = _done(decision, confirm(decision), decision.state)
         return _saved(ledger, decision, lambda each: each.noted(now, f"{BY_HAND}: {found.note}", found.facts))
     raise NotNow(f"{decision.id} is {decision.state}: there is nothing to approve")
+
+
+def _just_approved(decision: Decision) -> bool:
+    last = [step.state for step in decision.history[-2:]]
+    return last == [State.AWAITING_APPROVAL, State.APPLIED] and decision.reason.startswith(BY_HAND)
 
 
 def reject(ledger: Ledger, decision: Decision, now: float, why: str, undo: Work) -> Decision:

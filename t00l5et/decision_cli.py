@@ -71,7 +71,7 @@ def decisions_show(
 @decisions_app.command("approve")
 def decisions_approve(context: typer.Context, wanted: IdArgument) -> None:
     """Bring a remedy that was verified into force; let a setting that would expire stay."""
-    with _at_work(context) as (ledger, workshop):
+    with _at_work(context) as (ledger, workshop), ledger.by_hand():
         decision = decision_commands.find(ledger, wanted)
         _told(decision_commands.approve(ledger, decision, _now(), workshop.apply, workshop.confirm))
 
@@ -83,7 +83,7 @@ def decisions_reject(
     why: Annotated[str, typer.Option("--because", help="The reason, for the history.")] = "",
 ) -> None:
     """Say no to a proposal."""
-    with _at_work(context) as (ledger, workshop):
+    with _at_work(context) as (ledger, workshop), ledger.by_hand():
         decision = decision_commands.find(ledger, wanted)
         _told(decision_commands.reject(ledger, decision, _now(), why, _undo(workshop)))
 
@@ -91,7 +91,7 @@ def decisions_reject(
 @decisions_app.command("revert")
 def decisions_revert(context: typer.Context, wanted: IdArgument) -> None:
     """Take back a remedy that is in force: a setting, or a patch (with a commit that undoes it)."""
-    with _at_work(context) as (ledger, workshop):
+    with _at_work(context) as (ledger, workshop), ledger.by_hand():
         decision = decision_commands.find(ledger, wanted)
         _told(decision_commands.revert(ledger, decision, _now(), _undo(workshop)))
 

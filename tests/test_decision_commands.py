@@ -152,3 +152,13 @@ def test_hostile_texts_stay_in_their_line() -> None:
     made = made.to(State.TRIAGED, NOW, HOSTILE, remedy_facts={HOSTILE[:90]: HOSTILE[:400]})
     for line in (*show_lines(made), *list_lines([made], closed=True)):
         assert line.isprintable() and len(line) < 600, line
+
+
+def test_an_approval_said_twice_is_not_for_good(ledger: Ledger) -> None:
+    made = there(ledger, State.AWAITING_APPROVAL, SETTING)
+    once = approve(ledger, made, NOW, says(State.APPLIED), never)  # type: ignore[arg-type]
+    with pytest.raises(NotNow, match="was approved already: it counts from the next start"):
+        approve(ledger, once, NOW, never, never)
+    assert ledger.get(ID) == once
+    watched = ledger.save(once.to(State.WATCHED, NOW, "in force"))
+    assert approve(ledger, watched, NOW, never, says(State.WATCHED)).state is State.WATCHED  # type: ignore[arg-type]

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from foureyes_actors.forgewright.states import IllegalTransition, State, check
 from foureyes_actors.forgewright.triage import Action, BugClass, Cause, RemedyKind, Triage
 from foureyes_actors.text import one_line
 
-ID = re.compile(r"FORGE-\d{4}-\d{3,6}")
+ID = re.compile(r"FORGE-[0-9]{4}-[0-9]{3,6}")
 MAX_NOTE = 300  # characters
 MAX_HISTORY = 200  # entries; the first ones and the last ones are kept
 MAX_TEXT = 500  # characters
@@ -30,7 +30,7 @@ CATEGORY, PLATFORM_PATTERN = "Platform-Fix", "Platform-Pattern"
 
 REVIEW = "review"  # among the facts of a patch that was merged without asking
 
-Time = Annotated[float, Field(ge=0, lt=1e11)]  # seconds since 1970; 0: not yet
+Time = Annotated[float, Field(ge=0, lt=3e10)]  # seconds since 1970, as each system can show them; 0: not yet
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 Number = Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False)]
@@ -165,7 +165,12 @@ def to_json(decision: Decision) -> bytes:
 def from_json(data: bytes) -> Decision:
     """Raises ValueError for what is none, and for one that says it came on a way that there is not: a file is data
     from anywhere."""
-    decision = _FORM.validate_json(data)
+    try:
+        decision = _FORM.validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(one_line(f"{place}: {first['msg']}" if place else first["msg"], 100)) from None
     if not decision.history or decision.history[-1].state is not decision.state:
         raise ValueError("its history says another state")
     if decision.history[0].state is not State.NEW or len(decision.history) > MAX_HISTORY:

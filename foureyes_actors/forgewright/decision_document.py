@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from foureyes_actors.forgewright.course import UNTIL
 from foureyes_actors.forgewright.decision import REVIEW, Decision
 from foureyes_actors.forgewright.states import CLOSED, IN_FORCE, State, status_of
 from foureyes_actors.forgewright.triage import Action
@@ -150,7 +151,11 @@ def facts(decision: Decision) -> Iterator[tuple[str, str]]:
         "taken up because": decision.trigger,
         "action": decision.action.value,
         "remedy": decision.remedy.value,
-        **{f"remedy: {one_line(name, 100)}": _shown(value) for name, value in decision.remedy_facts.items()},
+        **{
+            f"remedy: {one_line(name, 100)}": _shown(value)
+            for name, value in decision.remedy_facts.items()
+            if name != UNTIL
+        },
         "in force since": _minute(decision.applied_at) if decision.state in IN_FORCE else "",
         "watched until": _minute(decision.watch_until) if decision.state is State.WATCHED else "",
         "of the same kind": ", ".join(decision.related),

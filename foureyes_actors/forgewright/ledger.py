@@ -7,6 +7,7 @@ between processes, and only onto the revision that it was made from.
 from __future__ import annotations
 
 import errno
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,10 +21,12 @@ from foureyes_actors.ports.private_folder import Entry, PrivateFolder
 from foureyes_actors.ports.process_lock import LockHeld, ProcessLock
 from foureyes_actors.text import one_line
 
-FILE, LOCK = "decision.json", "lock"
+FILE, LOCK, BY_HAND = "decision.json", "lock", "by_hand.lock"
 LOCK_WITHIN = 1.5  # seconds; an actor waits for it
 MAX_BYTES = 1024 * 1024
 MAX_DECISIONS = 2000  # the newest, which are read
+MAX_ODD = 50  # of what is no decision: told
+LAST_NUMBER = 999_999  # of an id
 
 
 class Outdated(FourEyesError):
@@ -55,10 +58,11 @@ class Ledger:
     def page(self) -> Page:
         """All of them, the oldest first. A file that cannot be read now is left out, and told."""
         with self._reading:
-            entries = self._entries()[-MAX_DECISIONS:]
-            self._seen = {name: (entry, self._found(name, entry)) for name, entry in entries}
+            entries = self._entries()
+            self._seen = {name: (entry, self._found(name, entry)) for name, entry in entries[-MAX_DECISIONS:]}
             found = [each for _, each in self._seen.values() if isinstance(each, Decision)]
             broken = [f"{name}: {each}" for name, (_, each) in self._seen.items() if isinstance(each, str)]
+            broken += self._odd({name for name, _ in entries})
         return Page(tuple(sorted(found, key=lambda each: (each.opened, each.id))), tuple(broken))
 
     def stamp(self) -> object:
@@ -94,6 +98,13 @@ class Ledger:
             if there is not None and there.revision != decision.revision:
                 raise Outdated(f"{decision.id} was changed meanwhile: it is {there.state} now")
             return self._write(decision)
+
+    @contextmanager
+    def by_hand(self) -> Iterator[None]:
+        """For one command of a person at a time: what it does to the world and what it writes belong together. Raises
+        LedgerBusy."""
+        with self._locked(BY_HAND):
+            yield
 
     # --- the disk ---
 
@@ -132,25 +143,47 @@ class Ledger:
         found = [(entry.name.partition("/")[0], entry) for entry in self._folder.each(FILE)]
         return sorted(((name, entry) for name, entry in found if ID.fullmatch(name)), key=lambda each: _order(each[0]))
 
+    def _odd(self, files: set[str]) -> list[str]:
+        """What has the name of a decision and is none: a link, a pipe, a folder in the place of its file."""
+        odd = [(name, self._oddity(name)) for name in self._ids() if name not in files]
+        return [f"{name}: {each}" for name, each in odd if each][:MAX_ODD]
+
+    def _oddity(self, decision_id: str) -> str:
+        """Empty: a folder without the file, as a process that was killed leaves it."""
+        try:
+            self._folder.look(f"{decision_id}/{FILE}")
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            return one_line(error.strerror or type(error).__name__, 100)
+        return f"its {FILE} is no file"
+
+    def _ids(self) -> list[str]:
+        return [name for name in self._folder.names() if ID.fullmatch(name)]
+
     def _next_id(self, year: int) -> str:
-        numbers = [number for of, number in (_order(name) for name, _ in self._entries()) if of == year]
-        return f"FORGE-{year:04d}-{max(numbers, default=0) + 1:03d}"
+        """After the last one, of which anything is there; when that has the last number, the first that is free."""
+        taken = {number for of, number in map(_order, self._ids()) if of == year}
+        number = max(taken, default=0) + 1
+        if number > LAST_NUMBER:
+            number = next(each for each in itertools.count(1) if each not in taken)
+        return f"FORGE-{year:04d}-{number:03d}"
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = self._lock()
+    def _locked(self, name: str = LOCK) -> Iterator[None]:
+        lock = self._lock(self._place / name)
         try:
             yield
         finally:
             lock.release()
 
-    def _lock(self) -> ProcessLock:
-        if (self._place / LOCK).is_symlink():
-            raise OSError(errno.ELOOP, "is a link, which may lead anywhere", str(self._place / LOCK))
+    def _lock(self, place: Path) -> ProcessLock:
+        if place.is_symlink():
+            raise OSError(errno.ELOOP, "is a link, which may lead anywhere", str(place))
         until, never = self._clock.monotonic() + self._within, threading.Event()
         while True:
             try:
-                return ProcessLock(self._place / LOCK)
+                return ProcessLock(place)
             except LockHeld as held:
                 if self._clock.monotonic() >= until:
                     raise LedgerBusy(f"the decisions are held by {held.holder}") from None

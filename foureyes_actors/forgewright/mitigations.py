@@ -22,7 +22,7 @@ from foureyes_actors.text import one_line
 MITIGATIONS = "mitigations"  # the folder's name
 DAY = 86_400.0
 LASTS = 7 * DAY  # seconds, unless it is confirmed
-DECISION = re.compile(r"FORGE-\d{4}-\d{3,6}")
+DECISION = re.compile(r"FORGE-[0-9]{4}-[0-9]{3,6}")
 SCHEMA = 1
 MAX_SIZE = 2048  # bytes of a file
 MAX_FILES = 100
@@ -116,6 +116,8 @@ def look(folder: PrivateFolder, now: float) -> Found:
     broken: list[str] = []
     expired: list[str] = []
     entries = folder.entries()
+    odd = sorted(set(folder.names()) - {entry.name.partition("/")[0] for entry in entries})
+    broken += [f"the mitigation {one_line(name, 60)} is left out: it is no file" for name in odd[:MAX_FILES]]
     for entry in entries[:MAX_FILES]:
         try:
             found = _read(folder, entry, now)

@@ -19,7 +19,7 @@ SCHEMA = 1
 MOST_ATTEMPTS = 3
 MAX_FILES = 12
 MAX_LINE = 900  # characters of JSON: a child's longer line would be cut
-DECISION = re.compile(r"FORGE-\d{4}-\d{3,6}")
+DECISION = re.compile(r"FORGE-[0-9]{4}-[0-9]{3,6}")
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # Characters: of the reason, of an attempt's, of a path, of a rule.

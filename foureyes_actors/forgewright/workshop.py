@@ -3,14 +3,17 @@ is done again does nothing more, so that whoever ends in the middle may begin ag
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from foureyes_actors.bug.keeper import kept_record
 from foureyes_actors.forgewright import mitigations
 from foureyes_actors.forgewright.budget import Budget, budget
+from foureyes_actors.forgewright.course import UNTIL
 from foureyes_actors.forgewright.decision import REVIEW, Decision
 from foureyes_actors.forgewright.knobs import KNOBS, Change, candidates
 from foureyes_actors.forgewright.landing import Landed, Landing, landing_from
@@ -37,6 +40,8 @@ PROOF_WITHIN = 600.0  # seconds
 LANDING_WITHIN = 600.0
 GATE_WITHIN = 3 * 3600.0  # of each attempt, the test suite above all
 MAX_PATCH = 256 * 1024  # bytes that are shown
+SETTING = ("key", "was", "value", "by_itself")  # facts that say what would be put
+ASSUMED = "it rests on an assumption, so a person decides"
 T = TypeVar("T")
 Remember = Callable[[Mapping[str, Any]], Observed]  # of the model that a record is about
 
@@ -59,6 +64,7 @@ class LocalWorkshop:
         self._place = settings.platforms_dir
         self._platforms: PrivateFolder = LocalPrivateFolder(settings.platforms_dir)
         self._mitigations: PrivateFolder = LocalPrivateFolder(settings.data_dir / mitigations.MITIGATIONS)
+        self._proven: tuple[str, Mapping[str, Any]] = ("", {})  # decision, facts: the last proof of this process
 
     def confirmation(self, decision: Decision) -> Confirmation | None:
         found = platform_of(self._platforms, decision.record, decision.group)
@@ -83,26 +89,42 @@ class LocalWorkshop:
                 continue
             proof = self._proof(decision, change, cancelled)
             if proof.proven:
-                return Outcome(State.VERIFIED, f"{_words(change)}: {proof.reason}", _facts(change, proof))
+                self._proven = decision.id, (facts := _facts(change, proof))
+                return Outcome(State.VERIFIED, f"{_words(change)}: {proof.reason}", facts)
             tried.append(f"{_words(change)} does not help: {proof.reason}")
         if not tried:
             return Outcome(State.REJECTED, "there is no setting within its bounds that could help")
         return Outcome(State.REJECTED, one_line("; ".join(tried), 290))
 
     def put(self, decision: Decision, cancelled: threading.Event) -> Outcome:
-        """For seven days. One that is an assumption, or beyond what may be done unasked, a person decides on."""
-        if not decision.remedy_facts.get("by_itself"):
-            return Outcome(State.AWAITING_APPROVAL, "it rests on an assumption, so a person decides")
-        return self._put(decision)
+        """For seven days. One that is an assumption, or beyond what may be done unasked, a person decides on. A file
+        that says that it was proven is data: what this process has not proven itself is proven anew."""
+        facts = decision.remedy_facts
+        if not facts.get("by_itself"):
+            return Outcome(State.AWAITING_APPROVAL, ASSUMED)
+        if not self._has_proven(decision):
+            again = self.prove(decision, cancelled)
+            if again.state is not State.VERIFIED:
+                return Outcome(again.state, f"proven anew: {again.note}")
+            facts = again.facts
+            if not facts.get("by_itself"):
+                return Outcome(State.AWAITING_APPROVAL, ASSUMED, facts)
+        found = self._put(decision, facts)
+        return replace(found, facts={**facts, **found.facts})
 
-    def _put(self, decision: Decision) -> Outcome:
-        facts, now = decision.remedy_facts, self._now()
+    def _has_proven(self, decision: Decision) -> bool:
+        known, facts = self._proven
+        shown = (decision.remedy_facts.get(name) for name in SETTING)
+        return known == decision.id and [facts.get(name) for name in SETTING] == list(shown)
+
+    def _put(self, decision: Decision, facts: Mapping[str, Any]) -> Outcome:
+        now = self._now()
         was, value = facts.get("was"), facts.get("value")
         if not isinstance(was, (int, float)) or not isinstance(value, (int, float)):
             return Outcome(State.DEFERRED, "it does not say which setting")
         wanted = mitigations.mitigation(decision.id, str(facts.get("key")), was, value, now)
         mitigations.put(self._mitigations, wanted, now)
-        return Outcome(State.APPLIED, str(wanted), {"lasts": wanted.lasting})
+        return Outcome(State.APPLIED, str(wanted), {"lasts": wanted.lasting, UNTIL: wanted.until})
 
     def _proof(self, decision: Decision, change: Change, cancelled: threading.Event) -> Proof:
         late = () if change.late is None else ("--late", f"{change.late:g}")
@@ -145,6 +167,8 @@ class LocalWorkshop:
             data = LocalPrivateFolder(work).read(f"attempt_{number}/patch.diff")
         except (OSError, ValueError):
             return ""
+        if hashlib.sha256(data).hexdigest() != decision.remedy_facts.get("digest"):
+            return "(the patch that is kept here is not the one that passed the gate: look at the branch)"
         return "\n".join(one_line(line, 500) for line in data[:MAX_PATCH].decode("utf-8", "replace").splitlines())
 
     # --- a person's word, and the way back ---
@@ -152,15 +176,19 @@ class LocalWorkshop:
     def apply(self, decision: Decision) -> Outcome:
         """A patch is merged into what is checked out, a setting is put into force."""
         if decision.remedy is RemedyKind.CONFIGURATION:
-            return self._put(decision)
-        found = self._landing(("apply", "--decision", decision.id), threading.Event())
+            return self._put(decision, decision.remedy_facts)
+        digest = str(decision.remedy_facts.get("digest") or "")
+        only = ("--patch", digest) if digest else ()
+        found = self._landing(("apply", "--decision", decision.id, *only), threading.Event())
         if found.result is Landed.REFUSED:
             return Outcome(decision.state, found.reason)
         note = f"{found.branch} is merged{'; ' if found.reason else ''}{found.reason}"
         return Outcome(State.APPLIED, note, {"commit": found.commit})
 
     def merge(self, decision: Decision, cancelled: threading.Event) -> Outcome:
-        """Without a person's word: who looks at it afterwards finds it by this."""
+        """Without a person's word: who looks at it afterwards finds it by this. Only the very patch that passed."""
+        if not decision.remedy_facts.get("digest"):
+            return Outcome(State.DEFERRED, "it does not say which patch passed the gate")
         found = self.apply(decision)
         if found.state is not State.APPLIED:
             return Outcome(State.DEFERRED, f"it could not be merged: {found.note}")
@@ -172,7 +200,8 @@ class LocalWorkshop:
         """A setting that would expire stays."""
         if not mitigations.confirm(self._mitigations, decision.id, self._now()):
             return Outcome(State.ROLLED_BACK, "its setting is not in force any more")
-        return Outcome(decision.state, "the setting stays until it is taken back", {"lasts": "until it is taken back"})
+        lasts = {"lasts": "until it is taken back", UNTIL: None}
+        return Outcome(decision.state, "the setting stays until it is taken back", lasts)
 
     def undo(self, decision: Decision, cancelled: threading.Event) -> Outcome:
         match decision.remedy:
@@ -221,7 +250,10 @@ class LocalWorkshop:
         return last_word(self._processes, self._clock, command, parse, cancelled, within)
 
     def _document(self, decision: Decision) -> Mapping[str, Any] | None:
-        return kept_record(LocalPrivateFolder(self._settings.records_dir), self._record(decision))
+        try:
+            return kept_record(LocalPrivateFolder(self._settings.records_dir), self._record(decision))
+        except ValueError:  # no record's name
+            return None
 
     def _record(self, decision: Decision) -> str:
         """Of the group's platform."""

@@ -54,6 +54,9 @@ class PrivateFolder(Protocol):
     def each(self, name: str) -> list[Entry]:
         """The files of this name (one part) in the folders right below, without a look at anything else there."""
 
+    def names(self) -> list[str]:
+        """What lies right below, of any kind, whatever it is called; nothing is opened."""
+
     def prune(self) -> None:
         """Folders without anything in them go, and what a process that was killed had not written to its end."""
 
@@ -104,6 +107,12 @@ class LocalPrivateFolder:
     def each(self, name: str) -> list[Entry]:
         self._path(name)
         return sorted(self._each(name), key=lambda entry: entry.name)
+
+    def names(self) -> list[str]:
+        try:
+            return sorted(os.listdir(self._folder))  # noqa: PTH208 - names are all that is wanted
+        except FileNotFoundError:
+            return []
 
     def _each(self, name: str) -> Iterator[Entry]:
         try:

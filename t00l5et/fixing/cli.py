@@ -106,11 +106,16 @@ def branch(work: WorkFolder, decision: Decision, repository: Repository = ROOT, 
     _land(lambda git: steps.branch(git, decision, Work(work)), "branch", decision, repository, as_json)
 
 
-def apply(decision: Decision, repository: Repository = ROOT, as_json: Json = False) -> None:
+def apply(
+    decision: Decision,
+    repository: Repository = ROOT,
+    patch: Annotated[str, typer.Option(help="SHA-256 of the diff: no other one is merged.")] = "",
+    as_json: Json = False,
+) -> None:
     """Merge a decision's branch into what is checked out; exit code 0 when it is in it."""
     from t00l5et.fixing import repository as steps
 
-    _land(lambda git: steps.apply(git, decision), "apply", decision, repository, as_json)
+    _land(lambda git: steps.apply(git, decision, patch), "apply", decision, repository, as_json)
 
 
 def rollback(decision: Decision, repository: Repository = ROOT, as_json: Json = False) -> None:

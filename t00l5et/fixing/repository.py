@@ -67,9 +67,9 @@ def branch(git: Git, decision: str, work: Work) -> Landing:
     return _step("branch", git, decision, lambda: _branch(git, decision, work))
 
 
-def apply(git: Git, decision: str) -> Landing:
-    """The branch, merged into what is checked out."""
-    return _step("apply", git, decision, lambda: _apply(git, decision))
+def apply(git: Git, decision: str, patch: str = "") -> Landing:
+    """The branch, merged into what is checked out. ``patch``: the digest that was approved, and no other one."""
+    return _step("apply", git, decision, lambda: _apply(git, decision, patch))
 
 
 def rollback(git: Git, decision: str) -> Landing:
@@ -125,7 +125,7 @@ def _understood(patch: bytes) -> bytes:
         raise Refused(f"the gate does not take it any more: {stopped.reason}") from None
 
 
-def _apply(git: Git, decision: str) -> Landing:
+def _apply(git: Git, decision: str, patch: str) -> Landing:
     name = branch_of(decision)
     there = git.commit(f"refs/heads/{name}")
     wanted = _trace(git, there, decision) if there else None
@@ -134,6 +134,8 @@ def _apply(git: Git, decision: str) -> Landing:
         if standing := _standing(traces):
             return Landing("apply", decision, Landed.ALREADY, "already applied", name, standing.commit)
         raise Refused(f"there is no branch {name} of this decision")
+    if patch and wanted.patch != patch:
+        raise Refused(f"the branch {name} holds another patch than the decision")
     if any(each.step == ROLLED_BACK and each.patch == wanted.patch for each in traces):
         raise Refused("this patch was applied and rolled back; it takes a new proposal")
     if standing := _standing(traces):
@@ -211,6 +213,8 @@ def _aside(git: Git, decision: str, commit: str) -> Iterator[Path]:
 
 def _traces(git: Git, decision: str) -> list[Trace]:
     """In the history of what is checked out, the newest first."""
+    if git.commit("HEAD") is None:
+        return []
     grep = ("--extended-regexp", f"--grep=^Forge-Decision: {decision}$")
     lines = git.lines("log", "--topo-order", f"--format={_FORMAT}", *grep, "HEAD", "--")
     return [trace for line in lines if (trace := _read(line, decision)) is not None]

@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="foureyes-flood-") as scratch, small_disk(Path(scratch)) as disk:
-        flood = Flood(Path(scratch), disk)
+        flood = Flood(Path(scratch), disk, decisions=True)
         with flood:
             figures = flood.run(arguments.seconds, arguments.rate, calm=5.0)
         figures.arrived = flood.arrived()
@@ -51,6 +51,10 @@ def rows(figures: Figures) -> list[tuple[str, str]]:
         ("bug: recorded, held back, own failures", f"{bug['recorded']}, {bug['suppressed']:,}, {bug['own_failures']}"),
         ("records: kept, failed, dropped", "{kept}, {failed}, {dropped}".format(**bug["records"])),
         ("recorder: journaled, dropped, replayed", "{journaled}, {dropped}, {replayed}".format(**recorder)),
+        (
+            "decisions, trouble with them",
+            f"{figures.decisions['by_state']}, {figures.decisions['last_error'] or 'none'}",
+        ),
         ("documents in the store at the end", f"{figures.arrived}"),
         ("threads before, after", "{}, {}".format(*figures.threads)),
     ]

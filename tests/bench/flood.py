@@ -24,16 +24,21 @@ from foureyes_actors.bug.leftovers import Leftovers
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.capture.actor import CaptureActor
 from foureyes_actors.capture.picture import examine
-from foureyes_actors.forgewright.actor import ForgewrightActor
+from foureyes_actors.forgewright.actor import Changed, ForgewrightActor
+from foureyes_actors.forgewright.assembly import LOCK_WITHIN
+from foureyes_actors.forgewright.forging import Forging
+from foureyes_actors.forgewright.ledger import Ledger
+from foureyes_actors.forgewright.workshop import LocalWorkshop
 from foureyes_actors.messages import Collection, Fault, Flush, FrameCaptured, GetStatus
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.documents import encoded
 from foureyes_actors.ports.files import LocalFiles
+from foureyes_actors.ports.local_process import LocalProcesses
 from foureyes_actors.ports.log_folder import LocalLogFolder
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.recorder.actor import RecorderActor
 from foureyes_actors.recorder.journal import Journal
-from foureyes_actors.settings import PictureLimits, RetentionSettings, SourceSettings
+from foureyes_actors.settings import PictureLimits, RetentionSettings, Settings, SourceSettings
 from foureyes_actors.telling import Teller
 from supervisors.actor import SupervisedActor
 from supervisors.cerberus import Root
@@ -131,6 +136,7 @@ class Figures:
     memory_most: int = 0
     bug: dict[str, Any] = field(default_factory=dict)
     recorder: dict[str, Any] = field(default_factory=dict)
+    decisions: dict[str, Any] = field(default_factory=dict)
     hooks: dict[str, int] = field(default_factory=dict)
     arrived: int = 0  # occurrences in the store at the end
     threads: tuple[int, int] = (0, 0)
@@ -139,9 +145,11 @@ class Figures:
 class Flood:
     """``disk``: a folder on a small disk of its own; None: doubles of folders that are full after ``room`` bytes."""
 
-    def __init__(self, folder: Path, disk: Path | None = None, room: int = DISK) -> None:
+    def __init__(self, folder: Path, disk: Path | None = None, room: int = DISK, *, decisions: bool = False) -> None:
         self.tree, self.switch, self.times = Tree(), Switch(folder / "foureyes.sqlite3"), list[float]()
-        place = disk or folder
+        place = self._place = disk or folder
+        self._on_disk, self._room = disk is not None, room
+        self._decisions = self._forging if decisions else None
         opener = LocalLogFolder if disk else lambda path: FullFolder(path, room)
         self._journal = Journal(place / "journal", open_folder=opener)
         records = LocalPrivateFolder(place / "records") if disk else FullPrivateFolder(place / "records", room)
@@ -163,7 +171,7 @@ class Flood:
                         context, clock=CLOCK, secrets=(SECRET,), keeper=self._keeper, hooks=self.hooks.status
                     ),
                 ),
-                ChildSpec("forgewright", ForgewrightActor),
+                ChildSpec("forgewright", lambda context: ForgewrightActor(context, forging=self._decisions)),
                 ChildSpec("sink", lambda context: Sink(context, self.times)),
                 ChildSpec("capture", self._capture),
             ),
@@ -176,6 +184,17 @@ class Flood:
         self.root.stop(20.0)
         self.hooks.close(10)
         self.hooks.remove()
+
+    def _forging(self, context: Any, changed: Changed) -> Forging:
+        """Its decisions lie on the full disk too; nobody writes patches."""
+        place = self._place / "decisions"
+        opener = LocalPrivateFolder(place) if self._on_disk else FullPrivateFolder(place, self._room)
+        ledger = Ledger(opener, place, CLOCK, lock_within=LOCK_WITHIN)
+        settings = Settings(data_dir=self._place)
+        shop = LocalWorkshop(settings, ledger, LocalProcesses(), CLOCK)
+        return Forging(
+            context, ledger=ledger, workshop=shop, clock=CLOCK, settings=settings.forgewright, changed=changed
+        )
 
     def _recorder(self, context: Any) -> RecorderActor:
         return RecorderActor(
@@ -251,6 +270,7 @@ class Flood:
             pause.wait(0.1)
         self.tree.directory.ask("recorder", Flush(), 60)
         figures.bug, figures.recorder = self.status("bug"), self.status("recorder")
+        figures.decisions = self.status("forgewright")["decisions"]
         figures.hooks = self.hooks.status()
 
     def arrived(self) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from foureyes_actors.forgewright import ledger as subject
-from foureyes_actors.forgewright.decision import from_json, to_json
+from foureyes_actors.forgewright.decision import Decision, from_json, to_json
 from foureyes_actors.forgewright.ledger import FILE, LOCK, MAX_BYTES, Ledger, LedgerBusy, Outdated
 from foureyes_actors.forgewright.states import State
 from foureyes_actors.ports.clock import ManualClock
@@ -300,3 +300,69 @@ def test_work_on_a_decision_is_not_walked(ledger: Ledger, tmp_path: Path, monkey
     monkeypatch.setattr(os, "scandir", scandir)
     assert ledger.stamp() and not looked, "a look whether anything has changed reads no folder at all"
     assert len(ledger.page().decisions) == 1 and looked == [str(tmp_path)]
+
+
+def opened(ledger: Ledger, group: str) -> Decision:
+    return ledger.open(a_decision(group=group).key, 2026, lambda name: a_decision(name, group))
+
+
+def no_file(place: Path, kind: str) -> None:
+    place.mkdir(parents=True)
+    folder = place / ID
+    match kind:
+        case "a link":
+            folder.mkdir()
+            (folder / FILE).symlink_to(__file__)
+        case "a pipe":
+            folder.mkdir()
+            os.mkfifo(folder / FILE)
+        case "a folder":
+            (folder / FILE).mkdir(parents=True)
+        case "a linked folder":
+            folder.symlink_to(place.parent)
+        case "a file for the folder":
+            folder.write_text("x")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes need rights there")
+@pytest.mark.parametrize("kind", ["a link", "a pipe", "a folder", "a linked folder", "a file for the folder"])
+def test_what_lies_in_the_place_of_a_decision_is_told_and_stands_in_nobodys_way(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "decisions"
+    no_file(place, kind)
+    ledger = a_ledger(place)
+    made = [opened(ledger, group) for group in "ab"]
+    assert [each.id for each in made] == ["FORGE-2026-002", "FORGE-2026-003"]
+    page = a_ledger(place).page()
+    assert list(page.decisions) == made
+    (told,) = page.broken
+    assert told.startswith(f"{ID}: ")
+
+
+def test_the_last_number_of_a_year_is_not_the_end(tmp_path: Path) -> None:
+    ledger = a_ledger(tmp_path)
+    (tmp_path / "FORGE-2026-999999").mkdir()
+    made = [opened(ledger, group) for group in "ab"]
+    assert [each.id for each in made] == ["FORGE-2026-001", "FORGE-2026-002"]
+    assert list(a_ledger(tmp_path).page().decisions) == made
+
+
+def test_one_command_of_a_person_at_a_time(tmp_path: Path) -> None:
+    first, second = a_ledger(tmp_path), a_ledger(tmp_path, lock_within=0.0)
+    with first.by_hand():
+        with pytest.raises(LedgerBusy, match="this process"), second.by_hand():
+            pass
+        second.save(a_decision())  # FourEyes goes on meanwhile
+    with second.by_hand():
+        pass
+
+
+def test_what_is_wrong_with_a_file_is_told(tmp_path: Path) -> None:
+    ledger = a_ledger(tmp_path)
+    data = json.loads(to_json(ledger.save(a_decision())))
+    (tmp_path / ID / FILE).write_text(json.dumps(data | {"priority": "\x1b[2J"}))
+    assert a_ledger(tmp_path).page().broken == (
+        f"{ID}: priority: Input should be a valid integer, unable to parse string as an integer",
+    )
+    (tmp_path / ID / FILE).write_text("[" * 100_000)
+    (told,) = a_ledger(tmp_path).page().broken
+    assert told.startswith(f"{ID}: Invalid JSON") and len(told) < 130

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,9 @@ def test_whatever_lies_there_only_bounded_values_come_in_force(change: dict[str,
         def entries(self) -> list[Entry]:
             return [Entry(f"{ID}.json", len(self.data), NOW)]
 
+        def names(self) -> list[str]:
+            return [f"{ID}.json"]
+
         def read(self, name: str) -> bytes:
             return self.data
 
@@ -204,7 +208,7 @@ def test_a_link_is_not_followed_and_a_flood_is_cut(folder: LocalPrivateFolder, t
     assert in_force(folder, NOW) == ()
     for number in range(MAX_FILES + 1):
         folder.write(f"x{number:03}", b"")
-    assert len(look(folder, NOW).broken) == MAX_FILES + 1
+    assert len(look(folder, NOW).broken) == MAX_FILES + 2  # the link, each, and those that are too many
 
 
 def test_a_folder_that_cannot_be_read_changes_nothing() -> None:
@@ -264,3 +268,14 @@ def test_each_knob_can_be_laid() -> None:
     assert laid("source.obs.deadline", 2.0, 4.0).source.obs.deadline == 4.0
     assert laid("store.timeout", 3.0, 6.0).store.timeout == 6.0
     assert laid("inference.max_tokens", 500, 1000).inference.max_tokens == 1000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes need rights there")
+def test_what_is_no_file_is_told(folder: LocalPrivateFolder, tmp_path: Path) -> None:
+    put(folder, LONGER, NOW)
+    (place,) = {path.parent for path in tmp_path.rglob("FORGE-*.json")}
+    os.mkfifo(place / "FORGE-2026-090.json")
+    (place / "FORGE-2026-091.json").symlink_to(__file__)
+    found = look(folder, NOW)
+    assert found.mitigations == (LONGER,)
+    assert found.broken == tuple(f"the mitigation FORGE-2026-09{n}.json is left out: it is no file" for n in (0, 1))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foureyes_actors import decision_commands
+from foureyes_actors.forgewright.course import expired
+from foureyes_actors.forgewright.decision import Decision
+from foureyes_actors.forgewright.decision_document import facts as facts_of
 from foureyes_actors.forgewright.mitigations import MITIGATIONS, in_force
+from foureyes_actors.forgewright.proposal import PROPOSAL, Attempt, Proposal, as_line
+from foureyes_actors.forgewright.proposal import Outcome as Proposed
 from foureyes_actors.forgewright.states import IN_FORCE, State
 from foureyes_actors.forgewright.triage import RemedyKind
 from foureyes_actors.forgewright.work import Outcome
@@ -136,7 +143,7 @@ def test_a_real_setting_put_twice_is_one_file_and_taken_back_twice_is_none(tmp_p
     shop = a_real_workshop(tmp_path, clock)
     for _ in range(2):
         clock.advance(5.0)
-        assert shop.put(decision, never).state is State.APPLIED
+        assert shop.apply(decision).state is State.APPLIED
         (file,) = folder.entries()
         (there,) = in_force(folder, clock.utc_now().timestamp())
         assert file.name == f"{ID}.json" and (there.key, there.was, there.value) == ("inference.deadline", 30.0, 45.0)
@@ -149,6 +156,70 @@ def test_a_decision_that_does_not_say_which_setting_puts_none(tmp_path: Path, fa
     decision = in_state(State.VERIFIED, SETTING, remedy_facts={**facts, "by_itself": True})
     found = a_real_workshop(tmp_path, ManualClock()).put(decision, threading.Event())
     assert found.state is State.DEFERRED and not (tmp_path / MITIGATIONS).exists()
+
+
+class Proving(LocalWorkshop):
+    """``prove`` answers what it is told to; all else is real."""
+
+    answer = Outcome(State.REJECTED, "it does not help")
+
+    def prove(self, decision: Decision, cancelled: threading.Event) -> Outcome:
+        return self.answer
+
+
+def a_proving_workshop(tmp_path: Path, answer: Outcome) -> Proving:
+    shop = Proving(Settings(data_dir=tmp_path), a_ledger(tmp_path / "decisions"), LocalProcesses(), ManualClock())
+    shop.answer = answer
+    return shop
+
+
+@pytest.mark.parametrize("key", ["inference.deadline", "source.obs.deadline", "inference.max_tokens"])
+def test_a_file_that_says_it_was_proven_puts_nothing(tmp_path: Path, key: str) -> None:
+    """The real proof: there is no such record."""
+    facts = {"key": key, "was": 2.0, "value": 5.0, "by_itself": True}
+    found = a_real_workshop(tmp_path, ManualClock()).put(
+        in_state(State.VERIFIED, SETTING, remedy_facts=facts), threading.Event()
+    )
+    assert (found.state, found.note) == (State.DEFERRED, "proven anew: its record is gone")
+    assert not (tmp_path / MITIGATIONS).exists()
+
+
+def test_what_an_earlier_run_has_proven_is_proven_anew_and_only_that_is_put(tmp_path: Path) -> None:
+    told = in_state(State.VERIFIED, SETTING)
+    real = {"key": "inference.deadline", "was": 30.0, "value": 60.0, "by_itself": True}
+    shop = a_proving_workshop(tmp_path, Outcome(State.VERIFIED, "3 runs", real))
+    found = shop.put(told, threading.Event())
+    (there,) = in_force(LocalPrivateFolder(tmp_path / MITIGATIONS), shop._now())
+    assert found.state is State.APPLIED and there.value == found.facts["value"] == 60.0
+    shop.answer = Outcome(State.VERIFIED, "3 runs", {**real, "by_itself": False})
+    assert shop.put(told, threading.Event()).state is State.AWAITING_APPROVAL
+    shop.answer = Outcome(State.REJECTED, "it does not help")
+    assert shop.put(told, threading.Event()).note == "proven anew: it does not help"
+
+
+def test_a_real_setting_says_when_it_ends_until_it_is_confirmed(tmp_path: Path) -> None:
+    clock = ManualClock()
+    shop, now = a_real_workshop(tmp_path, clock), clock.utc_now().timestamp()
+    decision = in_state(State.AWAITING_APPROVAL, SETTING)
+    applied = replace(decision, remedy_facts={**decision.remedy_facts, **shop.apply(decision).facts})
+    assert not expired(applied, now + 7 * DAY - 1) and expired(applied, now + 7 * DAY)
+    confirmed = replace(applied, remedy_facts={**applied.remedy_facts, **shop.confirm(applied).facts})
+    assert not expired(confirmed, now + 70 * DAY)
+    assert not any("until" in name for name, _ in facts_of(applied))
+
+
+def test_a_patch_that_is_not_the_one_of_the_decision_is_not_shown(tmp_path: Path) -> None:
+    shop, diff = a_real_workshop(tmp_path, ManualClock()), b"--- a/x\n+++ b/x\n"
+    decision = in_state(State.AWAITING_APPROVAL, CODE)
+    digest = hashlib.sha256(diff).hexdigest()
+    decision = replace(decision, remedy_facts={"digest": digest})
+    work = LocalPrivateFolder(tmp_path / "decisions" / ID / "work_1")
+    passed = Proposal(Proposed.PASSED, "", "cd" * 20, digest, (Attempt(1, "", "", 1.0),), ("x",))
+    work.write(PROPOSAL, as_line(passed).encode())
+    work.write("attempt_1/patch.diff", diff)
+    assert shop.patch(decision) == "--- a/x\n+++ b/x"
+    work.write("attempt_1/patch.diff", b"--- a/y\n+++ b/y\n")
+    assert "is not the one that passed the gate" in shop.patch(decision)
 
 
 # --- no way to be in force without a proof ---

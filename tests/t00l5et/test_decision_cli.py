@@ -101,7 +101,12 @@ def test_a_setting_from_the_approval_to_the_way_back(house: House) -> None:
     found = house.says("approve", "1")
     assert found.exit_code == OK and found.stdout.startswith(f"{ID} is applied: by hand: inference.deadline is 45")
     assert "it counts from the next start of FourEyes on" in found.stdout and there() != [None]
-    assert house.says("approve", ID).stdout.startswith(f"{ID} is applied: by hand: the setting stays")
+    twice = house.says("approve", ID)
+    assert twice.exit_code == UNAVAILABLE and "was approved already" in twice.stderr and there() != [None]
+    applied = house.ledger.get(ID)
+    assert applied is not None
+    house.ledger.save(applied.to(State.WATCHED, NOW, "in force"))
+    assert house.says("approve", ID).stdout.startswith(f"{ID} is watched: by hand: the setting stays")
     assert there() == [None]
     assert house.says("revert", "1").stdout == f"{ID} is rejected: by hand: taken back\n" and there() == []
     again = house.says("revert", "1")

@@ -107,6 +107,13 @@ def test_applied_once_and_rolled_back_once(repo: Path, git: Git, work: Work) -> 
     refused(steps.apply(git, ID), "rolled back; it takes a new proposal")
 
 
+def test_only_the_patch_that_was_approved(repo: Path, git: Git, work: Work) -> None:
+    """The decision's file was changed since, or the branch: what a person saw is not what would be merged."""
+    steps.branch(git, ID, work)
+    untouched(repo, lambda: steps.apply(git, ID, "ab" * 32), "holds another patch than the decision")
+    assert steps.apply(git, ID, hashlib.sha256(diff_of(repo)).hexdigest()).result is Landed.DONE
+
+
 def test_a_new_proposal_after_the_way_back(repo: Path, git: Git, work: Work, tmp_path: Path) -> None:
     """A decision that was reopened: its branch is made anew, and the whole way goes again."""
     other = proposed(repo, tmp_path / "other", diff_of(repo, USELESS))
@@ -256,7 +263,9 @@ def test_from_another_worktree_of_the_repository(repo: Path, git: Git, work: Wor
     assert MENDED in text(tmp_path / "side") and BROKEN in text(repo), "what is checked out there, not here"
 
 
-@pytest.mark.parametrize("decision", ["", "FORGE-2026-1", "FORGE-2026-001\n", "../x", "FORGE-2026-001;x", "-f"])
+@pytest.mark.parametrize(
+    "decision", ["", "FORGE-2026-1", "FORGE-2026-001\n", "../x", "FORGE-2026-001;x", "-f", "FORGE-２０２６-００１"]
+)
 def test_what_is_no_decision_is_refused(git: Git, work: Work, decision: str) -> None:
     for found in (steps.branch(git, decision, work), steps.apply(git, decision), steps.rollback(git, decision)):
         refused(found, "is not the id of a decision")
@@ -287,6 +296,14 @@ def test_a_foreign_branch_of_that_name_stays(repo: Path, git: Git, work: Work) -
 def test_nothing_to_apply_or_to_roll_back(git: Git) -> None:
     refused(steps.apply(git, ID), "there is no branch")
     refused(steps.rollback(git, ID), "it is not applied")
+
+
+def test_a_repository_without_a_commit(tmp_path: Path, git: Git) -> None:
+    (tmp_path / "empty").mkdir()
+    git_in(tmp_path / "empty", "init", "--quiet")
+    empty = git.at(tmp_path / "empty")
+    refused(steps.apply(empty, ID), "there is no branch")
+    refused(steps.rollback(empty, ID), "it is not applied")
 
 
 def test_undone_by_hand(repo: Path, git: Git, work: Work) -> None:
