@@ -1,13 +1,16 @@
 """The set of patches through the real gate: every good one reaches review, every bad one is stopped by its rule.
 
-With few tests as the suite; ``python -m tests.bench.gate`` prints them all beside "reproduction and suite" alone.
+With few tests as the suite; ``python -m tests.bench.gate`` prints them all beside "reproduction and suite" alone. Of
+those that are run, the first of each kind and rule (of the good ones, of each defect) is in the ordinary suite, and the
+rest in the long one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +27,16 @@ from tests.t00l5et.gate.patches.odd import ODD
 STATIC = ("encoding", "diff", "paths", "size", "applies", "parses", "platform", "smells", "literals", "lint")
 
 
+def parameters(patches: Sequence[Patch]) -> list[Any]:
+    seen, made = set(), []
+    for patch in patches:
+        alike = (patch.kind, patch.rule or patch.defect)
+        again = alike in seen and patch.rule not in STATIC
+        seen.add(alike)
+        made.append(pytest.param(patch, marks=pytest.mark.slow) if again else patch)
+    return made
+
+
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
@@ -36,7 +49,7 @@ def test_there_are_enough_of_them() -> None:
     assert len(set(names)) == len(names), Counter(names).most_common(1)
 
 
-@pytest.mark.parametrize("patch", [*BY_CODE, *ODD], ids=str)
+@pytest.mark.parametrize("patch", parameters([*BY_CODE, *ODD]), ids=str)
 def test_a_bad_one_is_stopped(patch: Patch, cases: Mapping[str, Planted], cache: Path, strong: Sandbox) -> None:
     case = cases[patch.defect]
     report = examine(
@@ -52,7 +65,7 @@ def _by_decorator(reason: str) -> bool:
     return "became" in reason
 
 
-@pytest.mark.parametrize("patch", GOOD, ids=str)
+@pytest.mark.parametrize("patch", parameters(GOOD), ids=str)
 def test_a_good_one_reaches_review(patch: Patch, cases: Mapping[str, Planted], cache: Path, strong: Sandbox) -> None:
     case = cases[patch.defect]
     report = examine(
