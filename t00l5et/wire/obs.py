@@ -68,11 +68,9 @@ class Session:
         if fault is None:
             sock.sendall(web.frame(web.TEXT, json.dumps({"op": 7, "d": _reply(request, line)}).encode()))
             return
-        script = of_fault(fault)
-        identity = str(request["requestId"]).encode()
-        asked = fault.asked.encode()
-        own = [(at, piece.replace(asked, identity) if asked else piece) for at, piece in script.pieces]
-        play(sock, replace(script, pieces=tuple(own)), 0.0, self._server.stopping)
+        asked, identity = fault.asked.encode(), str(request["requestId"]).encode()
+        heard = fault.heard.replace(asked, identity) if asked else fault.heard  # as a whole: a drip may cut it in two
+        play(sock, of_fault(replace(fault, heard=heard)), 0.0, self._server.stopping)
 
 
 class _Player(TcpServer):

@@ -6,7 +6,9 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.local_process import LocalProcesses
 from foureyes_actors.replay.replaying import Outcome
 from t00l5et.confirm import VERDICT, Level, confirm
+from tests.replay.live_obs import missing
 from tests.replay.make import best_verdict_of, failure, record_of, verdict_of, written
 from tests.replay.scenario import WIRE, Scenario
 from tests.replay.scenarios import asked, scenarios
@@ -32,6 +35,28 @@ def test_a_failure_happens_again_from_its_record(scenario: Scenario) -> None:
     assert {(verdict.outcome, verdict.level) for verdict in verdicts} == {(expected, scenario.level)}, verdicts
     assert bool(record.document["lossy"]) is (expected is Outcome.OPAQUE)
     assert not any(secret in json.dumps(record.document) for secret in scenario.secrets)
+
+
+def test_a_reply_of_obs_that_came_in_drips_answers_its_own_request() -> None:
+    """As on a busy machine: the id of the request lies in two of the pieces in which it is played."""
+    record = record_of(failure(missing), ())
+    wires = [wire for wire in _wires(record.document) if wire["heard"]["size"]]
+    for wire in wires:
+        wire |= {"first": 0.0, "last": 0.2, "seconds": 0.25}
+    found = best_verdict_of(record)
+    assert wires and (found.outcome, found.level) == (Outcome.SAME, WIRE), found
+
+
+def _wires(value: Any) -> Iterator[dict[str, Any]]:
+    """What was heard on the wire, wherever it stands in a document."""
+    if isinstance(value, dict):
+        if str(value.get("type")).endswith(":WireFault"):
+            yield value["fields"]
+        for below in value.values():
+            yield from _wires(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _wires(below)
 
 
 def test_there_are_many_and_nearly_all_can_be_confirmed() -> None:
