@@ -100,3 +100,12 @@ def test_an_index_out_of_reach_is_said_with_what_to_do(tmp_path: Path) -> None:
 def test_wrong_use_says_how(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2 and "usage:" in done.stderr
+
+
+def test_one_that_is_there_is_kept(tmp_path: Path) -> None:
+    """As the README's plain commands make it."""
+    folder = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=100)
+    (folder / "mine").write_text("kept")
+    done = subprocess.run([sys.executable, str(SCRIPT), str(folder)], capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "") and (folder / "mine").read_text() == "kept"

@@ -35,6 +35,8 @@ def main(arguments: list[str]) -> int:
         print(f"FourEyes needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
         return 1
     folder = Path(arguments[0])
+    if _python(folder).exists() and _pip_works(_python(folder)):
+        return 0  # made before, by whomever; making it anew fails where its Python is a link to the one that runs this
     has_pip = importlib.util.find_spec("ensurepip") is not None
     venv.create(folder, with_pip=has_pip, clear=False, upgrade_deps=False)
     if not has_pip and not _pip_works(_python(folder)):
