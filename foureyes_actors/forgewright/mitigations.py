@@ -8,12 +8,12 @@ are left out, and that is said. The user's word wins: a setting that is no longe
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from foureyes_actors.forgewright.decision import ID
 from foureyes_actors.forgewright.knobs import KNOBS, value_of
 from foureyes_actors.ports.private_folder import Entry, PrivateFolder
 from foureyes_actors.settings import Settings
@@ -22,7 +22,7 @@ from foureyes_actors.text import one_line
 MITIGATIONS = "mitigations"  # the folder's name
 DAY = 86_400.0
 LASTS = 7 * DAY  # seconds, unless it is confirmed
-DECISION = re.compile(r"FORGE-[0-9]{4}-[0-9]{3,6}")
+DECISION = ID
 SCHEMA = 1
 MAX_SIZE = 2048  # bytes of a file
 MAX_FILES = 100

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from foureyes_actors.forgewright.decision import ID
 from foureyes_actors.text import one_line
 
 PROPOSAL = "proposal.json"
@@ -19,7 +20,7 @@ SCHEMA = 1
 MOST_ATTEMPTS = 3
 MAX_FILES = 12
 MAX_LINE = 900  # characters of JSON: a child's longer line would be cut
-DECISION = re.compile(r"FORGE-[0-9]{4}-[0-9]{3,6}")
+DECISION = ID
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # Characters: of the reason, of an attempt's, of a path, of a rule.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +14,12 @@ from foureyes_actors.forgewright.decision import Decision, Step
 from foureyes_actors.forgewright.states import State
 from foureyes_actors.forgewright.triage import RemedyKind
 from foureyes_actors.forgewright.trust import DAY, Record, lacks, record
+from foureyes_actors.forgewright.workshop import LocalWorkshop
+from foureyes_actors.ports.clock import ManualClock
+from foureyes_actors.ports.local_process import LocalProcesses
+from foureyes_actors.settings import Settings
 from foureyes_actors.settings_forgewright import ForgewrightSettings
-from tests.forgewright.make import in_state
+from tests.forgewright.make import a_ledger, in_state
 
 NOW = 100 * DAY
 EARNED = Record(approved=10, refused=0, regressed=0, since=NOW - 30 * DAY)
@@ -67,3 +73,10 @@ def test_nothing_else_is_merged_without_asking(remedy: RemedyKind, earned: bool,
 
 def test_it_is_off() -> None:
     assert not ForgewrightSettings().apply_patches
+
+
+def test_a_patch_that_is_not_named_is_not_merged(tmp_path: Path) -> None:
+    ledger, clock = a_ledger(tmp_path / "decisions"), ManualClock()
+    shop = LocalWorkshop(Settings(data_dir=tmp_path), ledger, LocalProcesses(), clock, repository=tmp_path)
+    found = shop.merge(replace(waiting(), remedy_facts={}), threading.Event())
+    assert found.state is State.DEFERRED and "which patch" in found.note
