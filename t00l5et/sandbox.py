@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import sys
 import tempfile
 import threading
@@ -31,7 +32,8 @@ PACKAGES = ("foureyes_actors", "supervisors", "t00l5et")  # what of ROOT can be 
 LAUNCHER = ROOT / "t00l5et" / "sandbox_launch.py"
 OUT, PLATFORM, LAUNCH = "/out", "/platform", "/sandbox_launch.py"  # inside
 NOBODY = "65534"
-OWN_USER = 61_937  # in place of root; of systemd's range for users that exist for a moment
+OWN_USER = 61_937  # in place of root; the first of those of systemd's range for users that exist for a moment
+OWN_USERS = 3_000  # one for each run: the kernel counts a user's processes together, those of another run too
 PROBE_WITHIN = 20.0  # seconds
 PROBE_TASKS = 12
 POLL = 0.02
@@ -90,7 +92,7 @@ class Sandbox:
     wrapper: tuple[str, ...] = ()
     namespaces: bool = False  # of its own for processes and network
     loopback_down: bool = False
-    user: int = 0  # whom root becomes in it
+    user: int = 0  # the first of those whom root becomes in it
 
     def __str__(self) -> str:
         return f"{self.kind} ({self.how})" if self.how else str(self.kind)
@@ -211,7 +213,7 @@ def _launch(sandbox: Sandbox, limits: Limits, out: str) -> str:
             "processes": limits.processes,
             "alone": sandbox.namespaces,
             "loopback": sandbox.loopback_down,
-            "user": sandbox.user,
+            "user": sandbox.user and sandbox.user + secrets.randbelow(OWN_USERS),
         }
     )
 

@@ -364,6 +364,15 @@ def test_root_in_a_user_namespace_is_not_counted_and_that_is_said(strong: Sandbo
         assert trouble == "" if sandbox.user else trouble in ("", UNCOUNTED)
 
 
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root becomes another user")
+def test_what_runs_at_the_same_time_is_not_counted_together(strong: Sandbox) -> None:
+    """The limit is on a user's processes, wherever they are: each run is another one's."""
+    if not strong.user:
+        pytest.skip(f"root does not become another user here: {strong}")
+    users = {said(inside(strong, "import os; print(os.getuid())")) for _ in range(3)}
+    assert len(users) > 1 and "0" not in users
+
+
 def test_ci_has_bubblewrap() -> None:
     """So that the tests above are not skipped for want of it, where somebody looks."""
     root = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""Of the defect on the way of an answer, where the mended program asks the clock once more than the recorded one did."""
+"""Of the defect on the way of an answer: mended, the program asks the clock once more than the recorded one did."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ ASKED = (
     ),
     bad(
         "waits for the time with the question that is there",
-        "endless loop, memory, processes",
+        "endless loop",
         "contract",
         MENDED,
         (CLIENT, LATENCY, LATER),
     ),
     bad(
         "waits for the time and says something else after it",
-        "endless loop, memory, processes",
+        "endless loop",
         "contract",
         MENDED,
         (CLIENT, LATENCY, LATER_OR_REFUSED),

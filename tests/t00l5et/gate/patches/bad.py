@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.t00l5et.gate.defects import ANSWERS, FIELDS, MONEY
 from tests.t00l5et.gate.patches.asked import ASKED
-from tests.t00l5et.gate.patches.good import BEFORE_MONEY, ENDS, FIRST, NAMED, PERCENT, RATIO
+from tests.t00l5et.gate.patches.good import BEFORE_MONEY, FIRST, NAMED, PERCENT, RATIO
 from tests.t00l5et.gate.patches.made import Patch
 
 LOOP = "    for character in _SUSPECT.findall(text):  # nearly always none\n"
@@ -14,7 +14,6 @@ PLAIN = f"        {NAMED.replace('unicodedata.name(character)', 'name')}"
 REFUSE = '        raise MoneyError(f"{_shown(text)}: refused")\n'
 IMPORT = "import unicodedata\n"
 SCREEN = "foureyes_actors/readings/screen.py"
-CLIENT = "foureyes_actors/inference/client.py"
 REPLY = "foureyes_actors/inference/reply.py"
 PICTURE = "foureyes_actors/capture/picture.py"
 
@@ -352,69 +351,6 @@ WRONG = (
             PERCENT,
             """        whole = [round(confidence)] if abs(confidence) < 2 else []
         raise AnswerContractError(f"{where}.confidence is {whole[0]}, not from 0 to 100 %")""",
-        ),
-    ),
-)
-CHECKED = "    checked = check_reply(reply, model=model, tasks=tasks, secret=token)\n"
-LATENCY = "    latency = clock.monotonic() - began\n"
-ENDS_MENDED = (ANSWERS, ENDS, 'return f"the text {value[:1]} to {value[-1:]}"')
-WITHOUT = "    value = part.get(CONFIDENCE) or None\n    if value is None:"
-NO_ANSWER = "        return Analysis(frame.ref, model, (), clock.monotonic() - began)\n"
-ASKED = (
-    bad(
-        "no answer in place of the failure",
-        "swallowed exception",
-        "smells",
-        "asked",
-        (CLIENT, CHECKED, f"    try:\n    {CHECKED}    except IndexError:\n{NO_ANSWER}"),
-    ),
-    bad(
-        "says that the server refused",
-        "swallowed exception",
-        "variants",
-        "asked",
-        (
-            CLIENT,
-            CHECKED,
-            f"    try:\n    {CHECKED}    except Exception:\n"
-            '        raise ServerRefused("no answer of use") from None\n',
-        ),
-    ),
-    bad(
-        "an empty text is no confidence",
-        "breaks what worked",
-        "variants",
-        "asked",
-        (ANSWERS, "    value = part.get(CONFIDENCE)\n    if value is None:", WITHOUT),
-    ),
-    bad(
-        "does something else while time stands still",
-        "test detection",
-        "smells",
-        "asked",
-        ENDS_MENDED,
-        (CLIENT, CHECKED, f"    if clock.monotonic() != began:\n    {NO_ANSWER}{CHECKED}"),
-    ),
-    bad(
-        "waits for the time with the question that is there",
-        "endless loop",
-        "contract",
-        "asked",
-        ENDS_MENDED,
-        (CLIENT, LATENCY, f"    latency = 0.0\n    while latency < 0.05:\n    {LATENCY}"),
-    ),
-    bad(
-        "waits for the time and says something else after it",
-        "endless loop",
-        "contract",
-        "asked",
-        ENDS_MENDED,
-        (
-            CLIENT,
-            LATENCY,
-            "    latency = 0.0\n    try:\n        while latency < 0.05:\n"
-            f"        {LATENCY}"
-            '    except BaseException:\n        raise ServerRefused("late") from None\n',
         ),
     ),
 )
