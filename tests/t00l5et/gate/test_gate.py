@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -213,8 +215,6 @@ try:
 except OSError as error:
     print(error.strerror)
 """
-    import sys
-
     mounted = {"foureyes_actors": tmp_path / "foureyes_actors"}
     done = run_inside(
         strong, lambda _: [sys.executable, "-c", code], None, LocalProcesses(), SystemClock(), None, mounted
@@ -242,6 +242,16 @@ def test_no_hook_of_the_repository_runs(case: Planted, tmp_path: Path) -> None:
     finally:
         hook.unlink()
     assert (base.folder / "foureyes_actors").is_dir() and not (tmp_path / "ran").exists()
+
+
+def test_what_failed_on_the_way_of_an_answer_is_confirmed(cases: Mapping[str, Planted]) -> None:
+    """In the tree with the defect: three runs, by the command."""
+    asked = cases["asked"]
+    record = json.loads((asked.case.platform / "record.json").read_text(encoding="utf-8"))
+    assert record["entry"] == "foureyes_actors.inference.client:ask"
+    command = [sys.executable, "-B", "-m", "t00l5et", "reproduce", str(asked.case.platform)]
+    done = subprocess.run(command, cwd=asked.tree, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0 and done.stdout.startswith("wire: IndexError"), done
 
 
 # --- the command ---
