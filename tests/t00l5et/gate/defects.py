@@ -85,6 +85,18 @@ DEFECTS = (
         ((ANSWERS, 'return f"the text {_shown(value)}"', 'return f"the text {value[0]} to {value[-1]}"'),),
         INFERENCE,
     ),
+    Defect(
+        "twice",  # as money, and of the same function another statement: min() of an empty text
+        (
+            (
+                MONEY,
+                'if "\\uff00" <= character <= "\\uffef":',
+                'if unicodedata.name(character).startswith(("FULLWIDTH", "HALFWIDTH")):',
+            ),
+            (MONEY, "    if len(text) > MAX_LENGTH:", '    if len(text) > MAX_LENGTH or min(text) == "\\0":'),
+        ),
+        READINGS,
+    ),
 )
 
 

@@ -83,7 +83,7 @@ def growth() -> list[Callable[[], object]]:
     return [after_nothing(Field.GRAND, "4,137.50"), after_nothing(Field.MINI, "6.45")]
 
 
-DEFECTS = {"money": money, "lists": lists, "confidences": confidences, "growth": growth, "asked": asked}
+DEFECTS = {"money": money, "lists": lists, "confidences": confidences, "growth": growth, "asked": asked, "twice": money}
 
 
 def main() -> None:

@@ -354,4 +354,20 @@ WRONG = (
         ),
     ),
 )
-BY_CODE = (*CASED, *SWALLOWED, *CONTRACT, *HIDING, *ENDLESS, *OUTSIDE, *DYNAMIC, *WRONG, *ASKED)
+TWICE = (
+    bad(
+        "one of two defects, for some",
+        "breaks a sibling",
+        "variants",
+        "twice",
+        (MONEY, NAMED, NAMED.replace("if ", 'if unicodedata.category(character) != "Co" and ')),
+    ),
+    bad(
+        "the other one of two defects",
+        "breaks a sibling",
+        "contract",
+        "twice",
+        (MONEY, "min(text) ==", 'min(text, default="") =='),
+    ),
+)
+BY_CODE = (*CASED, *SWALLOWED, *CONTRACT, *HIDING, *ENDLESS, *OUTSIDE, *DYNAMIC, *WRONG, *ASKED, *TWICE)

@@ -140,4 +140,9 @@ def _out_of_range(''',
         "asked",
         (ANSWERS, "        case str():", '        case "":\n            return "an empty text"\n        case str():'),
     ),
+    good(
+        "one of two defects in a function",
+        "twice",
+        (MONEY, "unicodedata.name(character)", 'unicodedata.name(character, "")'),
+    ),
 )
