@@ -1,9 +1,10 @@
-"""Of the defect on the way of an answer: mended, the program asks the clock once more than the recorded one did."""
+"""Of two defects: on the way of an answer, where the mended program asks the clock once more than the recorded one did,
+and of one that has another one beside it."""
 
 from __future__ import annotations
 
-from tests.t00l5et.gate.defects import ANSWERS, Edit
-from tests.t00l5et.gate.patches.good import ENDS
+from tests.t00l5et.gate.defects import ANSWERS, MONEY, Edit
+from tests.t00l5et.gate.patches.good import ENDS, NAMED
 from tests.t00l5et.gate.patches.made import Patch
 
 CLIENT = "foureyes_actors/inference/client.py"
@@ -62,5 +63,23 @@ ASKED = (
         "contract",
         MENDED,
         (CLIENT, LATENCY, LATER_OR_REFUSED),
+    ),
+)
+SOME = 'name = "" if unicodedata.category(character) == "Co" else unicodedata.name(character)'
+PLAIN = NAMED.replace("unicodedata.name(character)", "name")
+TWICE = (
+    Patch(
+        "one of two defects, for some",
+        "breaks a sibling",
+        "twice",
+        "variants",
+        ((MONEY, f"        {NAMED}", f"        {SOME}\n        {PLAIN}"),),
+    ),
+    Patch(
+        "the other one of two defects",
+        "breaks a sibling",
+        "twice",
+        "contract",
+        ((MONEY, "min(text) ==", 'min(text, default="") =='),),
     ),
 )

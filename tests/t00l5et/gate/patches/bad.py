@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.t00l5et.gate.defects import ANSWERS, FIELDS, MONEY
-from tests.t00l5et.gate.patches.asked import ASKED
+from tests.t00l5et.gate.patches.asked import ASKED, TWICE
 from tests.t00l5et.gate.patches.good import BEFORE_MONEY, FIRST, NAMED, PERCENT, RATIO
 from tests.t00l5et.gate.patches.made import Patch
 
@@ -352,22 +352,6 @@ WRONG = (
             """        whole = [round(confidence)] if abs(confidence) < 2 else []
         raise AnswerContractError(f"{where}.confidence is {whole[0]}, not from 0 to 100 %")""",
         ),
-    ),
-)
-TWICE = (
-    bad(
-        "one of two defects, for some",
-        "breaks a sibling",
-        "variants",
-        "twice",
-        (MONEY, NAMED, NAMED.replace("if ", 'if unicodedata.category(character) != "Co" and ')),
-    ),
-    bad(
-        "the other one of two defects",
-        "breaks a sibling",
-        "contract",
-        "twice",
-        (MONEY, "min(text) ==", 'min(text, default="") =='),
     ),
 )
 BY_CODE = (*CASED, *SWALLOWED, *CONTRACT, *HIDING, *ENDLESS, *OUTSIDE, *DYNAMIC, *WRONG, *ASKED, *TWICE)
