@@ -204,7 +204,7 @@ class LocalWorkshop:
 
     def confirm(self, decision: Decision) -> Outcome:
         """A setting that would expire stays."""
-        if not mitigations.confirm(self._mitigations, decision.id, self._now()):
+        if not mitigations.confirm(self._mitigations, decision, self._now()):
             return Outcome(State.ROLLED_BACK, "its setting is not in force any more")
         lasts = {"lasts": "until it is taken back", UNTIL: None}
         return Outcome(decision.state, "the setting stays until it is taken back", lasts)

@@ -23,6 +23,7 @@ from foureyes_actors.ports.stores import open_to_read
 from foureyes_actors.replay.program import t00l5et
 from foureyes_actors.settings import InferenceSettings, Settings, StoreSettings
 from t00l5et.doubles.lm_studio import LmStudioDouble
+from tests.forgewright.make import decided
 from tests.real.program import program
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -82,7 +83,9 @@ def test_it_fails_is_proven_put_and_taken_back(tmp_path: Path, environment: dict
     assert found is not None and found.proven, done.lines
 
     folder, now = LocalPrivateFolder(tmp_path / MITIGATIONS), time.time()
-    put(folder, mitigation(ID, found.key, TOO_SHORT, found.value, now), now)
+    made = mitigation(ID, found.key, TOO_SHORT, found.value, now)
+    put(folder, made, now)
+    decided(tmp_path / "decisions", made)
     with program(tmp_path, environment, "--frames", "3") as running:
         assert running.wait(WITHIN) == 0, running.output
         took = [latency for reading in running.readings() for latency in reading["latencies_ms"]]
