@@ -89,8 +89,9 @@ def test_it_fails_is_proven_put_and_taken_back(tmp_path: Path, environment: dict
     with program(tmp_path, environment, "--frames", "3") as running:
         assert running.wait(WITHIN) == 0, running.output
         took = [latency for reading in running.readings() for latency in reading["latencies_ms"]]
-    said = [line for line in running.lines if ID in line]
+    said = [line for line in running.lines if f"a mitigation of {ID}" in line]
     assert len(said) == 1 and said[0].startswith("  inference.deadline is 5 instead of 1: a mitigation of"), said
+    assert any(f"{ID} watched" in line for line in running.lines), running.lines
     assert len(took) >= 3 and all(latency >= 1000 * LATENCY for latency in took)
 
     assert take_back(folder, ID)
