@@ -54,8 +54,8 @@ from foureyes_actors.ports.patient_stream import PatientStream
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.redacted_log import log_to
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_environment import CONFIG
-from foureyes_actors.settings_file import load_settings, secrets_of
+from foureyes_actors.settings.environment import CONFIG
+from foureyes_actors.settings.file import load_settings, secrets_of
 from t00l5et.decision_cli import decisions_app
 from t00l5et.error_cli import errors_app, reproduce
 

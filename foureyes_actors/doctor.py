@@ -17,7 +17,7 @@ from foureyes_actors.doctor_parts import Absent, Unfit, World
 from foureyes_actors.errors import ConfigurationError, FourEyesError, MissingExtraError, install_command
 from foureyes_actors.ports.inspection import InspectionPort, LocalInspection
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import secrets_of
+from foureyes_actors.settings.file import secrets_of
 from foureyes_actors.text import bounded
 
 __all__ = ["Finding", "Status", "examine", "render", "verdict"]

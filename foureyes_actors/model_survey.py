@@ -26,7 +26,7 @@ from foureyes_actors.model_server.catalog import CATALOG
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import secrets_of
+from foureyes_actors.settings.file import secrets_of
 from foureyes_actors.text import bounded, one_line
 
 LONGEST = 400  # characters of a problem

@@ -14,10 +14,10 @@ from foureyes_actors.errors import SettingsError
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.settings import ModelEntry, ModelTable, Settings
-from foureyes_actors.settings_file import read_text, told
-from foureyes_actors.settings_problems import problems_of
-from foureyes_actors.settings_schema import Key, Kind, Shape
-from foureyes_actors.settings_yaml import BadForm, check_json, compose, read
+from foureyes_actors.settings.file import read_text, told
+from foureyes_actors.settings.problems import problems_of
+from foureyes_actors.settings.schema import Key, Kind, Shape
+from foureyes_actors.settings.yaml import BadForm, check_json, compose, read
 
 EMBEDDED, LM_STUDIO = "huggingface_models.json", "huggingface_models.lm_studio.json"
 _ROOT = Shape(Kind.TABLE, model=ModelEntry, keys=tuple(task.value for task in Task))

@@ -29,7 +29,7 @@ from foureyes_actors.replay.platform import folder_of
 from foureyes_actors.replay.program import ROOT
 from foureyes_actors.replay.record import ID
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import secrets_of
+from foureyes_actors.settings.file import secrets_of
 from foureyes_actors.text import one_line
 from t00l5et.confirm import confirm, keep
 

@@ -36,7 +36,7 @@ from foureyes_actors.ports.private_folder import MAX_FILE, LocalPrivateFolder
 from foureyes_actors.ports.store_sqlite import SqliteStore
 from foureyes_actors.replay.confirmation import Confirmation, Level
 from foureyes_actors.replay.platform_folder import Origin, origin_of, write_platform
-from foureyes_actors.settings_bug import BugSettings
+from foureyes_actors.settings.bug import BugSettings
 from t00l5et.confirm import keep
 from tests.bug.make import a_fault
 from tests.replay.make import failure

@@ -15,11 +15,11 @@ from foureyes_actors.errors import SettingsError
 from foureyes_actors.forgewright.patterns import too_slow
 from foureyes_actors.forgewright.triage import BugClass, Cause, RemedyKind, Rule
 from foureyes_actors.ports.files import FilesPort
-from foureyes_actors.settings_file import read_text, told
-from foureyes_actors.settings_problems import problems_of
-from foureyes_actors.settings_schema import Key, closest, section
-from foureyes_actors.settings_section import Section
-from foureyes_actors.settings_yaml import BadForm, compose, read
+from foureyes_actors.settings.file import read_text, told
+from foureyes_actors.settings.problems import problems_of
+from foureyes_actors.settings.schema import Key, closest, section
+from foureyes_actors.settings.section import Section
+from foureyes_actors.settings.yaml import BadForm, compose, read
 
 SHIPPED = Path(__file__).with_name("triage.yaml")
 MAX_PATTERN = 500  # characters

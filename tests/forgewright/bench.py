@@ -19,7 +19,7 @@ from foureyes_actors.forgewright.work import Outcome
 from foureyes_actors.messages import Event, EventKind, FaultRecorded, Tick
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.replay.confirmation import Confirmation, Level
-from foureyes_actors.settings_forgewright import FixerSettings, ForgewrightSettings
+from foureyes_actors.settings.forgewright import FixerSettings, ForgewrightSettings
 from supervisors.heads import Head
 from tests.bug.make import a_fault
 from tests.forgewright.make import PATCH, RECORD, SETTING, a_ledger

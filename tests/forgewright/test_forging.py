@@ -25,7 +25,7 @@ from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.process_lock import ProcessLock
 from foureyes_actors.replay.confirmation import Level
-from foureyes_actors.settings_forgewright import FixerSettings, ForgewrightSettings
+from foureyes_actors.settings.forgewright import FixerSettings, ForgewrightSettings
 from tests.forgewright.bench import WITH_FIXER, Bench, ToldWorkshop, confirmed, found
 from tests.forgewright.make import ID, a_ledger, in_state
 from tests.support import eventually

@@ -15,10 +15,10 @@ from foureyes_actors.bug.redact import mask_patterns
 from foureyes_actors.errors import SettingsError
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_environment import CONFIG, Override, overrides
-from foureyes_actors.settings_problems import problems_of
-from foureyes_actors.settings_schema import Key, section
-from foureyes_actors.settings_yaml import MAX_BYTES, BadForm, Problem, Tree, compose, decode, read
+from foureyes_actors.settings.environment import CONFIG, Override, overrides
+from foureyes_actors.settings.problems import problems_of
+from foureyes_actors.settings.schema import Key, section
+from foureyes_actors.settings.yaml import MAX_BYTES, BadForm, Problem, Tree, compose, decode, read
 
 DEFAULT_FILES = (Path("foureyes.yaml"), Path("foureyes.yml"))
 MAX_PROBLEMS = 50
