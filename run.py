@@ -37,13 +37,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from foureyes_actors import doctor as doctor_module
 from foureyes_actors import headless, model_survey, wiring
 from foureyes_actors.bench.measure import Bench
 from foureyes_actors.bench.session import PHASE
 from foureyes_actors.bench.targets import document, exit_code, judge, table
 from foureyes_actors.command_line import print_result, refuse, settings_of
 from foureyes_actors.defence import Defence, interception
+from foureyes_actors.doctor.examination import examine
+from foureyes_actors.doctor.findings import render, verdict
 from foureyes_actors.errors import ConfigurationError, SettingsError
 from foureyes_actors.forgewright.mitigations import MITIGATIONS, Laid, mitigated
 from foureyes_actors.model_table import group_by_model, load_models
@@ -120,9 +121,9 @@ def doctor(context: typer.Context, config: ConfigOption = None) -> None:
     """Tell which parts are found: OBS, LM Studio, MongoDB, the embedded ones, the store's folder."""
     settings, _ = settings_of(config or context.obj)
     log_to(sys.stderr, settings.log.level, secrets_of(settings))
-    findings = doctor_module.examine(settings, wiring.real_world(settings))
-    print_result(doctor_module.render(findings))
-    raise typer.Exit(doctor_module.verdict(findings))
+    findings = examine(settings, wiring.real_world(settings))
+    print_result(render(findings))
+    raise typer.Exit(verdict(findings))
 
 
 @app.command(short_help="Tell which models the server has, and which are wanted and in memory.")

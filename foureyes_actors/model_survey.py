@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from foureyes_actors.bug.redact import Redactor
-from foureyes_actors.doctor_findings import FINE, MISSING_PART
-from foureyes_actors.doctor_parts import World
+from foureyes_actors.doctor.findings import FINE, MISSING_PART
+from foureyes_actors.doctor.parts import World
 from foureyes_actors.errors import ConfigurationError, ConnectFailed, FourEyesError
 from foureyes_actors.lm_studio.advice import trouble_advice
 from foureyes_actors.lm_studio.dialect import ListedModel, Server, server_at
