@@ -37,11 +37,12 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from foureyes_actors import headless, model_survey, wiring
+from foureyes_actors import headless, wiring
 from foureyes_actors.bench.measure import Bench
 from foureyes_actors.bench.session import PHASE
 from foureyes_actors.bench.targets import document, exit_code, judge, table
-from foureyes_actors.command_line import print_result, refuse, settings_of
+from foureyes_actors.commands import model_survey
+from foureyes_actors.commands.command_line import print_result, refuse, settings_of
 from foureyes_actors.defence import Defence, interception
 from foureyes_actors.doctor.examination import examine
 from foureyes_actors.doctor.findings import render, verdict

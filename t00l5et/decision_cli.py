@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from foureyes_actors import decision_commands
-from foureyes_actors.command_line import complain, print_result, settings_of
+from foureyes_actors.commands import decision_commands
+from foureyes_actors.commands.command_line import complain, print_result, settings_of
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.exit_codes import UNAVAILABLE
 from foureyes_actors.forgewright.budget import budget_lines, figure_lines, figures

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from foureyes_actors import error_commands, error_export
 from foureyes_actors.bug.keeper import kept_blob, kept_record
-from foureyes_actors.command_line import complain, print_result, refuse, settings_of
+from foureyes_actors.commands import error_commands, error_export
+from foureyes_actors.commands.command_line import complain, print_result, refuse, settings_of
 from foureyes_actors.errors import ConfigurationError, FourEyesError, StoreError
 from foureyes_actors.exit_codes import UNAVAILABLE
 from foureyes_actors.ports.clock import SystemClock

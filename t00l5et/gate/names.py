@@ -50,7 +50,7 @@ ENDINGS = frozenset(_ENDINGS.split())
 GUARDED = tuple(
     f"foureyes_actors.{name}"
     for name in (
-        *("ports", "replay", "bug", "world", "wiring", "headless", "command_line", "model_server", "doctor"),
+        *("ports", "replay", "bug", "world", "wiring", "headless", "commands", "model_server", "doctor"),
         *("forgewright", "bench", "upkeep", "defence", "redacted_log"),
         *("settings.address", "settings.bug", "settings.changes", "settings.config", "settings.environment"),
         *("settings.file", "settings.forgewright", "settings.pressure", "settings.problems", "settings.schema"),

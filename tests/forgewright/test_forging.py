@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from foureyes_actors import decision_commands
+from foureyes_actors.commands import decision_commands
 from foureyes_actors.forgewright import book as book_module
 from foureyes_actors.forgewright.course import CAPTURED_DAYS, REOPENED
 from foureyes_actors.forgewright.decision import PLATFORM_PATTERN

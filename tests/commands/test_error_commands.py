@@ -19,7 +19,7 @@ from foureyes_actors.bug.fingerprint import fingerprint
 from foureyes_actors.bug.keeper import RecordKeeper, kept_record
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.bug.severity import Severity
-from foureyes_actors.error_commands import (
+from foureyes_actors.commands.error_commands import (
     NoSuchError,
     Wanted,
     find_group,
@@ -42,7 +42,7 @@ from tests.bug.make import a_fault
 from tests.replay.make import failure
 from tests.replay.scenarios import joined
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CLOCK, RULES = ManualClock(), BugSettings()
 HOSTILE = "\x1b[2J\nsecond line \u202e ``` " + "x" * 300
 
