@@ -54,7 +54,7 @@ GUARDED = tuple(
         *("forgewright", "bench", "upkeep", "defence", "redacted_log"),
         *("settings.address", "settings.bug", "settings.changes", "settings.config", "settings.environment"),
         *("settings.file", "settings.forgewright", "settings.pressure", "settings.problems", "settings.schema"),
-        *("settings.section", "settings.yaml"),
+        *("settings.section", "settings.table", "settings.yaml"),
     )
 )
 # Part of a text (lower case) -> what it stands for.
