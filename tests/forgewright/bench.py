@@ -224,3 +224,24 @@ class Bench:
     @property
     def status(self) -> dict[str, Any]:
         return self.forging.status()
+
+
+def applied_and_watched(tmp_path: Path) -> Bench:
+    bench = Bench(tmp_path)
+    bench.fail(remedy=RemedyKind.CONFIGURATION, occurrences=3)
+    bench.reproduced()
+    bench = bench.next_run()
+    assert bench.state() is State.WATCHED
+    return bench
+
+
+def groups(bench: Bench, count: int, remedy: RemedyKind, first: int = 0) -> list[State]:
+    for number in range(first, first + count):
+        bench.fail(f"g{number}", remedy, occurrences=3)
+        bench.reproduced(f"g{number}")
+    bench.settle()
+    return [each.state for each in bench.ledger.page().decisions]
+
+
+def at_work(bench: Bench, what: str) -> None:
+    eventually(lambda: bench.workshop.did[-1:] == [what], 20.0, f"{what} is at work")
