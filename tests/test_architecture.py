@@ -27,8 +27,8 @@ WORLDLY = {
 }
 WORLDLY_CALLS = {"time.time", "time.monotonic", "time.sleep", "datetime.now", "datetime.utcnow", "open", "os.environ"}
 
-# The model server is a program of its own, with a world of its own; doctor and headless are entries beside run.py.
-ENTRIES = {"foureyes_actors/doctor.py", "foureyes_actors/headless.py", "foureyes_actors/wiring.py"}
+# The model server is a program of its own, with a world of its own; headless and wiring are entries beside run.py.
+ENTRIES = {"foureyes_actors/headless.py", "foureyes_actors/wiring.py"}
 PROGRAMS = ("foureyes_actors/model_server/", "foureyes_actors/ports/", "foureyes_actors/capture/cabinet/__main__.py")
 
 
