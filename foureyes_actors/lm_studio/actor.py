@@ -139,7 +139,7 @@ class LMStudioActor(SupervisedActor):
 
     def on_start(self) -> None:
         self._worker = Worker(f"{self.context.name}-worker")
-        self.context.every(LOOK_EVERY, LOOK)
+        self.context.every(LOOK_EVERY, LOOK, early=LOOK_EVERY / 3)
         self._take(begin(self._clock.monotonic(), attached=self._history.attached, choices=self._choices))
 
     def on_receive(self, message: Any) -> Any:
