@@ -126,10 +126,10 @@ def test_a_patient_message_wakes_nobody_and_comes_in_its_order_with_the_next_one
     inbox, got = owned(), list[object]()
     thread = threading.Thread(target=lambda: got.extend(taken(inbox) for _ in range(3)), daemon=True)
     thread.start()
-    eventually(lambda: bool(inbox._ready._waiters), 5, "it waits")  # type: ignore[attr-defined]
+    eventually(lambda: inbox._waits, 5, "it waits")
     inbox.put(Envelope(Count(1)))
     inbox.put(Envelope(Count(2)))
-    assert len(inbox) == 2 and inbox._ready._waiters  # type: ignore[attr-defined]
+    assert len(inbox) == 2 and inbox._waits
     inbox.put(Envelope("tick"))
     thread.join(5)
     assert got == [Count(1), Count(2), "tick"]
@@ -139,7 +139,7 @@ def test_who_waits_for_an_answer_is_not_patient() -> None:
     inbox, got = owned(), list[object]()
     thread = threading.Thread(target=lambda: got.append(taken(inbox)), daemon=True)
     thread.start()
-    eventually(lambda: bool(inbox._ready._waiters), 5, "it waits")  # type: ignore[attr-defined]
+    eventually(lambda: inbox._waits, 5, "it waits")
     inbox.put(Envelope(Count(1), ThreadingFuture()))
     thread.join(5)
     assert got == [Count(1)]
