@@ -143,3 +143,34 @@ def test_who_waits_for_an_answer_is_not_patient() -> None:
     inbox.put(Envelope(Count(1), ThreadingFuture()))
     thread.join(5)
     assert got == [Count(1)]
+
+
+def test_no_message_and_no_wake_up_is_lost_among_many_senders_and_owners() -> None:
+    """A lost wake-up would cost WAKE_UP seconds, and the test its end."""
+    inbox, got, senders, each = owned(bound=100_000), list[object](), 4, 2_000
+
+    def take(incarnation: int) -> None:
+        while (envelope := inbox.take(incarnation)) is not None:
+            if envelope.message == "stop":
+                return
+            got.append(envelope.message)
+
+    def send(sender: int) -> None:
+        for number in range(each):
+            inbox.put(Envelope((sender, number)))
+
+    threads = [threading.Thread(target=send, args=(n,), name=f"send {n}", daemon=True) for n in range(senders)]
+    takers = [threading.Thread(target=take, args=(1,), name="take 1", daemon=True)]
+    for thread in (*takers, *threads):
+        thread.start()
+    for incarnation in range(2, 40):
+        inbox.own(incarnation)
+        takers.append(threading.Thread(target=take, args=(incarnation,), name=f"take {incarnation}", daemon=True))
+        takers[-1].start()
+    for thread in threads:
+        thread.join(20)
+    inbox.put(Envelope("stop"))
+    for thread in takers:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in (*threads, *takers))
+    assert len(got) == len(set(got)) == senders * each
