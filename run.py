@@ -37,13 +37,15 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from foureyes_actors import doctor as doctor_module
-from foureyes_actors import headless, model_survey, wiring
+from foureyes_actors import headless, wiring
 from foureyes_actors.bench.measure import Bench
 from foureyes_actors.bench.session import PHASE
 from foureyes_actors.bench.targets import document, exit_code, judge, table
-from foureyes_actors.command_line import print_result, refuse, settings_of
+from foureyes_actors.commands import model_survey
+from foureyes_actors.commands.command_line import print_result, refuse, settings_of
 from foureyes_actors.defence import Defence, interception
+from foureyes_actors.doctor.examination import examine
+from foureyes_actors.doctor.findings import render, verdict
 from foureyes_actors.errors import ConfigurationError, SettingsError
 from foureyes_actors.forgewright.mitigations import MITIGATIONS, Laid, mitigated
 from foureyes_actors.model_table import group_by_model, load_models
@@ -54,8 +56,8 @@ from foureyes_actors.ports.patient_stream import PatientStream
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.redacted_log import log_to
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_environment import CONFIG
-from foureyes_actors.settings_file import load_settings, secrets_of
+from foureyes_actors.settings.environment import CONFIG
+from foureyes_actors.settings.file import load_settings, secrets_of
 from t00l5et.decision_cli import decisions_app
 from t00l5et.error_cli import errors_app, reproduce
 
@@ -120,9 +122,9 @@ def doctor(context: typer.Context, config: ConfigOption = None) -> None:
     """Tell which parts are found: OBS, LM Studio, MongoDB, the embedded ones, the store's folder."""
     settings, _ = settings_of(config or context.obj)
     log_to(sys.stderr, settings.log.level, secrets_of(settings))
-    findings = doctor_module.examine(settings, wiring.real_world(settings))
-    print_result(doctor_module.render(findings))
-    raise typer.Exit(doctor_module.verdict(findings))
+    findings = examine(settings, wiring.real_world(settings))
+    print_result(render(findings))
+    raise typer.Exit(verdict(findings))
 
 
 @app.command(short_help="Tell which models the server has, and which are wanted and in memory.")

@@ -23,7 +23,7 @@ from foureyes_actors.ports.log_folder import LOCK
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.process_lock import holder_of
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import secrets_of
+from foureyes_actors.settings.file import secrets_of
 from supervisors.cerberus import Root
 from supervisors.last_resort import LastResort, StuckRoot
 from supervisors.leaks import Leaks

@@ -8,16 +8,17 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
+from ruamel.yaml.nodes import Node
 
 from foureyes_actors.errors import SettingsError
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.settings import ModelEntry, ModelTable, Settings
-from foureyes_actors.settings_file import read_text, told
-from foureyes_actors.settings_problems import problems_of
-from foureyes_actors.settings_schema import Key, Kind, Shape
-from foureyes_actors.settings_yaml import BadForm, check_json, compose, read
+from foureyes_actors.settings.file import read_text
+from foureyes_actors.settings.schema import Key, Kind, Shape
+from foureyes_actors.settings.table import read_table
+from foureyes_actors.settings.yaml import check_json, compose
 
 EMBEDDED, LM_STUDIO = "huggingface_models.json", "huggingface_models.lm_studio.json"
 _ROOT = Shape(Kind.TABLE, model=ModelEntry, keys=tuple(task.value for task in Task))
@@ -37,26 +38,7 @@ def load_models(settings: Settings, files: FilesPort, *, beside: Path | None = N
 
 def parse_models(text: str, path: Path) -> ModelTable:
     """``path``: for the problems. Raises SettingsError with a line for each."""
-    try:
-        check_json(text)
-        node = compose(_as_yaml(text))  # JSON is YAML, whose reader knows the lines
-    except BadForm as error:
-        raise SettingsError([f"{path}:{error.line}:{error.column}: {error.text}"]) from None
-    tree = read(node, _ROOT, lambda line: f"{path}:{line}", quoted=True)
-    problems = tree.problems
-
-    def place(key: Key) -> tuple[str, int]:
-        line = next((tree.lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in tree.lines), 1)
-        return f"{path}:{line}", line
-
-    table: ModelTable = {}
-    try:
-        table = _TABLE.validate_python(tree.values or {})
-    except ValidationError as error:
-        told_already = {problem.key for problem in problems}
-        problems.extend(p for p in problems_of(error, _ROOT, place, None) if p.key not in told_already)
-    if problems:
-        raise SettingsError(told(problems))
+    table, place = read_table(text, path, _ROOT, _TABLE.validate_python, nodes=_nodes, quoted=True)
     doubled = [f"{place(key)[0]}: {text}" for key, text in _doubled(table)]
     if doubled:
         raise SettingsError(doubled)
@@ -74,6 +56,12 @@ def _doubled(table: ModelTable) -> Iterator[tuple[Key, str]]:
                 key = (task.value, "alternatives", str(number))
                 yield key, f"{'.'.join(key)}: {model!r} {seen[model.casefold()]}"
             seen[model.casefold()] = "stands twice; keep one of them"
+
+
+def _nodes(text: str) -> Node | None:
+    """JSON is YAML, whose reader knows the lines. Raises BadForm."""
+    check_json(text)
+    return compose(_as_yaml(text))
 
 
 def _as_yaml(text: str) -> str:

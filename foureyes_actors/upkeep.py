@@ -15,7 +15,7 @@ from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.messages import Collection, Event, EventKind, FallbackChanged, Fault, StoreDocuments
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.readings.documents import event_document
-from foureyes_actors.settings_file import secrets_of
+from foureyes_actors.settings.file import secrets_of
 from foureyes_actors.wiring import LM_STUDIO, Config
 from supervisors.cerberus import CERBERUS
 from supervisors.directory import Directory

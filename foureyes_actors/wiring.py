@@ -24,7 +24,6 @@ from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.capture.actor import CaptureActor
 from foureyes_actors.capture.numbering import FrameNumbers
 from foureyes_actors.capture.sources import open_source
-from foureyes_actors.config import Config as Config
 from foureyes_actors.console.actor import ConsoleActor
 from foureyes_actors.forgewright.actor import ForgewrightActor
 from foureyes_actors.forgewright.assembly import forgewright_actor
@@ -43,7 +42,8 @@ from foureyes_actors.recorder.journal import Journal
 from foureyes_actors.resource.actor import Listeners, ResourceActor, Standing
 from foureyes_actors.resource.pressure import ALL_LEVELS, Levels
 from foureyes_actors.settings import ModelEntry, Settings
-from foureyes_actors.settings_file import secrets_of
+from foureyes_actors.settings.config import Config as Config
+from foureyes_actors.settings.file import secrets_of
 from foureyes_actors.world import World as World
 from foureyes_actors.world import real_world as real_world
 from supervisors.actor import ActorContext

@@ -49,11 +49,12 @@ class ActorContext(Protocol):
     def tell_self(self, message: object) -> bool:
         """Send to this incarnation alone; False once it has ended."""
 
-    def every(self, seconds: float, name: str) -> None:
-        """A ``Tick(name, number)`` to self on absolute deadlines, until this incarnation ends."""
+    def every(self, seconds: float, name: str, *, early: float = 0.0) -> None:
+        """A ``Tick(name, number)`` to self on absolute deadlines, or up to ``early`` seconds before, until this
+        incarnation ends."""
 
-    def after(self, seconds: float, message: object) -> None:
-        """``message`` to self once, unless this incarnation has ended by then."""
+    def after(self, seconds: float, message: object, *, early: float = 0.0) -> None:
+        """``message`` to self once, up to ``early`` seconds before its time, unless this incarnation has ended."""
 
     def well(self) -> None:
         """Tell the supervisor that what this actor stands for works: a probe has passed. Counts when ``on_start`` has

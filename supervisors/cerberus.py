@@ -55,7 +55,8 @@ class Cerberus(Supervisor):
         if self._lifeline is not None:
             self._lifeline.start()
             self._lifeline.witness()
-            self._tree.schedule.every(self._lifeline.notice_after / 10, self._lifeline.witness)
+            pause = self._lifeline.notice_after / 10
+            self._tree.schedule.every(pause, self._lifeline.witness, early=pause / 2)
         super().on_start()
         self._beat()
 

@@ -58,11 +58,11 @@ class ChildContext:
             return False
         return True
 
-    def every(self, seconds: float, name: str) -> None:
-        self._tree.schedule.every(seconds, lambda number: self.tell_self(Tick(name, number)))
+    def every(self, seconds: float, name: str, *, early: float = 0.0) -> None:
+        self._tree.schedule.every(seconds, lambda number: self.tell_self(Tick(name, number)), early=early)
 
-    def after(self, seconds: float, message: object) -> None:
-        self._tree.schedule.after(seconds, lambda _number: self.tell_self(message))
+    def after(self, seconds: float, message: object, *, early: float = 0.0) -> None:
+        self._tree.schedule.after(seconds, lambda _number: self.tell_self(message), early=early)
 
     def well(self) -> None:
         self._report(Well(self.name, self.incarnation))

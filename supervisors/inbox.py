@@ -28,6 +28,8 @@ from typing import Any
 from pykka import ActorDeadError, Future
 from pykka.messages import _ActorStop
 
+from supervisors.bell import Bell
+
 WAKE_UP = 30.0  # seconds; no wait is endless, so a lost wake-up costs at most this
 
 
@@ -49,7 +51,8 @@ class Inbox:
 
     def __init__(self, name: str, *, bound: int = 1000, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.name, self.bound, self._monotonic = name, bound, monotonic
-        self._ready = threading.Condition(threading.Lock())
+        self._guard = threading.Lock()
+        self._bell, self._waits = Bell(), False  # of the owner, and whether it has to be rung for him
         self._urgent: deque[Envelope] = deque()
         self._control: deque[Envelope] = deque()
         self._latest: dict[str, Envelope] = {}
@@ -70,7 +73,7 @@ class Inbox:
         message, reply_to = envelope.message, envelope.reply_to
         key = getattr(message, "conflation_key", None) if reply_to is None else None
         ours = envelope if type(envelope) is Envelope else self._adopt(message, reply_to)
-        with self._ready:
+        with self._guard:
             self._refuse_when_closed()
             if key is not None:
                 if key in self._latest:
@@ -81,7 +84,7 @@ class Inbox:
             else:
                 raise InboxFull(f"{self.name} has {self.bound} messages waiting")
             if reply_to is not None or not getattr(message, "patient", False):
-                self._ready.notify()
+                self._wake()
 
     def _adopt(self, message: Any, reply_to: Future[Any] | None) -> Envelope:
         """From a Pykka ref. A request to stop is for the present incarnation; its replacement was not asked."""
@@ -89,10 +92,15 @@ class Inbox:
 
     def put_urgent(self, message: object, only_for: int = 0) -> None:
         """Ahead of everything, bound or not. Raises ActorDeadError when closed."""
-        with self._ready:
+        with self._guard:
             self._refuse_when_closed()
             self._urgent.append(Envelope(message, only_for=only_for))
-            self._ready.notify()
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waits:
+            self._waits = False
+            self._bell.ring()
 
     def _refuse_when_closed(self) -> None:
         if self._closed:
@@ -102,7 +110,7 @@ class Inbox:
 
     def own_next(self) -> int:
         """A new incarnation, which alone may take from now on. Opens the inbox if it was closed."""
-        with self._ready:
+        with self._guard:
             self._closed = False
             self.incarnations += 1
         self.own(self.incarnations)
@@ -111,7 +119,7 @@ class Inbox:
     def own(self, incarnation: int) -> None:
         """From now on only this incarnation may take. The former owner gets None; who waits for an answer of it, an
         ActorDeadError."""
-        with self._ready:
+        with self._guard:
             abandoned = self._hand_over(incarnation)
         for envelope in abandoned:
             answer_dead(envelope, self.name)
@@ -120,7 +128,7 @@ class Inbox:
         """This incarnation has ended or is fenced: until there is a replacement nobody takes; who waits for an answer
         of it gets an ActorDeadError. The type (or hook) and the id of what it was busy with; empty when it was idle or
         not the owner any more."""
-        with self._ready:
+        with self._guard:
             if self._owner != incarnation:
                 return "", ""
             busy_with = self.handling, self.message_id
@@ -134,34 +142,38 @@ class Inbox:
         abandoned = [*self._postponed] + ([] if self._present is None else [self._present])
         self._postponed.clear()
         self._owner, self._present, self._busy_since, self._hook = incarnation, None, None, ""
-        self._ready.notify_all()
+        self._wake()
+        self._bell = Bell()  # what is rung from now on is not for the former owner, who may still be about to wait
         return abandoned
 
     def postpone(self, incarnation: int, envelope: Envelope) -> None:
         """It will be answered later; should its actor end before, its asker is told so."""
-        with self._ready:
+        with self._guard:
             if self._owner == incarnation:
                 self._postponed.add(envelope)
                 return
         answer_dead(envelope, self.name)
 
     def answered(self, envelope: Envelope) -> None:
-        with self._ready:
+        with self._guard:
             self._postponed.discard(envelope)
 
     def take(self, incarnation: int) -> Envelope | None:
         """The last message has been handled: wait for the next one. None when this incarnation is no longer the owner
         or the inbox is closed."""
-        with self._ready:
-            if self._owner == incarnation:
+        while True:
+            with self._guard:
+                if self._owner != incarnation:
+                    return None
                 self._present, self._busy_since, self._hook = None, None, ""
-            while self._owner == incarnation and not self._closed:
+                if self._closed:
+                    return None
                 envelope = self._next()
                 if envelope is not None:
                     self._present, self._busy_since = envelope, self._monotonic()
                     return envelope
-                self._ready.wait(WAKE_UP)
-            return None
+                self._waits, bell = True, self._bell
+            bell.wait(WAKE_UP)
 
     def _next(self) -> Envelope | None:
         for lane in (self._urgent, self._control):
@@ -184,7 +196,7 @@ class Inbox:
 
     def mark_busy(self, incarnation: int, hook: str) -> None:
         """Count a hook (on_start, on_stop) as work, so that a hang in it is seen."""
-        with self._ready:
+        with self._guard:
             if self._owner == incarnation:
                 self._busy_since, self._hook = self._monotonic(), hook
 
@@ -232,12 +244,12 @@ class Inbox:
 
     def close(self) -> None:
         """Refuse everything from now on and answer whoever still waits. Idempotent."""
-        with self._ready:
+        with self._guard:
             self._closed = True
             orphans = [*self._urgent, *self._control, *self._latest.values()]
             for lane in (self._urgent, self._control, self._latest):
                 lane.clear()
-            self._ready.notify_all()
+            self._wake()
         for orphan in orphans:
             answer_dead(orphan, self.name)
 

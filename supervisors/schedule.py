@@ -1,7 +1,8 @@
 """One timer thread for everybody, on absolute monotonic deadlines.
 
 The n-th tick is due at start + n x interval, however late the one before it was: no drift. Deadlines that have
-passed when the thread gets to them are skipped and counted, never piled up.
+passed when the thread gets to them are skipped and counted, never piled up. Who can do with a rougher rhythm says how
+``early`` a tick of his may come, with another's: a wake-up costs more than most of what is done in it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from supervisors.bell import Bell
 
 logger = logging.getLogger("supervisors")
 
@@ -27,6 +30,7 @@ class _Entry:
     start: float = field(compare=False)
     interval: float | None = field(compare=False)
     fire: Callable[[int], bool] = field(compare=False)
+    early: float = field(compare=False, default=0.0)
 
 
 def next_deadline(start: float, interval: float, now: float, last: int = 0) -> tuple[int, float]:
@@ -41,7 +45,7 @@ class Schedule:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._changed = threading.Condition()
+        self._guard, self._changed = threading.Lock(), Bell()
         self._entries: list[_Entry] = []
         self._order = itertools.count()
         self._stopped = False
@@ -53,42 +57,44 @@ class Schedule:
         self._thread = threading.Thread(target=self._run, name="schedule", daemon=True)
         self._thread.start()
 
-    def every(self, seconds: float, fire: Callable[[int], bool]) -> None:
-        """Call ``fire(number)`` at now + number x seconds. Raises ValueError for an interval that is not positive."""
+    def every(self, seconds: float, fire: Callable[[int], bool], *, early: float = 0.0) -> None:
+        """Call ``fire(number)`` at now + number x seconds, or up to ``early`` seconds before. Raises ValueError for an
+        interval that is not positive."""
         if not seconds > 0:
             raise ValueError(f"the interval must be positive, not {seconds!r}")
         now = self._monotonic()
-        self._add(_Entry(now + seconds, next(self._order), now, seconds, fire))
+        self._add(_Entry(now + seconds, next(self._order), now, seconds, fire, early))
 
-    def after(self, seconds: float, fire: Callable[[int], bool]) -> None:
-        """Call ``fire(1)`` once."""
+    def after(self, seconds: float, fire: Callable[[int], bool], *, early: float = 0.0) -> None:
+        """Call ``fire(1)`` once, up to ``early`` seconds before its time."""
         now = self._monotonic()
-        self._add(_Entry(now + max(0.0, seconds), next(self._order), now, None, fire))
+        self._add(_Entry(now + max(0.0, seconds), next(self._order), now, None, fire, early))
 
     def _add(self, entry: _Entry) -> None:
-        with self._changed:
+        with self._guard:
             heapq.heappush(self._entries, entry)
-            if self._entries[0] is entry:  # else the thread wakes up early enough by itself
-                self._changed.notify()
+            first = self._entries[0] is entry
+        if first:  # else the thread wakes up early enough by itself
+            self._changed.ring()
 
     def stop(self, timeout: float = 1.0) -> None:
-        with self._changed:
+        with self._guard:
             self._stopped = True
             self._entries.clear()
-            self._changed.notify()
+        self._changed.ring()
         if self._thread is not None:
             self._thread.join(timeout)
 
     def _run(self) -> None:
         while True:
-            with self._changed:
+            with self._guard:
                 if self._stopped:
                     return
                 wait = self._entries[0].due - self._monotonic() if self._entries else WAKE_UP
-                if wait > 0:
-                    self._changed.wait(min(wait, WAKE_UP))
-                    continue
-            self.run_due()
+            if wait > 0:
+                self._changed.wait(min(wait, WAKE_UP))
+            else:
+                self.run_due()
 
     def run_due(self) -> None:
         """Fire everything that is due now (tests with an injected clock call this instead of ``start``)."""
@@ -109,15 +115,25 @@ class Schedule:
 
     def _pop_due(self, now: float) -> list[_Entry]:
         due = []
-        with self._changed:
+        with self._guard:
             while self._entries and self._entries[0].due <= now:
                 due.append(heapq.heappop(self._entries))
+            if due:
+                due += self._pop_early(now)
         return due
+
+    def _pop_early(self, now: float) -> list[_Entry]:
+        """Those that may come with the ones that are due."""
+        early = [entry for entry in self._entries if entry.due - entry.early <= now]
+        if early:
+            self._entries = [entry for entry in self._entries if entry.due - entry.early > now]
+            heapq.heapify(self._entries)
+        return early
 
     def _again(self, entry: _Entry, number: int) -> None:
         assert entry.interval is not None
         following, due = next_deadline(entry.start, entry.interval, self._monotonic(), number)
-        with self._changed:
+        with self._guard:
             if not self._stopped:
                 self.skipped += following - number - 1
-                heapq.heappush(self._entries, _Entry(due, next(self._order), entry.start, entry.interval, entry.fire))
+                heapq.heappush(self._entries, replace(entry, due=due, order=next(self._order)))

@@ -213,7 +213,8 @@ class Supervisor(SupervisedActor):
 
     def _watch_again(self) -> None:
         shortest = min((child.spec.stuck_after for child in self._machine.children.values()), default=LONGEST_WATCH)
-        self.context.after(min(LONGEST_WATCH, max(SHORTEST_WATCH, shortest / 4)), _Watch())
+        pause = min(LONGEST_WATCH, max(SHORTEST_WATCH, shortest / 4))
+        self.context.after(pause, _Watch(), early=pause / 3)
 
     def _tell(self, notice: m.ExitNotice) -> None:
         """A supervisor must not die of somebody who only listens."""

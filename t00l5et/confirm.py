@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import platform as machine
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.process import ProcessPort
 from foureyes_actors.replay.codec import CodecError, loads
 from foureyes_actors.replay.confirmation import CONFIRMATION, Confirmation, Level, as_line
-from foureyes_actors.replay.platform import README, RECORD, readme
+from foureyes_actors.replay.platform import FOLDER, README, RECORD, readme
 from foureyes_actors.replay.program import t00l5et
 from foureyes_actors.replay.replaying import Outcome
 from foureyes_actors.text import bounded
@@ -25,7 +24,6 @@ from t00l5et.sandbox import Limits, Sandbox, best_sandbox, run_inside
 __all__ = ["RUNS", "VERDICT", "Confirmation", "Level", "confirm", "keep", "record_id", "verdict_line"]
 
 RUNS = 3
-FOLDER = re.compile(r"repro_([0-9a-f]{8,64})")
 VERDICT = "verdict "  # begins the line that a run ends with
 MAX_LINE = 900  # characters; of a child's line no more is seen
 WIRE = "wire"  # what a verdict's field "level" says of a run with the real client library

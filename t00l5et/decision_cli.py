@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from foureyes_actors import decision_commands
-from foureyes_actors.command_line import complain, print_result, settings_of
+from foureyes_actors.commands import decision_commands
+from foureyes_actors.commands.command_line import complain, print_result, settings_of
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.exit_codes import UNAVAILABLE
 from foureyes_actors.forgewright.budget import budget_lines, figure_lines, figures
@@ -27,7 +27,7 @@ from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.local_process import LocalProcesses
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.redacted_log import log_to
-from foureyes_actors.settings_file import secrets_of
+from foureyes_actors.settings.file import secrets_of
 from foureyes_actors.text import one_line
 
 decisions_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from foureyes_actors import error_commands, error_export
 from foureyes_actors.bug.keeper import kept_blob, kept_record
-from foureyes_actors.command_line import complain, print_result, refuse, settings_of
+from foureyes_actors.commands import error_commands, error_export
+from foureyes_actors.commands.command_line import complain, print_result, refuse, settings_of
 from foureyes_actors.errors import ConfigurationError, FourEyesError, StoreError
 from foureyes_actors.exit_codes import UNAVAILABLE
 from foureyes_actors.ports.clock import SystemClock
@@ -29,7 +29,7 @@ from foureyes_actors.replay.platform import folder_of
 from foureyes_actors.replay.program import ROOT
 from foureyes_actors.replay.record import ID
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import secrets_of
+from foureyes_actors.settings.file import secrets_of
 from foureyes_actors.text import one_line
 from t00l5et.confirm import confirm, keep
 

@@ -29,6 +29,7 @@ from t00l5et.x11_windows import close_window
 INSTALL = (
     "apt-get install obs-studio xvfb libgl1-mesa-dri libegl1 libgl1 fonts-dejavu-core qt5-image-formats-plugins procps"
 )
+SOCKETS = Path("/tmp/.X11-unix")  # X11 knows no other place
 PROGRAMS = ("obs", "Xvfb")
 _OPTIONS = (
     *("--multi", "--minimize-to-tray", "--disable-shutdown-check", "--disable-missing-files-check"),
@@ -146,6 +147,9 @@ class RealObs:
     def _start_xvfb(self) -> None:
         """Xvfb chooses a free display and writes its number to the pipe."""
         reading, writing = os.pipe()
+        with contextlib.suppress(OSError):  # which Xvfb makes for root alone
+            SOCKETS.mkdir(mode=0o1777)
+            SOCKETS.chmod(0o1777)
         command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x720x24", "+extension", "GLX"]
         with self._log_path().open("ab") as log, os.fdopen(reading, "rb") as pipe:
             try:

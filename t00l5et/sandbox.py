@@ -29,11 +29,13 @@ from t00l5et.sandbox_copy import readable
 
 MB = 1024 * 1024
 PACKAGES = ("foureyes_actors", "supervisors", "t00l5et")  # what of ROOT can be read inside
+HOSTS = ROOT / "t00l5et" / "sandbox_hosts"  # "localhost", as everywhere
 LAUNCHER = ROOT / "t00l5et" / "sandbox_launch.py"
 OUT, PLATFORM, LAUNCH = "/out", "/platform", "/sandbox_launch.py"  # inside
 NOBODY = "65534"
-OWN_USER = 61_937  # in place of root; the first of those of systemd's range for users that exist for a moment
-OWN_USERS = 3_000  # one for each run: the kernel counts a user's processes together, those of another run too
+# In place of root, another one in each run: the kernel counts a user's processes, not a sandbox's. The range is
+# systemd's for users that exist for a moment.
+OWN_USERS = range(61_184, 65_520)
 PROBE_WITHIN = 20.0  # seconds
 PROBE_TASKS = 12
 POLL = 0.02
@@ -92,7 +94,7 @@ class Sandbox:
     wrapper: tuple[str, ...] = ()
     namespaces: bool = False  # of its own for processes and network
     loopback_down: bool = False
-    user: int = 0  # the first of those whom root becomes in it
+    other_user: bool = False  # root becomes another one in it
 
     def __str__(self) -> str:
         return f"{self.kind} ({self.how})" if self.how else str(self.kind)
@@ -163,7 +165,7 @@ def run_inside(
         raise ProcessError("other code than FourEyes's own can be put into a strong sandbox alone")
     with ExitStack() as stack:
         out = OUT if strong else stack.enter_context(_scratch())
-        if folder and sandbox.user:
+        if folder and sandbox.other_user:
             folder = readable(folder, stack.enter_context(_scratch()))
         inside = f"{PLATFORM}/{folder.name}" if folder and strong else str(folder or "")
         mounts = _mounts(sandbox, folder, limits, code) if strong else []
@@ -204,7 +206,7 @@ def _launch(sandbox: Sandbox, limits: Limits, out: str) -> str:
         "RLIMIT_NOFILE": limits.files,
         "RLIMIT_CORE": 0,
     }
-    if sandbox.user or (sandbox.namespaces and _linux() >= (5, 14)):
+    if sandbox.other_user or (sandbox.namespaces and _linux() >= (5, 14)):
         own["RLIMIT_NPROC"] = limits.tasks
     return json.dumps(
         {
@@ -213,7 +215,7 @@ def _launch(sandbox: Sandbox, limits: Limits, out: str) -> str:
             "processes": limits.processes,
             "alone": sandbox.namespaces,
             "loopback": sandbox.loopback_down,
-            "user": sandbox.user and sandbox.user + secrets.randbelow(OWN_USERS),
+            "user": secrets.choice(OWN_USERS) if sandbox.other_user else 0,
         }
     )
 
@@ -253,7 +255,7 @@ def _bubblewraps(program: str, processes: ProcessPort) -> list[Sandbox]:
     made = [Sandbox(Kind.BUBBLEWRAP, wrapper=(*command, *own_user, *sized), namespaces=True)]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         kept = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
-        made.insert(0, Sandbox(Kind.BUBBLEWRAP, wrapper=(*command, *kept, *sized), namespaces=True, user=OWN_USER))
+        made.insert(0, Sandbox(Kind.BUBBLEWRAP, wrapper=(*command, *kept, *sized), namespaces=True, other_user=True))
     return made
 
 
@@ -262,10 +264,10 @@ def _mounts(sandbox: Sandbox, folder: Path | None, limits: Limits, code: Mapping
     size = [str(limits.out)] if sandbox.wrapper[-1] == "--size" else []
     code = {name: ROOT / name for name in PACKAGES} if code is None else code
     bound = {str(ROOT / name): str(place) for name, place in code.items()}
-    bound |= {LAUNCH: str(LAUNCHER)} | {each: each for each in _python()}
+    bound |= {LAUNCH: str(LAUNCHER), "/etc/hosts": str(HOSTS)} | {each: each for each in _python()}
     bound |= {f"{PLATFORM}/{folder.name}": str(folder)} if folder else {}
-    mounts = [*size, "--tmpfs", OUT, "--proc", "/proc", "--dev", "/dev"]
-    if sandbox.user:  # bubblewrap makes the folders above for root alone
+    mounts = [*size, "--tmpfs", OUT, "--symlink", OUT.removeprefix("/"), "/tmp", "--proc", "/proc", "--dev", "/dev"]
+    if sandbox.other_user:  # bubblewrap makes the folders above for root alone
         for above in sorted(
             {str(above) for each in (*bound, *_system()) for above in Path(each).parents if above.name}
         ):
@@ -279,7 +281,18 @@ def _mounts(sandbox: Sandbox, folder: Path | None, limits: Limits, code: Mapping
 
 
 def _system() -> Iterator[str]:
-    for name in ("usr", "bin", "sbin", "lib", "lib32", "lib64", "etc/ld.so.cache"):
+    for name in (
+        "usr",
+        "bin",
+        "sbin",
+        "lib",
+        "lib32",
+        "lib64",
+        "etc/ld.so.cache",
+        "etc/alternatives",
+        "etc/ssl/openssl.cnf",
+        "etc/fonts",
+    ):
         if Path("/", name).exists():
             yield f"/{name}"
 

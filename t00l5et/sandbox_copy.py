@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 from pathlib import Path
 
 from foureyes_actors.errors import ProcessError
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
-from foureyes_actors.replay.platform import BLOB, MAX_BLOBS, RECORD
-from foureyes_actors.replay.record import ID
+from foureyes_actors.replay.platform import BLOB, FOLDER, MAX_BLOBS, RECORD
 from foureyes_actors.text import one_line
 
 BLOBS = "blobs"  # in a platform
-PLATFORM_NAME = re.compile(rf"repro_{ID.pattern}")
 
 
 def readable(folder: Path, below: str) -> Path:
@@ -21,7 +18,7 @@ def readable(folder: Path, below: str) -> Path:
     links. Raises ProcessError."""
     copy = Path(below, folder.name)
     try:
-        if PLATFORM_NAME.fullmatch(folder.name):
+        if FOLDER.fullmatch(folder.name):
             _copy_platform(folder, copy)
         else:
             for path in (folder, *folder.rglob("*")):

@@ -45,10 +45,10 @@ class FakeContext:
         self.to_self.append(message)
         return True
 
-    def every(self, seconds: float, name: str) -> None:
+    def every(self, seconds: float, name: str, *, early: float = 0.0) -> None:
         self.ticks.append((seconds, name))
 
-    def after(self, seconds: float, message: object) -> None:
+    def after(self, seconds: float, message: object, *, early: float = 0.0) -> None:
         self.later.append((seconds, message))
 
     def well(self) -> None:
@@ -69,7 +69,7 @@ class TimedContext(FakeContext):
         self._clock = clock
         self.due: list[tuple[float, object]] = []  # monotonic seconds, message
 
-    def after(self, seconds: float, message: object) -> None:
+    def after(self, seconds: float, message: object, *, early: float = 0.0) -> None:
         super().after(seconds, message)
         self.due.append((self._clock.monotonic() + seconds, message))
 

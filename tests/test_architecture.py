@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,8 +28,8 @@ WORLDLY = {
 }
 WORLDLY_CALLS = {"time.time", "time.monotonic", "time.sleep", "datetime.now", "datetime.utcnow", "open", "os.environ"}
 
-# The model server is a program of its own, with a world of its own; doctor and headless are entries beside run.py.
-ENTRIES = {"foureyes_actors/doctor.py", "foureyes_actors/headless.py", "foureyes_actors/wiring.py"}
+# The model server is a program of its own, with a world of its own; headless and wiring are entries beside run.py.
+ENTRIES = {"foureyes_actors/headless.py", "foureyes_actors/wiring.py"}
 PROGRAMS = ("foureyes_actors/model_server/", "foureyes_actors/ports/", "foureyes_actors/capture/cabinet/__main__.py")
 
 
@@ -97,3 +98,11 @@ def test_files_stay_readable() -> None:
                 continue  # all messages in one place is worth more than a short file
             lines = len(path.read_text(encoding="utf-8").splitlines())
             assert lines <= 350, f"{relative(path)} has {lines} lines: split it"
+
+
+def test_what_is_no_python_is_installed_too() -> None:
+    """``pip install .`` leaves out of the packages what is not named."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    named = {f"{name}/{each}" for name, files in settings["package-data"].items() for each in files}
+    found = [p for name in ("foureyes_actors", "supervisors", "t00l5et") for p in (ROOT / name).rglob("*")]
+    assert named == {relative(p) for p in found if p.is_file() and p.suffix not in (".py", ".pyc")}

@@ -59,6 +59,10 @@ def path_of(module: str) -> Path | None:
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
 
+def module_of(path: Path) -> str:
+    return relative(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
 def imported(tree: ast.AST) -> Iterator[str]:
     """Every module that is named, also ``from package import module``."""
     for node in ast.walk(tree):
@@ -135,7 +139,7 @@ def names_everywhere() -> frozenset[str]:
     """Every mutable table of the product, as its own module and as others call it."""
     found = set()
     for path in PRODUCT:
-        module = relative(path).removesuffix(".py").replace("/", ".")
+        module = module_of(path)
         for name, value in globals_of(tree_of(path)):
             if is_mutable(value) and not name.startswith("__"):
                 found |= {f"{module}:{name}"}
@@ -185,7 +189,7 @@ def test_no_module_has_state() -> None:
 
 
 def state_of(path: Path) -> Iterator[str]:
-    tree, module = tree_of(path), relative(path).removesuffix(".py").replace("/", ".")
+    tree, module = tree_of(path), module_of(path)
     yield from (f"{relative(path)}:{node.lineno} global" for node in ast.walk(tree) if isinstance(node, ast.Global))
     own = {name: f"{module}:{name}" for name, value in globals_of(tree) if is_mutable(value)}
     brought = {

@@ -29,7 +29,7 @@ from foureyes_actors.messages import (
     Tick,
 )
 from foureyes_actors.ports.clock import Clock
-from foureyes_actors.settings_bug import BugSettings
+from foureyes_actors.settings.bug import BugSettings
 from foureyes_actors.text import bounded
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.inbox import InboxFull

@@ -11,7 +11,7 @@ from typing import Any
 from foureyes_actors.bug.recurrence import milliseconds
 from foureyes_actors.bug.severity import Severity
 from foureyes_actors.ports.error_history import recent_of
-from foureyes_actors.settings_bug import ConditionSettings
+from foureyes_actors.settings.bug import ConditionSettings
 
 
 class Level(StrEnum):

@@ -13,7 +13,7 @@ from foureyes_actors.bug.condition import Condition, condition
 from foureyes_actors.bug.recurrence import History, milliseconds, recurrence
 from foureyes_actors.bug.severity import Severity
 from foureyes_actors.ports.error_history import RECENT, Form, recent_of
-from foureyes_actors.settings_bug import BugSettings
+from foureyes_actors.settings.bug import BugSettings
 
 MAX_GROUPS = 1000
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from statistics import fmean, pstdev
 
 from foureyes_actors.ports.error_history import DAY, KEPT_DAYS, RECENT, Form, days_of, form, merged, recent_of
-from foureyes_actors.settings_bug import RecurrenceSettings
+from foureyes_actors.settings.bug import RecurrenceSettings
 
 
 class History:

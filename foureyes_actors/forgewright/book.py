@@ -13,7 +13,7 @@ from foureyes_actors.forgewright.ledger import Ledger, Page
 from foureyes_actors.forgewright.states import CLOSED
 from foureyes_actors.forgewright.triage import Triage
 from foureyes_actors.messages import FaultRecorded
-from foureyes_actors.settings_forgewright import ForgewrightSettings
+from foureyes_actors.settings.forgewright import ForgewrightSettings
 from foureyes_actors.text import one_line
 
 MAX_OPEN = 200  # decisions that are busy, or of the last day; more failures are only counted

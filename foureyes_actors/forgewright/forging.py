@@ -33,7 +33,7 @@ from foureyes_actors.forgewright.work import Outcome, Workshop
 from foureyes_actors.messages import Event, Fault, FaultRecorded, PressureLevel, Tick
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.replay.confirmation import Confirmation
-from foureyes_actors.settings_forgewright import ForgewrightSettings
+from foureyes_actors.settings.forgewright import ForgewrightSettings
 from foureyes_actors.text import one_line
 from supervisors.actor import ActorContext
 from supervisors.inbox import InboxFull

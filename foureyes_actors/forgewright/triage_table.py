@@ -8,18 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from foureyes_actors import errors
 from foureyes_actors.errors import SettingsError
 from foureyes_actors.forgewright.patterns import too_slow
 from foureyes_actors.forgewright.triage import BugClass, Cause, RemedyKind, Rule
 from foureyes_actors.ports.files import FilesPort
-from foureyes_actors.settings_file import read_text, told
-from foureyes_actors.settings_problems import problems_of
-from foureyes_actors.settings_schema import Key, closest, section
-from foureyes_actors.settings_section import Section
-from foureyes_actors.settings_yaml import BadForm, compose, read
+from foureyes_actors.settings.file import read_text
+from foureyes_actors.settings.schema import closest, section
+from foureyes_actors.settings.section import Section
+from foureyes_actors.settings.table import read_table
 
 SHIPPED = Path(__file__).with_name("triage.yaml")
 MAX_PATTERN = 500  # characters
@@ -90,25 +89,7 @@ def load_rules(files: FilesPort, own: Path | None = None) -> tuple[Rule, ...]:
 
 def parse_rules(text: str, path: Path) -> tuple[Rule, ...]:
     """``path``: for the problems. Raises SettingsError with a line for each."""
-    try:
-        node = compose(text)
-    except BadForm as error:
-        raise SettingsError([f"{path}:{error.line}:{error.column}: {error.text}"]) from None
-    tree = read(node, _ROOT, lambda line: f"{path}:{line}")
-    problems = tree.problems
-
-    def place(key: Key) -> tuple[str, int]:
-        line = next((tree.lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in tree.lines), 1)
-        return f"{path}:{line}", line
-
-    table = Table()
-    try:
-        table = Table.model_validate(tree.values or {})
-    except ValidationError as error:
-        told_already = {problem.key for problem in problems}
-        problems.extend(p for p in problems_of(error, _ROOT, place, None) if p.key not in told_already)
-    if problems:
-        raise SettingsError(told(problems))
+    table, _ = read_table(text, path, _ROOT, Table.model_validate)
     return tuple(map(_rule, table.rules))
 
 

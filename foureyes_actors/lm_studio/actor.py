@@ -139,7 +139,7 @@ class LMStudioActor(SupervisedActor):
 
     def on_start(self) -> None:
         self._worker = Worker(f"{self.context.name}-worker")
-        self.context.every(LOOK_EVERY, LOOK)
+        self.context.every(LOOK_EVERY, LOOK, early=LOOK_EVERY / 3)
         self._take(begin(self._clock.monotonic(), attached=self._history.attached, choices=self._choices))
 
     def on_receive(self, message: Any) -> Any:
@@ -152,7 +152,7 @@ class LMStudioActor(SupervisedActor):
             case ServerSuspect(reason=reason, model=model, error_class=error_class):
                 self._advance(planning.Suspected(reason, model, error_class))
             case PictureAsked(model=model):
-                self._advance(planning.PictureRead(model))
+                self._count(model)
             case ModelAtRest(model=model):
                 self._advance(planning.Rested(model))
             case ModelsWanted():
@@ -181,6 +181,14 @@ class LMStudioActor(SupervisedActor):
         checked = isinstance(event, Finished) and isinstance(event.result, Healthy)
         if self._plan.stage is Stage.READY and (checked or before is not Stage.READY):
             self.context.well()
+
+    def _count(self, model: str) -> None:
+        """A picture; only the last one before a model's reload is more than a number, and told."""
+        step = advance(self._plan, planning.PictureRead(model), self._clock.monotonic(), self._rules)
+        if step.plan.resting == self._plan.resting:
+            self._plan = step.plan
+        else:
+            self._take(step)
 
     def _take(self, step: Step) -> None:
         overtaken = step.plan.round != self._plan.round and step.plan.busy and step.command is None

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, DecimalException
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -26,6 +27,7 @@ from foureyes_actors.replay.point import replay_point
 MAX_DEPTH = 100  # MongoDB's limit for nested documents
 MAX_BYTES = 16 * 1024 * 1024 - 64 * 1024  # MongoDB's limit, less room for what a store adds
 MAX_ID = 512  # characters
+MAX_KNOWN = 40  # characters of a decimal that is kept
 TEXT_KEYS = ("source", "fingerprint", "kind", "subject")
 FILTER_KEYS = (*TEXT_KEYS, "resolved")
 ORDER, COUNTED = "_order", "_counted"  # the MongoDB adapter's own keys, never seen outside
@@ -153,11 +155,22 @@ def _value(value: object, name: str, path: str, depth: int) -> Any:
 
 def _scalar(value: Decimal | datetime, name: str, path: str) -> Decimal128 | datetime:
     try:
-        return Decimal128(value) if isinstance(value, Decimal) else instant(value)
+        return _decimal128(value) if isinstance(value, Decimal) else instant(value)
     except DecimalException:
         raise DocumentRefused(f"{name} {path}: the decimal {str(value)[:60]} does not fit in 34 digits") from None
     except (ValueError, OverflowError) as error:
         raise DocumentRefused(f"{name} {path}: {error}") from None
+
+
+def _decimal128(value: Decimal) -> Decimal128:
+    """By its text, as 1.0 and 1.00 are equal and not the same. Raises DecimalException."""
+    text = str(value)
+    return _known_decimal128(text) if len(text) <= MAX_KNOWN else Decimal128(text)
+
+
+@lru_cache(maxsize=256)  # most amounts of a screen are those of the frame before
+def _known_decimal128(text: str) -> Decimal128:
+    return Decimal128(text)
 
 
 def _mapping(value: Mapping[Any, object], name: str, path: str, depth: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from foureyes_actors.replay.confirmation import Confirmation
 from foureyes_actors.replay.record import ID
 from foureyes_actors.text import bounded
 
+FOLDER = re.compile(rf"repro_({ID.pattern})")  # a platform's name; the group is its record's id
 BLOB = re.compile(r"[0-9a-f]{64}")
 MAX_BLOBS = 4096  # of a platform; a tape has 256 calls
 MAX_EXCERPT = 2000  # bytes of a message in the README

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from foureyes_actors.ports.private_folder import Entry, PrivateFolder
 from foureyes_actors.replay.confirmation import Confirmation, kept_confirmation
-from foureyes_actors.replay.platform import folder_of, platform_files
+from foureyes_actors.replay.platform import FOLDER, folder_of, platform_files
 from foureyes_actors.replay.record import ID
 
 ORIGIN = "origin.json"
@@ -25,7 +24,6 @@ WAITING = "waiting"
 KEPT = 30 * 86_400.0  # seconds
 BUDGET = 256 * 1024 * 1024  # bytes
 MAX_TEXT = 200  # characters of a group or a source
-_FOLDER = re.compile(r"repro_([0-9a-f]{8,64})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def platforms(folder: PrivateFolder) -> list[Platform]:
     """The oldest first. Raises OSError."""
     found = []
     for name in sorted({entry.name.partition("/")[0] for entry in folder.entries()}):
-        record = _FOLDER.fullmatch(name)
+        record = FOLDER.fullmatch(name)
         if record is not None and (origin := origin_of(folder, record[1])) is not None:
             found.append(Platform(origin, kept_confirmation(folder, f"{name}/")))
     return sorted(found, key=lambda platform: platform.origin.at)
@@ -112,7 +110,7 @@ def swept(entries: Iterable[Entry], now: float, budget: int = BUDGET) -> list[st
     as a whole. ``now``: seconds since 1970. Pure."""
     whole: dict[str, list[Entry]] = {}
     for entry in entries:
-        if _FOLDER.fullmatch(entry.name.partition("/")[0]) or entry.name.startswith(f"{WAITING}/"):
+        if FOLDER.fullmatch(entry.name.partition("/")[0]) or entry.name.startswith(f"{WAITING}/"):
             whole.setdefault(_unit(entry.name), []).append(entry)
     ages = sorted(whole.values(), key=lambda files: max(entry.changed for entry in files))
     size = sum(entry.size for files in ages for entry in files)

@@ -94,7 +94,7 @@ class ResourceActor(SupervisedActor):
 
     def on_start(self) -> None:
         self._look()  # CPU is measured between two looks: this one begins
-        self.context.every(self._settings.every, SAMPLE)
+        self.context.every(self._settings.every, SAMPLE, early=self._settings.every / 10)
 
     def on_receive(self, message: Any) -> Any:
         match message:

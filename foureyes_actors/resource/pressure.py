@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from foureyes_actors.messages import PressureLevel, ResourceSample
-from foureyes_actors.settings_pressure import PressureSettings
+from foureyes_actors.settings.pressure import PressureSettings
 
 MB = 1_000_000
 SOON = 600.0  # seconds: pressure so soon after a step back means that it was too early

@@ -168,7 +168,7 @@ def _check(wanted: Wanted, allow_remote: bool) -> None:
 
 def _secrets(config: Path | None) -> tuple[tuple[str, ...], str]:
     """The configured secrets, and the model server's token. Wrong settings end it: nothing could be masked."""
-    from foureyes_actors.settings_file import load_settings, secrets_of
+    from foureyes_actors.settings.file import load_settings, secrets_of
 
     try:
         settings = load_settings(config, os.environ, LocalFiles())

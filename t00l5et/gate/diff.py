@@ -31,8 +31,8 @@ PROTECTED = tuple(
     PRODUCT + name
     for name in (
         *("ports/", "bug/", "replay/", "forgewright/", "bench/"),
-        *("errors.py", "messages.py", "settings", "defence.py", "redacted_log.py", "text.py"),
-        *("wiring.py", "world.py", "upkeep.py", "config", "__init__.py"),
+        *("errors.py", "messages.py", "settings/", "defence.py", "redacted_log.py", "text.py"),
+        *("wiring.py", "world.py", "upkeep.py", "__init__.py"),
     )
 )
 

@@ -46,12 +46,16 @@ CodeType MethodType make_dataclass partialmethod singledispatch wraps
 IMPORTS = frozenset(_IMPORTS.split())
 # What may not be taken from a module.
 ENDINGS = frozenset(_ENDINGS.split())
-# Of FourEyes's own, what a patch may not bring in anew: doors to the world, what judges and protects.
+# Of FourEyes's own, what a patch may not bring in anew: doors to the world, what judges and protects. The settings
+# themselves may be, what reads and checks them may not.
 GUARDED = tuple(
     f"foureyes_actors.{name}"
     for name in (
-        *("ports", "replay", "bug", "world", "wiring", "headless", "command_line", "model_server", "doctor"),
-        *("forgewright", "bench", "upkeep", "config", "defence", "redacted_log", "settings_"),
+        *("ports", "replay", "bug", "world", "wiring", "headless", "commands", "model_server", "doctor"),
+        *("forgewright", "bench", "upkeep", "defence", "redacted_log"),
+        *("settings.address", "settings.bug", "settings.changes", "settings.config", "settings.environment"),
+        *("settings.file", "settings.forgewright", "settings.pressure", "settings.problems", "settings.schema"),
+        *("settings.section", "settings.table", "settings.yaml"),
     )
 )
 # Part of a text (lower case) -> what it stands for.

@@ -215,8 +215,8 @@ def _imports(tree: ast.Module, _text: str, _hidden: frozenset[str]) -> Iterator[
                     yield "import", alias.name
         elif isinstance(node, ast.ImportFrom):
             module = node.module or ""
-            ours = module.startswith("foureyes_actors.") and not module.startswith(GUARDED)
-            for alias in node.names:
+            for alias in node.names:  # which may be a module too: of settings, some are guarded
+                ours = module.startswith("foureyes_actors.") and not f"{module}.{alias.name}".startswith(GUARDED)
                 if alias.name == "*" or node.level or not (module in IMPORTS or ours) or alias.name in ENDINGS:
                     yield "import", f"from {module} import {alias.name}"
 

@@ -27,7 +27,7 @@ class Suite:
 
     paths: tuple[str, ...] = ("tests",)
     arguments: tuple[str, ...] = ()
-    seconds: float = 2700.0
+    seconds: float = 4800.0
 
     @property
     def limits(self) -> Limits:

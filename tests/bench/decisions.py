@@ -12,7 +12,7 @@ from foureyes_actors.forgewright.forging import Forging
 from foureyes_actors.forgewright.states import State
 from foureyes_actors.forgewright.triage import Action
 from foureyes_actors.ports.clock import ManualClock, SystemClock
-from foureyes_actors.settings_forgewright import ForgewrightSettings
+from foureyes_actors.settings.forgewright import ForgewrightSettings
 from tests.forgewright.bench import ToldWorkshop
 from tests.forgewright.make import a_ledger, in_state
 from tests.support import TimedContext, eventually

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from foureyes_actors.error_commands import NoSuchError, make_platform, record_id
+from foureyes_actors.commands.error_commands import NoSuchError, make_platform, record_id
 from foureyes_actors.messages import Collection
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.local_process import LocalProcesses

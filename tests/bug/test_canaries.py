@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 from foureyes_actors.bug.native_crash import crash_fault
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.capture.picture import examine
-from foureyes_actors.error_commands import make_platform
+from foureyes_actors.commands.error_commands import make_platform
 from foureyes_actors.errors import RequestTimeout
 from foureyes_actors.messages import Fault
 from foureyes_actors.ports.private_folder import LocalPrivateFolder

@@ -15,7 +15,7 @@ from foureyes_actors.bug.known import Known
 from foureyes_actors.bug.recurrence import History, milliseconds, recurrence, recurs
 from foureyes_actors.bug.severity import Severity
 from foureyes_actors.ports.error_history import KEPT_DAYS, RECENT, merged
-from foureyes_actors.settings_bug import BugSettings, ConditionSettings, RecurrenceSettings
+from foureyes_actors.settings.bug import BugSettings, ConditionSettings, RecurrenceSettings
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 RULES = RecurrenceSettings()

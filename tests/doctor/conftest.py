@@ -20,6 +20,6 @@ def nowhere() -> Iterator[int]:
 @pytest.fixture(autouse=True)
 def quiet_neighbours(nowhere: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """An LM Studio that happens to run on this machine is not asked, and a busy machine gets its time."""
-    for module in ("doctor_parts", "doctor_servers"):
-        monkeypatch.setattr(f"foureyes_actors.{module}.PATIENCE", 30.0)
-    monkeypatch.setattr("foureyes_actors.doctor_servers.LM_STUDIO_URL", f"http://127.0.0.1:{nowhere}")
+    for module in ("parts", "servers"):
+        monkeypatch.setattr(f"foureyes_actors.doctor.{module}.PATIENCE", 30.0)
+    monkeypatch.setattr("foureyes_actors.doctor.servers.LM_STUDIO_URL", f"http://127.0.0.1:{nowhere}")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from foureyes_actors.doctor import PROBES, Finding, Status, examine, render, verdict
-from foureyes_actors.doctor_findings import CONFIGURATION, FINE, MISSING_PART
+from foureyes_actors.doctor.examination import PROBES, examine
+from foureyes_actors.doctor.findings import CONFIGURATION, FINE, MISSING_PART, Finding, Status, render, verdict
 from foureyes_actors.errors import ConfigurationError, StoreUnavailable, install_command
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.inspection import LocalInspection

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from foureyes_actors.doctor import Finding, Status, examine, verdict
-from foureyes_actors.doctor_findings import FINE
+from foureyes_actors.doctor.examination import examine
+from foureyes_actors.doctor.findings import FINE, Finding, Status, verdict
 from foureyes_actors.errors import ProcessError
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.local_process import LocalProcesses

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from foureyes_actors.doctor import Status, verdict
-from foureyes_actors.doctor_findings import CONFIGURATION, FINE, MISSING_PART
+from foureyes_actors.doctor.findings import CONFIGURATION, FINE, MISSING_PART, Status, verdict
 from foureyes_actors.errors import install_command
 from foureyes_actors.lm_studio.advice import HANGS
 from foureyes_actors.lm_studio.dialects import DIALECTS
@@ -109,7 +108,7 @@ def test_lm_studio_asks_for_a_token(nowhere: int) -> None:
 def test_a_server_that_hangs_is_not_to_be_started_but_ended(
     nowhere: int, kind: str, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("foureyes_actors.doctor_servers.PATIENCE", 1.0)  # nothing will come, however long it waits
+    monkeypatch.setattr("foureyes_actors.doctor.servers.PATIENCE", 1.0)  # nothing will come, however long it waits
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         found = look(settings(nowhere, model_server={"kind": kind, "base_url": url}))
@@ -175,7 +174,7 @@ def test_the_desktop_app_without_its_command_is_told(nowhere: int) -> None:
 
 def test_an_lm_studio_that_is_not_asked_for_gets_no_token(nowhere: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with web({**GREETING, "/api/v1/models": models("a", "b")}) as server:
-        monkeypatch.setattr("foureyes_actors.doctor_servers.LM_STUDIO_URL", server.url)
+        monkeypatch.setattr("foureyes_actors.doctor.servers.LM_STUDIO_URL", server.url)
         got = look(settings(nowhere, model_server={"api_token": CANARY}))["LM Studio"]
         assert (got.wanted, got.detail) == (False, f"running at {server.url}, 2 models downloaded")
         assert [authorization for _, authorization in server.seen] == [None, None]
@@ -211,7 +210,7 @@ def test_servers_at_their_own_ports_are_found_without_anybodys_token(
 ) -> None:
     with served(recorded.ollama()) as server:
         monkeypatch.setattr(
-            "foureyes_actors.doctor_servers.DIALECTS", {"ollama": replace(DIALECTS["ollama"], url=server.url)}
+            "foureyes_actors.doctor.servers.DIALECTS", {"ollama": replace(DIALECTS["ollama"], url=server.url)}
         )
         got = look(settings(nowhere, model_server={"api_token": CANARY}))["other model servers"]
         assert (got.status, got.wanted) == (Status.OK, False)
@@ -221,7 +220,7 @@ def test_servers_at_their_own_ports_are_found_without_anybodys_token(
 
 def test_what_is_found_and_not_asked_for_has_its_line(nowhere: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with web({**GREETING, "/api/v1/models": models("a")}) as server:
-        monkeypatch.setattr("foureyes_actors.doctor_servers.LM_STUDIO_URL", server.url)
+        monkeypatch.setattr("foureyes_actors.doctor.servers.LM_STUDIO_URL", server.url)
         assert look(settings(nowhere))["LM Studio"].advice == "in foureyes.yaml: model_server: {kind: lm_studio}"
 
 

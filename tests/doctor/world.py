@@ -11,8 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from foureyes_actors.doctor import Finding, examine
-from foureyes_actors.doctor_parts import HttpFactory
+from foureyes_actors.doctor.examination import examine
+from foureyes_actors.doctor.findings import Finding
+from foureyes_actors.doctor.parts import HttpFactory
 from foureyes_actors.errors import ProcessError, SourceUnavailable, StoreUnavailable
 from foureyes_actors.ports.files import FilesPort, LocalFiles
 from foureyes_actors.ports.http_requests import RequestsHttp

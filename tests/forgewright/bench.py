@@ -20,7 +20,7 @@ from foureyes_actors.forgewright.work import Outcome
 from foureyes_actors.messages import Event, EventKind, FaultRecorded, Tick
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.replay.confirmation import Confirmation, Level
-from foureyes_actors.settings_forgewright import FixerSettings, ForgewrightSettings
+from foureyes_actors.settings.forgewright import FixerSettings, ForgewrightSettings
 from supervisors.heads import Head
 from tests.bug.make import a_fault
 from tests.forgewright.make import PATCH, RECORD, SETTING, a_ledger
@@ -227,3 +227,24 @@ class Bench:
     @property
     def status(self) -> dict[str, Any]:
         return self.forging.status()
+
+
+def applied_and_watched(tmp_path: Path) -> Bench:
+    bench = Bench(tmp_path)
+    bench.fail(remedy=RemedyKind.CONFIGURATION, occurrences=3)
+    bench.reproduced()
+    bench = bench.next_run()
+    assert bench.state() is State.WATCHED
+    return bench
+
+
+def groups(bench: Bench, count: int, remedy: RemedyKind, first: int = 0) -> list[State]:
+    for number in range(first, first + count):
+        bench.fail(f"g{number}", remedy, occurrences=3)
+        bench.reproduced(f"g{number}")
+    bench.settle()
+    return [each.state for each in bench.ledger.page().decisions]
+
+
+def at_work(bench: Bench, what: str) -> None:
+    eventually(lambda: bench.workshop.did[-1:] == [what], 20.0, f"{what} is at work")

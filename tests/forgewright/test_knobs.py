@@ -12,7 +12,7 @@ from foureyes_actors.forgewright.knobs import KNOBS, NO_PROOF, SILENCE, Change, 
 from foureyes_actors.forgewright.latencies import Observed
 from foureyes_actors.replay.codec import dumps, loads
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_schema import all_keys, section
+from foureyes_actors.settings.schema import all_keys, section
 from t00l5et.wire.replay import DEADLINES
 from tests.inference.support import completion
 from tests.replay import live_obs, live_store

@@ -10,7 +10,6 @@ import pytest
 
 from foureyes_actors.bite_words import outcome, read_outcome
 from foureyes_actors.bug.faults import fault_from_exception
-from foureyes_actors.config import Config
 from foureyes_actors.errors import (
     AnswerContractError,
     ConnectFailed,
@@ -22,6 +21,7 @@ from foureyes_actors.forgewright.operational import Answered, operational_eviden
 from foureyes_actors.messages import Event, EventKind, Fault
 from foureyes_actors.ports.clock import Clock, ManualClock, SystemClock
 from foureyes_actors.settings import Settings
+from foureyes_actors.settings.config import Config
 from foureyes_actors.upkeep import Upkeep
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.cerberus import Cerberus, Root, start_root

@@ -9,7 +9,6 @@ import pytest
 
 import run
 from foureyes_actors import wiring
-from foureyes_actors.config import Config
 from foureyes_actors.errors import SettingsError
 from foureyes_actors.forgewright.mitigations import MITIGATIONS, mitigation, put, take_back
 from foureyes_actors.headless import Headless, Request
@@ -17,8 +16,9 @@ from foureyes_actors.messages import EventKind
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.settings import Settings
+from foureyes_actors.settings.config import Config
 from tests.forgewright.make import decided
-from tests.test_config_changes import SERVER, upkeep
+from tests.settings.test_changes import SERVER, upkeep
 
 ID = "FORGE-2026-001"
 

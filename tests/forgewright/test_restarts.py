@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from foureyes_actors import decision_commands
+from foureyes_actors.commands import decision_commands
 from foureyes_actors.errors import ProcessError
 from foureyes_actors.forgewright.course import expired
 from foureyes_actors.forgewright.decision import Decision

@@ -18,7 +18,7 @@ from foureyes_actors.forgewright.workshop import LocalWorkshop
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.ports.local_process import LocalProcesses
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_forgewright import ForgewrightSettings
+from foureyes_actors.settings.forgewright import ForgewrightSettings
 from tests.forgewright.make import a_ledger, in_state
 
 NOW = 100 * DAY

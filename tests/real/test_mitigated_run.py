@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from foureyes_actors.bug.keeper import kept_record
-from foureyes_actors.error_commands import make_platform
+from foureyes_actors.commands.error_commands import make_platform
 from foureyes_actors.forgewright.knobs import candidates
 from foureyes_actors.forgewright.latencies import model_of, observed
 from foureyes_actors.forgewright.mitigations import MITIGATIONS, in_force, mitigation, put, take_back

@@ -23,8 +23,15 @@ from foureyes_actors.messages import FrameRef, Task, TaskAnswer
 from foureyes_actors.ports.http import HttpReply
 from foureyes_actors.replay import codec
 from foureyes_actors.replay.codec import CodecError, Decoder, Encoder, Opaque, dumps, loads
+from foureyes_actors.replay.registry import registry
 from foureyes_actors.settings import InferenceSettings
 
+# What records on disks say instead of a class. The code may move, these may not change.
+SETTINGS = """
+CabinetSettings FieldRule HealthSettings InferenceSettings LogSettings ModelEntry ModelServerSettings ObsSettings
+PictureLimits PicturesSettings ReadingsSettings ResourceSettings RetentionSettings ScreenSettings Settings
+SourceSettings StoreSettings VideoSettings
+"""
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -265,3 +272,10 @@ def test_a_cycle_ends() -> None:
 def test_nothing_here_unpickles() -> None:
     data = pickle.dumps({"a": 1})
     assert there_and_back(data) == data
+
+
+def test_settings_keep_the_names_that_records_have_for_them() -> None:
+    old = '{"$": "data", "type": "foureyes_actors.settings:InferenceSettings", "fields": {"attempts": 7}}'
+    assert Decoder(lambda digest: b"").decode(loads(old)) == InferenceSettings(attempts=7)
+    assert Encoder().encode(InferenceSettings())["type"] == "foureyes_actors.settings:InferenceSettings"
+    assert {f"foureyes_actors.settings:{name}" for name in SETTINGS.split()} <= set(registry().types)

@@ -19,7 +19,7 @@ from foureyes_actors.resource.pressure import (
     advance,
     seen_of,
 )
-from foureyes_actors.settings_pressure import PressureSettings
+from foureyes_actors.settings.pressure import PressureSettings
 
 RULES = PressureSettings()
 NORMAL, SMALLER, SLOWER = PressureLevel.NORMAL, PressureLevel.SMALLER, PressureLevel.SLOWER

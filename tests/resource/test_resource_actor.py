@@ -22,7 +22,7 @@ from foureyes_actors.ports.machine import UnknownMachine
 from foureyes_actors.ports.process import ProcessUsage
 from foureyes_actors.resource.actor import Listeners, ResourceActor, Standing
 from foureyes_actors.settings import ResourceSettings
-from foureyes_actors.settings_pressure import PressureSettings
+from foureyes_actors.settings.pressure import PressureSettings
 from tests.resource.scripted import ScriptedProcesses
 from tests.support import FakeContext
 

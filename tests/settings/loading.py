@@ -10,7 +10,7 @@ import pytest
 from foureyes_actors.errors import SettingsError
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import load_settings
+from foureyes_actors.settings.file import load_settings
 
 NOTHING: Mapping[str, str] = {}
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from foureyes_actors import settings_file, settings_yaml
 from foureyes_actors.capture.cabinet import THEMES
 from foureyes_actors.errors import SettingsError
 from foureyes_actors.messages import Field
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.local_process import MARK
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import find_settings, load_settings
+from foureyes_actors.settings.file import MAX_PROBLEMS, find_settings, load_settings
+from foureyes_actors.settings.yaml import MAX_BYTES
 from tests.settings.loading import load, problems
 
 CANARY = "c4n4ry-7f3a"
@@ -200,7 +200,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(here: Path) -> N
 
 def test_endless_problems_are_not_told_endlessly(here: Path) -> None:
     got = problems("\n".join(f"k{i}: 1" for i in range(200)))
-    assert len(got) == settings_file.MAX_PROBLEMS + 1 and got[-1] == "... and 150 more problems"
+    assert len(got) == MAX_PROBLEMS + 1 and got[-1] == "... and 150 more problems"
 
 
 def test_long_and_ugly_values_are_cut_and_escaped(here: Path) -> None:
@@ -250,7 +250,7 @@ def test_a_huge_file_is_not_read(here: Path) -> None:
     Path("huge.yaml").touch()
     with pytest.raises(SettingsError, match=r"^huge.yaml:1:1: has 10000000000 bytes; at most 131072 are read"):
         load_settings(Path("huge.yaml"), {}, Huge())
-    assert problems("#" * (settings_yaml.MAX_BYTES + 1))  # a file that grew since
+    assert problems("#" * (MAX_BYTES + 1))  # a file that grew since
 
 
 BOMB = "".join(

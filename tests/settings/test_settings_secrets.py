@@ -9,7 +9,7 @@ import pytest
 
 from foureyes_actors.errors import SettingsError
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import describe, secrets_of
+from foureyes_actors.settings.file import describe, secrets_of
 from tests.settings.loading import load
 
 CANARY = "c4n4ry-7f3a"

@@ -13,8 +13,8 @@ from foureyes_actors.messages import Task
 from foureyes_actors.model_table import EMBEDDED, LM_STUDIO, group_by_model, load_models, parse_models
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.settings import ModelServerSettings, Settings
-from foureyes_actors.settings_file import load_settings
-from foureyes_actors.settings_schema import all_keys, section, shape_at
+from foureyes_actors.settings.file import load_settings
+from foureyes_actors.settings.schema import all_keys, section, shape_at
 
 TOP = Path(__file__).parents[2]
 

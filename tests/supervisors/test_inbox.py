@@ -126,10 +126,10 @@ def test_a_patient_message_wakes_nobody_and_comes_in_its_order_with_the_next_one
     inbox, got = owned(), list[object]()
     thread = threading.Thread(target=lambda: got.extend(taken(inbox) for _ in range(3)), daemon=True)
     thread.start()
-    eventually(lambda: bool(inbox._ready._waiters), 5, "it waits")  # type: ignore[attr-defined]
+    eventually(lambda: inbox._waits, 5, "it waits")
     inbox.put(Envelope(Count(1)))
     inbox.put(Envelope(Count(2)))
-    assert len(inbox) == 2 and inbox._ready._waiters  # type: ignore[attr-defined]
+    assert len(inbox) == 2 and inbox._waits
     inbox.put(Envelope("tick"))
     thread.join(5)
     assert got == [Count(1), Count(2), "tick"]
@@ -139,7 +139,38 @@ def test_who_waits_for_an_answer_is_not_patient() -> None:
     inbox, got = owned(), list[object]()
     thread = threading.Thread(target=lambda: got.append(taken(inbox)), daemon=True)
     thread.start()
-    eventually(lambda: bool(inbox._ready._waiters), 5, "it waits")  # type: ignore[attr-defined]
+    eventually(lambda: inbox._waits, 5, "it waits")
     inbox.put(Envelope(Count(1), ThreadingFuture()))
     thread.join(5)
     assert got == [Count(1)]
+
+
+def test_no_message_and_no_wake_up_is_lost_among_many_senders_and_owners() -> None:
+    """A lost wake-up would cost WAKE_UP seconds, and the test its end."""
+    inbox, got, senders, each = owned(bound=100_000), list[object](), 4, 2_000
+
+    def take(incarnation: int) -> None:
+        while (envelope := inbox.take(incarnation)) is not None:
+            if envelope.message == "stop":
+                return
+            got.append(envelope.message)
+
+    def send(sender: int) -> None:
+        for number in range(each):
+            inbox.put(Envelope((sender, number)))
+
+    threads = [threading.Thread(target=send, args=(n,), name=f"send {n}", daemon=True) for n in range(senders)]
+    takers = [threading.Thread(target=take, args=(1,), name="take 1", daemon=True)]
+    for thread in (*takers, *threads):
+        thread.start()
+    for incarnation in range(2, 40):
+        inbox.own(incarnation)
+        takers.append(threading.Thread(target=take, args=(incarnation,), name=f"take {incarnation}", daemon=True))
+        takers[-1].start()
+    for thread in threads:
+        thread.join(20)
+    inbox.put(Envelope("stop"))
+    for thread in takers:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in (*threads, *takers))
+    assert len(got) == len(set(got)) == senders * each

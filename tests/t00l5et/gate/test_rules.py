@@ -18,6 +18,7 @@ from t00l5et.gate.smells import smells
 from t00l5et.gate.sources import Source
 from t00l5et.gate.strategies import generated
 
+SETTINGS = Path(__file__).parents[3] / "foureyes_actors" / "settings"
 BEFORE = '''
 """A module."""
 from a import Wrong, replay_point
@@ -153,6 +154,18 @@ def test_what_is_taken_away_or_put_around(kind: str, old: str, new: str) -> None
     assert kind in found or (kind == "contract" and "import" in found)
 
 
+@pytest.mark.parametrize("guarded", [p.stem for p in SETTINGS.glob("*.py") if p.stem != "__init__"])
+def test_the_settings_may_be_brought_in_but_nothing_that_makes_them(guarded: str) -> None:
+    for line in (
+        f"from foureyes_actors.settings import {guarded}",
+        f"from foureyes_actors.settings.{guarded} import A",
+    ):
+        assert kinds(BEFORE.replace("from a import", f"{line}\nfrom a import")) == {"import"}
+    assert (
+        kinds(BEFORE.replace("from a import", "from foureyes_actors.settings import Settings\nfrom a import")) == set()
+    )
+
+
 def test_what_only_moves_is_neither() -> None:
     moved = BEFORE.replace('    assert text\n    if not text:\n        raise Wrong("no text")\n', "    check(text)\n")
     moved += '\n\ndef check(text):\n    assert text\n    if not text:\n        raise Wrong("no text")\n'
@@ -184,7 +197,8 @@ def test_a_plain_diff_is_written_anew() -> None:
         "foureyes_actors//x.py",
         "foureyes_actors/x.pyc",
         "foureyes_actors/x.py/y.txt",
-        "foureyes_actors/settings_bug.py",
+        "foureyes_actors/settings/bug.py",
+        "foureyes_actors/settings/config.py",
         "foureyes_actors/ports/clock.py",
         "foureyes_actors/replay/point.py",
         "foureyes_actors/wiring.py",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from foureyes_actors.settings_section import Positive, Section
+from foureyes_actors.settings.section import Positive, Section
 
 PerDay = Annotated[int, Field(ge=0, le=1000)]
 

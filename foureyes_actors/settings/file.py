@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import io
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import Node
 
 from foureyes_actors.bug.redact import mask_patterns
 from foureyes_actors.errors import SettingsError
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_environment import CONFIG, Override, overrides
-from foureyes_actors.settings_problems import problems_of
-from foureyes_actors.settings_schema import Key, section
-from foureyes_actors.settings_yaml import MAX_BYTES, BadForm, Problem, Tree, compose, decode, read
+from foureyes_actors.settings.environment import CONFIG, Override, overrides
+from foureyes_actors.settings.problems import problems_of
+from foureyes_actors.settings.schema import Key, Shape, section
+from foureyes_actors.settings.yaml import MAX_BYTES, BadForm, Problem, Tree, compose, decode, read
 
 DEFAULT_FILES = (Path("foureyes.yaml"), Path("foureyes.yml"))
 MAX_PROBLEMS = 50
@@ -49,7 +50,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str], files: FilesPor
     """Defaults, then the file (see ``find_settings``), then FOUREYES_* variables. Raises SettingsError with one
     line for each problem: file, line, key, value (never a secret's) and what would be right."""
     found = find_settings(path, environ, files)
-    tree = _read_file(found, files) if found else Tree(values={})
+    tree = tree_of(read_text(found, files), found, _ROOT) if found else Tree(values={})
     variables, problems = overrides(environ, _ROOT)
     values = _defaults_of_tables(tree.values or {})
     for each in variables:
@@ -81,13 +82,16 @@ def read_text(path: Path, files: FilesPort) -> str:
         raise SettingsError([f"{path}: cannot be read: {error.strerror or type(error).__name__}"]) from None
 
 
-def _read_file(path: Path, files: FilesPort) -> Tree:
-    text = read_text(path, files)
+def tree_of(
+    text: str, path: Path, root: Shape, nodes: Callable[[str], Node | None] = compose, *, quoted: bool = False
+) -> Tree:
+    """What stands in ``text`` as ``root``, problems included. ``path``: for their places. ``nodes``: reads the text, or
+    raises BadForm. ``quoted``: a text must stand in quotes. Raises SettingsError for what is not read at all."""
     try:
-        node = compose(text)
+        node = nodes(text)
     except BadForm as error:
         raise SettingsError([f"{path}:{error.line}:{error.column}: {error.text}"]) from None
-    return read(node, _ROOT, lambda line: f"{path}:{line}")
+    return read(node, root, lambda line: f"{path}:{line}", quoted=quoted)
 
 
 def _defaults_of_tables(values: dict[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from foureyes_actors.bug.redact import mask_patterns
-from foureyes_actors.settings_schema import Key, Kind, Shape, closest, shape_at
-from foureyes_actors.settings_yaml import Problem
+from foureyes_actors.settings.schema import Key, Kind, Shape, closest, shape_at
+from foureyes_actors.settings.yaml import Problem
 
 _LONGEST_VALUE = 60
 

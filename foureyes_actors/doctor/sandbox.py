@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from foureyes_actors.doctor_parts import Absent, Patient, Unfit
+from foureyes_actors.doctor.parts import Absent, Patient, Unfit
 from foureyes_actors.errors import ProcessError
 from foureyes_actors.replay.program import t00l5et
 from foureyes_actors.text import one_line

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from foureyes_actors.error_export import Export, ExportRefused, export, export_lines, save
+from foureyes_actors.commands.error_export import Export, ExportRefused, export, export_lines, save
 from foureyes_actors.errors import RequestTimeout
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.files import LocalFiles
@@ -24,10 +24,10 @@ from foureyes_actors.replay.confirmation import Confirmation, Level
 from foureyes_actors.replay.platform import SOURCE
 from foureyes_actors.replay.record import Record
 from t00l5et.confirm import confirm
+from tests.commands.test_error_commands import a_recorded, run
 from tests.inference.support import reply
 from tests.replay.make import failure, record_of
 from tests.replay.scenarios import asked, joined
-from tests.test_error_commands import a_recorded, run
 
 HOME = Path("/home/al1ce-of-the-test")
 PLACE = Path("/srv/games-of-the-test/store-of-the-test")
@@ -161,7 +161,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert code == 0 and path.name in said and f"repro_{fault.id}/record.json" in said, said
     assert str(path.stat().st_size) in said
     whole = b"".join(files_of(Export(path.read_bytes(), {}, 0, False)).values())
-    assert str(tmp_path).encode() not in whole and str(Path(__file__).parents[1]).encode() not in whole
+    assert str(tmp_path).encode() not in whole and str(Path(__file__).parents[2]).encode() not in whole
     before = path.read_bytes()
     code, said = run(tmp_path, "errors", "export", fault.id)
     assert code == 69 and "is there already" in said and path.read_bytes() == before

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from foureyes_actors.settings_schema import Key, Kind, Shape, meant
+from foureyes_actors.settings.schema import Key, Kind, Shape, meant
 
 MAX_BYTES = 128 * 1024
 MAX_DEPTH = 100  # of brackets

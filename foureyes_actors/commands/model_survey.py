@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from foureyes_actors.bug.redact import Redactor
-from foureyes_actors.doctor_findings import FINE, MISSING_PART
-from foureyes_actors.doctor_parts import World
+from foureyes_actors.doctor.findings import FINE, MISSING_PART
+from foureyes_actors.doctor.parts import World
 from foureyes_actors.errors import ConfigurationError, ConnectFailed, FourEyesError
 from foureyes_actors.lm_studio.advice import trouble_advice
 from foureyes_actors.lm_studio.dialect import ListedModel, Server, server_at
@@ -26,7 +26,7 @@ from foureyes_actors.model_server.catalog import CATALOG
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import secrets_of
+from foureyes_actors.settings.file import secrets_of
 from foureyes_actors.text import bounded, one_line
 
 LONGEST = 400  # characters of a problem

@@ -1,5 +1,5 @@
 """The configuration: what foureyes.yaml may say, validated. Loading (files, environment, line numbers) is in
-``settings_file.py``. Every key has a default, so an empty file is a working configuration: the embedded default.
+``file.py``. Every key has a default, so an empty file is a working configuration: the embedded default.
 
 Durations are seconds. Secrets are ``SecretStr``: masked in every repr and log.
 """
@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from foureyes_actors import messages
-from foureyes_actors.settings_address import is_host, is_server_address, is_token
-from foureyes_actors.settings_bug import BugSettings
-from foureyes_actors.settings_forgewright import ForgewrightSettings
-from foureyes_actors.settings_pressure import PressureSettings
-from foureyes_actors.settings_section import Positive, Section
+from foureyes_actors.settings.address import is_host, is_server_address, is_token
+from foureyes_actors.settings.bug import BugSettings
+from foureyes_actors.settings.forgewright import ForgewrightSettings
+from foureyes_actors.settings.pressure import PressureSettings
+from foureyes_actors.settings.section import Positive, Section
 
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 PixelSide = Annotated[int, Field(ge=8, le=4096)]  # OBS's own limits for a screenshot

@@ -19,7 +19,7 @@ from foureyes_actors.bug.fingerprint import fingerprint
 from foureyes_actors.bug.keeper import RecordKeeper, kept_record
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.bug.severity import Severity
-from foureyes_actors.error_commands import (
+from foureyes_actors.commands.error_commands import (
     NoSuchError,
     Wanted,
     find_group,
@@ -36,13 +36,13 @@ from foureyes_actors.ports.private_folder import MAX_FILE, LocalPrivateFolder
 from foureyes_actors.ports.store_sqlite import SqliteStore
 from foureyes_actors.replay.confirmation import Confirmation, Level
 from foureyes_actors.replay.platform_folder import Origin, origin_of, write_platform
-from foureyes_actors.settings_bug import BugSettings
+from foureyes_actors.settings.bug import BugSettings
 from t00l5et.confirm import keep
 from tests.bug.make import a_fault
 from tests.replay.make import failure
 from tests.replay.scenarios import joined
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CLOCK, RULES = ManualClock(), BugSettings()
 HOSTILE = "\x1b[2J\nsecond line \u202e ``` " + "x" * 300
 

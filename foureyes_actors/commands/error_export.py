@@ -22,12 +22,12 @@ from foureyes_actors.errors import FourEyesError
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.replay.codec import CodecError
 from foureyes_actors.replay.confirmation import CONFIRMATION, Confirmation, as_line
-from foureyes_actors.replay.platform import README, folder_of, platform_files, readme
+from foureyes_actors.replay.platform import BLOB, FOLDER, README, folder_of, platform_files, readme
 
 VERSIONS = "versions.json"
 STARTED = (1980, 1, 1, 0, 0, 0)  # of every file in it: the earliest that a zip can say
 _NAME = re.compile(
-    r"repro_[0-9a-f]{8,64}/(test_repro_[0-9a-f]{8,64}\.py|(record|confirmation|versions)\.json|README\.md|blobs/[0-9a-f]{64})"
+    rf"{FOLDER.pattern}/(test_{FOLDER.pattern}\.py|(record|confirmation|versions)\.json|README\.md|blobs/{BLOB.pattern})"
 )
 _HOMES = re.compile(r"(?:/home|/Users|[A-Za-z]:\\{1,4}Users)[/\\]{1,4}[^/\\\s'\"<>|:]{1,64}")  # anybody's, by the look
 _SHORTEST = 4  # characters: a shorter path would be found everywhere

@@ -19,7 +19,7 @@ from foureyes_actors.replay.codec import CodecError
 from foureyes_actors.replay.platform import folder_of
 from foureyes_actors.replay.platform_folder import Origin, origin_of, platform_of, write_platform
 from foureyes_actors.replay.record import ID
-from foureyes_actors.settings_bug import BugSettings
+from foureyes_actors.settings.bug import BugSettings
 from foureyes_actors.text import clean, one_line
 
 SEARCHED = 1000  # groups among which the beginning of an id is looked for

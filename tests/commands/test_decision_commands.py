@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from foureyes_actors.decision_commands import (
+from foureyes_actors.commands.decision_commands import (
     NoSuchDecision,
     NotDone,
     NotNow,

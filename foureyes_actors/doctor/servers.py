@@ -6,7 +6,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from foureyes_actors.doctor_parts import PATIENCE, Absent, Patient, Unfit
+from foureyes_actors.doctor.parts import PATIENCE, Absent, Patient, Unfit
 from foureyes_actors.errors import (
     ConfigurationError,
     ConnectFailed,

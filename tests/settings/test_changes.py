@@ -6,12 +6,12 @@ from typing import Any, cast
 
 import pytest
 
-from foureyes_actors.config_changes import READERS, Changes, changed_keys, changes
 from foureyes_actors.errors import SettingsError
 from foureyes_actors.messages import Event, EventKind
 from foureyes_actors.ports.clock import ManualClock
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_schema import all_keys, section
+from foureyes_actors.settings.changes import READERS, Changes, changed_keys, changes
+from foureyes_actors.settings.schema import all_keys, section
 from foureyes_actors.upkeep import Upkeep
 from foureyes_actors.wiring import Config
 

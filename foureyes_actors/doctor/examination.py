@@ -8,19 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from foureyes_actors import doctor_parts as parts
-from foureyes_actors import doctor_sandbox
-from foureyes_actors import doctor_servers as servers
 from foureyes_actors.bug.redact import Redactor
-from foureyes_actors.doctor_findings import Finding, Status, render, verdict
-from foureyes_actors.doctor_parts import Absent, Unfit, World
+from foureyes_actors.doctor import parts, sandbox, servers
+from foureyes_actors.doctor.findings import Finding, Status
+from foureyes_actors.doctor.parts import Absent, Unfit, World
 from foureyes_actors.errors import ConfigurationError, FourEyesError, MissingExtraError, install_command
 from foureyes_actors.ports.inspection import InspectionPort, LocalInspection
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import secrets_of
+from foureyes_actors.settings.file import secrets_of
 from foureyes_actors.text import bounded
-
-__all__ = ["Finding", "Status", "examine", "render", "verdict"]
 
 LONGEST = 600  # characters of a detail
 
@@ -82,7 +78,7 @@ PROBES: tuple[Probe, ...] = (
     Probe("SQLite store", _store("sqlite"), parts.sqlite, embedded=True),
     Probe("MongoDB", _store("mongodb"), parts.mongodb, parts.START_MONGODB, line="store: {kind: mongodb}"),
     Probe("disk space", _always, parts.disk),
-    Probe("sandbox", lambda settings: False, doctor_sandbox.sandbox),
+    Probe("sandbox", lambda settings: False, sandbox.sandbox),
 )
 
 

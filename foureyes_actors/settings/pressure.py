@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from foureyes_actors.settings_section import Positive, Section
+from foureyes_actors.settings.section import Positive, Section
 
 
 class PressureSettings(Section):

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from foureyes_actors.ports.error_history import KEPT_DAYS, RECENT
-from foureyes_actors.settings_section import Positive, Section
+from foureyes_actors.settings.section import Positive, Section
 
 Several = Annotated[int, Field(ge=2, le=RECENT)]
 Days = Annotated[int, Field(ge=1, le=KEPT_DAYS)]

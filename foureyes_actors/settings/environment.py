@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from foureyes_actors.settings_schema import Key, Kind, Shape, all_keys, closest, shape_at
-from foureyes_actors.settings_yaml import BadForm, Problem, Tree, compose, read
+from foureyes_actors.settings.schema import Key, Kind, Shape, all_keys, closest, shape_at
+from foureyes_actors.settings.yaml import BadForm, Problem, Tree, compose, read
 
 PREFIX = "FOUREYES_"
 CONFIG = "FOUREYES_CONFIG"

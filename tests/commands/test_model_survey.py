@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from foureyes_actors.doctor_findings import FINE, MISSING_PART
+from foureyes_actors.commands.model_survey import CONFIGURATION, SHOWN, Survey, as_document, render, survey
+from foureyes_actors.doctor.findings import FINE, MISSING_PART
 from foureyes_actors.lm_studio.advice import HANGS, STRANGER
-from foureyes_actors.model_survey import CONFIGURATION, SHOWN, Survey, as_document, render, survey
 from foureyes_actors.settings import Settings
 from tests.doctor.world import TestWorld
 from tests.lm_studio import recorded
@@ -153,7 +153,7 @@ def test_the_embedded_one_is_not_there_to_be_asked() -> None:
 
 
 def test_the_command() -> None:
-    run = Path(__file__).parent.parent / "run.py"
+    run = Path(__file__).parents[2] / "run.py"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FOUREYES_")}
     ended = subprocess.run(
         [sys.executable, str(run), "models", "--json"], capture_output=True, env=clean, timeout=60, check=False

@@ -14,7 +14,7 @@ from foureyes_actors.errors import ConfigurationError
 from foureyes_actors.exit_codes import BAD_CONFIGURATION, NOT_PRINTED
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings_file import find_settings, load_settings
+from foureyes_actors.settings.file import find_settings, load_settings
 
 
 def settings_of(config: Path | None) -> tuple[Settings, Path | None]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from foureyes_actors.config_changes import Changes, changes
 from foureyes_actors.settings import Settings
+from foureyes_actors.settings.changes import Changes, changes
 
 
 class Config:

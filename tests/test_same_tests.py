@@ -1,0 +1,27 @@
+"""A test is known by its name: the gate holds what failed in one run against what failed in another."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.timeout(300)
+def test_every_test_has_the_same_name_in_another_run(request: pytest.FixtureRequest) -> None:
+    """A parameter's text is part of it, and must have no time, address or order of a set in it."""
+    ours = {item.nodeid for item in request.session.items}
+    files = sorted({name.partition("::")[0] for name in ours})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-m", "", *files]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "1"}
+    done = subprocess.run(
+        command, cwd=request.config.rootpath, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
+    theirs = {line for line in done.stdout.splitlines() if "::" in line}
+    assert theirs, done.stdout[-2000:] + done.stderr[-2000:]
+    assert sorted(ours - theirs) == []
