@@ -236,7 +236,8 @@ def _reread(path: Path | None) -> Settings:
 def _with_mitigations(settings: Settings) -> Laid:
     """What a run goes by: the user's settings, and what is in force over them for a while."""
     folder = LocalPrivateFolder(settings.data_dir / MITIGATIONS)
-    return mitigated(settings, folder, SystemClock().utc_now().timestamp())
+    decisions = LocalPrivateFolder(settings.decisions_dir)
+    return mitigated(settings, folder, decisions, SystemClock().utc_now().timestamp())
 
 
 def _models_again(settings: Settings, beside: Path | None) -> wiring.ModelTasks | None:

@@ -158,6 +158,7 @@ def forgewright(config: Config, standing: Standing, world: World, run: Run) -> C
             audience=("console",),
             level=standing.level,
             run_began=began,
+            current=lambda: config.settings,
         )
 
     return ChildSpec("forgewright", make)

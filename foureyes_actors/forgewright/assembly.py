@@ -8,6 +8,7 @@ from typing import Any
 from foureyes_actors.errors import StoreError
 from foureyes_actors.forgewright.actor import Changed, ForgewrightActor, Told
 from foureyes_actors.forgewright.forging import Forging
+from foureyes_actors.forgewright.knobs import value_of
 from foureyes_actors.forgewright.latencies import Observed, model_of, observed
 from foureyes_actors.forgewright.ledger import Ledger
 from foureyes_actors.forgewright.making import PlatformMaker
@@ -35,8 +36,10 @@ def forgewright_actor(
     audience: tuple[str, ...],
     level: PressureLevel,
     run_began: float,
+    current: Callable[[], Settings],
 ) -> ForgewrightActor:
-    """``level``: the pressure at this moment. ``run_began``: this process, seconds since 1970."""
+    """``level``: the pressure now. ``run_began``: this process, seconds since 1970. ``current``: the settings
+    in force, which a reload may have read again."""
 
     def reproducing(inner: ActorContext, made: Told) -> Reproducing:
         place = settings.platforms_dir
@@ -61,6 +64,7 @@ def forgewright_actor(
             changed=changed,
             level=level,
             run_began=run_began,
+            setting=lambda key: value_of(current(), key),
         )
 
     return ForgewrightActor(

@@ -25,6 +25,7 @@ from foureyes_actors.forgewright.decision import MOST, Decision, triaged
 from foureyes_actors.forgewright.labour import Labour, words
 from foureyes_actors.forgewright.ledger import Ledger, Outdated, Page
 from foureyes_actors.forgewright.operational import operational_evidence
+from foureyes_actors.forgewright.overruled import key_of, overruled
 from foureyes_actors.forgewright.states import IN_FORCE, State
 from foureyes_actors.forgewright.triage import RemedyKind, Triage
 from foureyes_actors.forgewright.trust import lacks, record
@@ -70,9 +71,11 @@ class Forging:
         changed: Callable[[Decision, Decision | None], None],
         level: PressureLevel = PressureLevel.NORMAL,
         run_began: float | None = None,
+        setting: Callable[[str], float | None] = lambda _key: None,
     ) -> None:
+        """``setting``: what this run goes by, by the setting's name; None: not known."""
         self._context, self._ledger, self._workshop, self._clock = context, ledger, workshop, clock
-        self._settings, self._level = settings, level
+        self._settings, self._level, self._setting = settings, level, setting
         self._labour = Labour(workshop, clock, wake=self._wake, failed=self._work_failed)
         self._book = Book(ledger, changed)
         self._run_began = clock.utc_now().timestamp() if run_began is None else run_began
@@ -216,6 +219,8 @@ class Forging:
         at = recorded.fault.at.timestamp()
         known = replace(known, occurrences=max(known.occurrences, min(recorded.occurrences, MOST)))
         if course.came_again(known, at, self._run_began):
+            if self._overruled(known):
+                return
             over = course.expired(known, self._run_began)
             state = State.ROLLED_BACK if over else State.REGRESSED
             note = "its setting had come to its end" if over else "the same failure, although a remedy is in force"
@@ -230,7 +235,7 @@ class Forging:
     def _advance(self, decision_id: str) -> None:
         for _ in range(MAX_STEPS):
             decision = self._book.get(decision_id)
-            if decision is None:
+            if decision is None or self._overruled(decision):
                 return
             step = course.following(decision, self._known(decision))
             if step.do is not Do.GO:
@@ -241,6 +246,18 @@ class Forging:
             return
         if step.do is not Do.WAIT and not self._hindrance():
             self._labour.begin(decision, step.do)
+
+    def _overruled(self, decision: Decision) -> bool:
+        """Its setting does not hold in this run: that is no success of it. Raises as ``Book.save``."""
+        key = key_of(decision)
+        has = self._setting(key) if key and self._run_began > decision.applied_at else None
+        found = overruled(decision, self._book.all, has, self._now()) if has is not None else None
+        if found is None:
+            return False
+        self._labour.undo(decision)
+        back = decision.to(State.ROLLED_BACK, self._now(), found.words)
+        self._book.save(back.to(State.REJECTED, self._now(), found.words) if found.by_user else back)
+        return True
 
     def _known(self, decision: Decision) -> Known:
         found = self._book.budget(self._settings, self._now())

@@ -75,7 +75,7 @@ class Ledger:
     def get(self, decision_id: str) -> Decision | None:
         """None: there is none, or its file says nothing."""
         try:
-            return self._read(decision_id)
+            return kept_decision(self._folder, decision_id)
         except (FileNotFoundError, ValueError):
             return None
 
@@ -118,25 +118,11 @@ class Ledger:
         if seen is not None and seen[0] == entry and isinstance(seen[1], Decision):
             return seen[1]
         try:
-            return self._parsed(decision_id, entry)
+            return kept_decision(self._folder, decision_id, entry)
         except OSError as error:
             return type(error).__name__
         except ValueError as error:
             return one_line(str(error).partition("\n")[0], 100)
-
-    def _read(self, decision_id: str) -> Decision:
-        if not ID.fullmatch(decision_id):
-            raise ValueError(f"{ascii(decision_id)[:60]} is not the id of a decision")
-        return self._parsed(decision_id, None)
-
-    def _parsed(self, decision_id: str, entry: Entry | None) -> Decision:
-        """Raises OSError, ValueError."""
-        if (size := (entry or self._folder.look(f"{decision_id}/{FILE}")).size) > MAX_BYTES:
-            raise ValueError(f"has {size} bytes, more than {MAX_BYTES}")
-        decision = from_json(self._folder.read(f"{decision_id}/{FILE}"))
-        if decision.id != decision_id:
-            raise ValueError("is another decision's")
-        return decision
 
     def _entries(self) -> list[tuple[str, Entry]]:
         """By year and number."""
@@ -188,6 +174,18 @@ class Ledger:
                 if self._clock.monotonic() >= until:
                     raise LedgerBusy(f"the decisions are held by {held.holder}") from None
             self._clock.wait(never, 0.02)
+
+
+def kept_decision(folder: PrivateFolder, decision_id: str, entry: Entry | None = None) -> Decision:
+    """Of a folder of decisions. ``entry``: of its file, when that is known already. Raises OSError, ValueError."""
+    if not ID.fullmatch(decision_id):
+        raise ValueError(f"{ascii(decision_id)[:60]} is not the id of a decision")
+    if (size := (entry or folder.look(f"{decision_id}/{FILE}")).size) > MAX_BYTES:
+        raise ValueError(f"has {size} bytes, more than {MAX_BYTES}")
+    decision = from_json(folder.read(f"{decision_id}/{FILE}"))
+    if decision.id != decision_id:
+        raise ValueError("is another decision's")
+    return decision
 
 
 def _order(decision_id: str) -> tuple[int, int]:

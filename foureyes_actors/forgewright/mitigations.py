@@ -2,19 +2,24 @@
 foureyes.yaml and the environment say.
 
 What lies there is data from anywhere: a key that is no knob, a value beyond its bounds, a longer time than is allowed
-are left out, and that is said. The user's word wins: a setting that is no longer what it was is not touched.
+are left out, and that is said; and so is what no decision has in force as it stands here. The user's word wins: a
+setting that is no longer what it was is not touched.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from foureyes_actors.forgewright.decision import ID
+from foureyes_actors.forgewright.course import UNTIL
+from foureyes_actors.forgewright.decision import ID, Decision
 from foureyes_actors.forgewright.knobs import KNOBS, value_of
+from foureyes_actors.forgewright.ledger import kept_decision
+from foureyes_actors.forgewright.states import IN_FORCE
+from foureyes_actors.forgewright.triage import RemedyKind
 from foureyes_actors.ports.private_folder import Entry, PrivateFolder
 from foureyes_actors.settings import Settings
 from foureyes_actors.text import one_line
@@ -95,14 +100,32 @@ def take_back(folder: PrivateFolder, decision: str) -> bool:
     return there
 
 
-def confirm(folder: PrivateFolder, decision: str, now: float) -> bool:
-    """From now on it does not expire. False: there is none in force. Raises BadMitigation, OSError."""
-    name = _name(decision)
-    found = next((each for each in in_force(folder, now) if _name(each.decision) == name), None)
-    if found is None:
+def confirm(folder: PrivateFolder, decision: Decision, now: float) -> bool:
+    """From now on it does not expire. False: there is none that this decision has in force. Raises OSError."""
+    found = next((each for each in in_force(folder, now) if each.decision == decision.id), None)
+    try:
+        held = named(decision, found) if found is not None else None
+    except BadMitigation:
         return False
-    put(folder, Mitigation(found.decision, found.key, found.was, found.value, found.at, None), now)
+    if held is None:
+        return False
+    put(folder, replace(held, until=None), now)
     return True
+
+
+def named(decision: Decision, found: Mitigation) -> Mitigation:
+    """What lies in the folder, as its decision has it in force: no other setting, no other value, and no longer. Pure.
+    Raises BadMitigation."""
+    facts = decision.remedy_facts
+    if decision.remedy is not RemedyKind.CONFIGURATION or decision.state not in IN_FORCE:
+        raise BadMitigation(f"{decision.id} is {decision.state} and has no setting in force")
+    if [facts.get(name) for name in ("key", "was", "value")] != [found.key, found.was, found.value]:
+        raise BadMitigation(f"{decision.id} has another setting in force than {found.key} {found.value:g}")
+    until = facts.get(UNTIL, False)
+    if until is not None and not _is_number(until):
+        raise BadMitigation(f"{decision.id} does not say until when")
+    ends = [each for each in (until, found.until) if isinstance(each, int | float)]
+    return replace(found, until=min(ends, default=None))
 
 
 def in_force(folder: PrivateFolder, now: float) -> tuple[Mitigation, ...]:
@@ -150,17 +173,36 @@ def lay(settings: Settings, mitigations: Iterable[Mitigation]) -> Laid:
     return Laid(settings, tuple(told), tuple(left))
 
 
-def mitigated(settings: Settings, folder: PrivateFolder, now: float) -> Laid:
-    """What is in force now, laid over the user's settings; what has expired is deleted. Never raises: without what
-    cannot be read the user's settings hold."""
+def mitigated(settings: Settings, folder: PrivateFolder, decisions: PrivateFolder, now: float) -> Laid:
+    """What is in force now, laid over the user's settings; what has expired is deleted. ``decisions``: their folder, of
+    which those are read that a file here names. Never raises: without what cannot be read the user's settings hold."""
     try:
-        found = look(folder, now)
+        found = _decided(look(folder, now), decisions, now)
         for name in found.expired:
             folder.delete(name)
     except OSError as error:
         return Laid(settings, left=(f"mitigations cannot be read: {error.strerror or type(error).__name__}",))
     laid = lay(settings, found.mitigations)
     return Laid(laid.settings, laid.told, (*found.broken, *laid.left))
+
+
+def _decided(found: Found, decisions: PrivateFolder, now: float) -> Found:
+    good: list[Mitigation] = []
+    broken: list[str] = []
+    expired: list[str] = []
+    for each in found.mitigations:
+        name = _name(each.decision)
+        try:
+            held = named(kept_decision(decisions, each.decision), each)
+        except FileNotFoundError:
+            broken.append(f"the mitigation {name} is left out: there is no decision {each.decision}")
+        except (OSError, ValueError) as error:
+            broken.append(f"the mitigation {name} is left out: {one_line(str(error), 200)}")
+        else:
+            over = held.until is not None and held.until <= now
+            expired += [name] if over else []
+            good += [] if over else [held]
+    return Found(tuple(good), (*found.broken, *broken), (*found.expired, *expired))
 
 
 def _name(decision: str) -> str:

@@ -58,7 +58,8 @@ class Proposal:
     files: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.outcome}: {one_line(self.reason, 500)} (attempts: {len(self.attempts)})"
+        patch = f"; patch {self.digest}" if self.digest else ""
+        return f"{self.outcome}: {one_line(self.reason, 500)} (attempts: {len(self.attempts)}){patch}"
 
 
 def as_line(proposal: Proposal) -> str:

@@ -42,6 +42,7 @@ GATE_WITHIN = 3 * 3600.0  # of each attempt, the test suite above all
 MAX_PATCH = 256 * 1024  # bytes that are shown
 SETTING = ("key", "was", "value", "by_itself")  # facts that say what would be put
 ASSUMED = "it rests on an assumption, so a person decides"
+UNNAMED = "it does not say which patch passed the gate"
 T = TypeVar("T")
 Remember = Callable[[Mapping[str, Any]], Observed]  # of the model that a record is about
 
@@ -150,7 +151,10 @@ class LocalWorkshop:
         return Outcome(state, found.reason, facts)
 
     def branch(self, decision: Decision, cancelled: threading.Event) -> Outcome:
-        command = ("branch", "--work", str(self._work(decision)), "--decision", decision.id)
+        digest = _digest(decision)
+        if not digest:
+            return Outcome(State.DEFERRED, UNNAMED)
+        command = ("branch", "--work", str(self._work(decision)), "--decision", decision.id, "--patch", digest)
         found = self._landing(command, cancelled)
         if found.result is Landed.REFUSED:
             return Outcome(State.DEFERRED, f"no branch could be made: {found.reason}")
@@ -158,7 +162,8 @@ class LocalWorkshop:
 
     def patch(self, decision: Decision) -> str:
         """The diff that passed the gate, as text for people; empty: there is none."""
-        if decision.remedy is not RemedyKind.CODE or not decision.remedy_facts.get("digest"):
+        digest = _digest(decision)
+        if decision.remedy is not RemedyKind.CODE or not digest:
             return ""
         work = self._work(decision)
         found = _read_proposal(work)
@@ -167,7 +172,7 @@ class LocalWorkshop:
             data = LocalPrivateFolder(work).read(f"attempt_{number}/patch.diff")
         except (OSError, ValueError):
             return ""
-        if hashlib.sha256(data).hexdigest() != decision.remedy_facts.get("digest"):
+        if hashlib.sha256(data).hexdigest() != digest:
             return "(the patch that is kept here is not the one that passed the gate: look at the branch)"
         return "\n".join(one_line(line, 500) for line in data[:MAX_PATCH].decode("utf-8", "replace").splitlines())
 
@@ -177,9 +182,10 @@ class LocalWorkshop:
         """A patch is merged into what is checked out, a setting is put into force."""
         if decision.remedy is RemedyKind.CONFIGURATION:
             return self._put(decision, decision.remedy_facts)
-        digest = str(decision.remedy_facts.get("digest") or "")
-        only = ("--patch", digest) if digest else ()
-        found = self._landing(("apply", "--decision", decision.id, *only), threading.Event())
+        digest = _digest(decision)
+        if not digest:
+            return Outcome(decision.state, UNNAMED)
+        found = self._landing(("apply", "--decision", decision.id, "--patch", digest), threading.Event())
         if found.result is Landed.REFUSED:
             return Outcome(decision.state, found.reason)
         note = f"{found.branch} is merged{'; ' if found.reason else ''}{found.reason}"
@@ -187,8 +193,8 @@ class LocalWorkshop:
 
     def merge(self, decision: Decision, cancelled: threading.Event) -> Outcome:
         """Without a person's word: who looks at it afterwards finds it by this. Only the very patch that passed."""
-        if not decision.remedy_facts.get("digest"):
-            return Outcome(State.DEFERRED, "it does not say which patch passed the gate")
+        if not _digest(decision):
+            return Outcome(State.DEFERRED, UNNAMED)
         found = self.apply(decision)
         if found.state is not State.APPLIED:
             return Outcome(State.DEFERRED, f"it could not be merged: {found.note}")
@@ -198,7 +204,7 @@ class LocalWorkshop:
 
     def confirm(self, decision: Decision) -> Outcome:
         """A setting that would expire stays."""
-        if not mitigations.confirm(self._mitigations, decision.id, self._now()):
+        if not mitigations.confirm(self._mitigations, decision, self._now()):
             return Outcome(State.ROLLED_BACK, "its setting is not in force any more")
         lasts = {"lasts": "until it is taken back", UNTIL: None}
         return Outcome(decision.state, "the setting stays until it is taken back", lasts)
@@ -277,6 +283,11 @@ def _read_proposal(work: Path) -> Proposal | None:
         return proposal_from(LocalPrivateFolder(work).read(PROPOSAL))
     except (OSError, ValueError):
         return None
+
+
+def _digest(decision: Decision) -> str:
+    """Of the patch that this program saw pass the gate; empty: it does not say."""
+    return str(decision.remedy_facts.get("digest") or "")
 
 
 def _words(change: Change) -> str:

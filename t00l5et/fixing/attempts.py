@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -84,9 +84,12 @@ class Fixing:
         self._processes, self._clock, self._redactor, self._say = processes, clock, redactor, say
 
     def run(self) -> Proposal:
-        """Goes on where an earlier run was ended. Raises Impossible, GitError, ProcessError, OSError."""
+        """Goes on where an earlier run was ended. What that one found to have passed the gate is examined anew: the
+        file that says so is data from anywhere. Raises Impossible, GitError, ProcessError, OSError."""
         self._sweep()
         finished = self._work.finished()
+        if finished and not finished[-1].attempt.rule:
+            finished.append(self._once_more(finished.pop(), finished))
         done = self._concluded(finished)
         if done is not None:
             self._say("it was done before")
@@ -179,6 +182,15 @@ class Fixing:
         if answer.said:
             self._work.keep(number, SAID, self._redactor.text(answer.said).encode("utf-8", "backslashreplace"))
         return answer
+
+    def _once_more(self, kept: Finished, earlier: Sequence[Finished]) -> Finished:
+        """Nobody is asked for it again."""
+        number, digest = kept.attempt.number, hashlib.sha256(kept.patch).hexdigest()
+        self._say(f"attempt {number}: what is kept is examined again")
+        rule, reason = self._judged(number, Answer(kept.patch), digest, earlier)
+        attempt = replace(kept.attempt, rule=rule, reason=one_line(self._redactor.text(reason), 300))
+        self._work.finish(attempt, digest)
+        return Finished(attempt, digest, kept.patch if rule != SECRET else b"")
 
     def _judged(self, number: int, answer: Answer, digest: str, finished: Sequence[Finished]) -> tuple[str, str]:
         """The rule that stopped it, or none, and why."""

@@ -98,12 +98,18 @@ def fix(
     raise typer.Exit(found.outcome is not Outcome.PASSED)
 
 
-def branch(work: WorkFolder, decision: Decision, repository: Repository = ROOT, as_json: Json = False) -> None:
+def branch(
+    work: WorkFolder,
+    decision: Decision,
+    patch: Annotated[str, typer.Option(help="SHA-256 of the diff that passed, as fix said it: no other one is taken.")],
+    repository: Repository = ROOT,
+    as_json: Json = False,
+) -> None:
     """Make the branch of the proposal that passed the gate; exit code 0 when it is there."""
     from t00l5et.fixing import repository as steps
     from t00l5et.fixing.work import Work
 
-    _land(lambda git: steps.branch(git, decision, Work(work)), "branch", decision, repository, as_json)
+    _land(lambda git: steps.branch(git, decision, Work(work), patch), "branch", decision, repository, as_json)
 
 
 def apply(

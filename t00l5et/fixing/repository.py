@@ -62,9 +62,10 @@ def branch_of(decision: str) -> str:
     return f"foureyes/{decision.lower()}"
 
 
-def branch(git: Git, decision: str, work: Work) -> Landing:
-    """One commit on the base, with the diff that passed the gate. Touches nothing that is checked out."""
-    return _step("branch", git, decision, lambda: _branch(git, decision, work))
+def branch(git: Git, decision: str, work: Work, patch: str) -> Landing:
+    """One commit on the base, with the diff that passed the gate. ``patch``: its digest, from whoever saw it pass: the
+    work folder is data from anywhere. Touches nothing that is checked out."""
+    return _step("branch", git, decision, lambda: _branch(git, decision, work, patch))
 
 
 def apply(git: Git, decision: str, patch: str = "") -> Landing:
@@ -80,12 +81,14 @@ def rollback(git: Git, decision: str) -> Landing:
 # --- the steps ---
 
 
-def _branch(git: Git, decision: str, work: Work) -> Landing:
+def _branch(git: Git, decision: str, work: Work, wanted: str) -> Landing:
     name = branch_of(decision)
     passed = work.passed()
     if passed is None:
         raise Refused(f"{one_line(str(work.folder), 200)} has no proposal that passed the gate")
     proposal, patch = passed
+    if proposal.digest != wanted:
+        raise Refused(f"the proposal in {one_line(str(work.folder), 200)} is another one than the one that passed")
     there = git.commit(f"refs/heads/{name}")
     if there is not None:
         old = _trace(git, there, decision)
@@ -141,6 +144,8 @@ def _apply(git: Git, decision: str, patch: str) -> Landing:
     if standing := _standing(traces):
         return Landing("apply", decision, Landed.ALREADY, "already applied", name, standing.commit)
     head = _ready(git)
+    if git.tried("merge-base", "--is-ancestor", f"{there}^", head)[0] != 0:
+        raise Refused(f"{name} is made on commits that are not in what is checked out, and would bring them with it")
     message = _message(f"{decision}: applied", decision, wanted.patch, APPLIED)
     options = ("--no-ff", "--no-edit", "--no-verify", "--no-autostash", "--no-verify-signatures")
     with _aside(git, decision, head) as tree:

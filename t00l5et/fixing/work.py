@@ -85,7 +85,7 @@ class Work:
         self._write(STATE, {"schema": SCHEMA, "record": record, "base": base, "group": group})
 
     def finished(self) -> list[Finished]:
-        """Up to the first attempt that is not."""
+        """Up to the first attempt that is not, or that passed the gate."""
         found: list[Finished] = []
         for number in range(1, MOST_ATTEMPTS + 1):
             try:
@@ -96,6 +96,8 @@ class Work:
             if attempt.number != number:
                 break
             found.append(Finished(attempt, digest, self._bytes(f"attempt_{number}/{PATCH}")))
+            if not attempt.rule:
+                break
         return found
 
     def finish(self, attempt: Attempt, digest: str) -> None:

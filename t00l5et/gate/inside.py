@@ -1,7 +1,9 @@
 """Inside the sandbox: runs records and their variants in the tree that can be read there, and says what came of each.
 
 A script of its own, ``python inside.py ROOT FOLDER MARK [NUMBER...]``: it stands on the tree's ``foureyes_actors``
-alone. Each result is a letter and eight hexadecimal digits, so that many fit into what a parent reads:
+alone. Each result is a letter and sixteen hexadecimal digits, so that many fit into what a parent reads. The last eight
+are of the place, by its frames and its statement, where something was raised that the contract does not allow; zeros
+elsewhere, and where the first record itself raised:
 
     R  returned; the digits are of the value, and of what the ports were asked
     D  raised what the contract allows; of the type
@@ -23,8 +25,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-CHUNK = 90  # results in a line
+CHUNK = 45  # results in a line
 MAX_NODES = 100_000
+NO_PLACE = "0" * 8
 
 
 def main() -> None:
@@ -37,7 +40,7 @@ def main() -> None:
     found = []
     for number, (document, strict) in enumerate(_documents(task, folder)):
         letter, text, words = judged.of(document, strict)
-        found.append(letter + hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8])
+        found.append(letter + _digits(text) + judged.place)
         if number in wanted:
             _say(mark, "words", str(number), words)
     for at in range(0, len(found), CHUNK):
@@ -45,6 +48,10 @@ def main() -> None:
     _say(mark, "end", json.dumps({"raises": judged.raises, "count": len(found), "entry": judged.entry}))
     sys.stdout.flush()
     os._exit(0)  # nothing that the code left behind comes after it
+
+
+def _digits(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8]
 
 
 def _say(*words: str) -> None:
@@ -81,6 +88,9 @@ class _Judged:
         self.allowed, self._folders = allowed, [folder, *sorted(p for p in folder.iterdir() if p.is_dir())]
         self.raises: list[str] = []
         self.entry, self._group = "", ""
+        self.place = NO_PLACE  # of the last one
+        self._number = -1
+        self._recorded: tuple[str, str] | None = None  # where the first one raised: function, statement
 
     def of(self, document: Any, strict: bool) -> tuple[str, str, str]:
         """Letter, what its digits are of, and words."""
@@ -89,6 +99,8 @@ class _Judged:
         from foureyes_actors.replay.replaying import Replay
         from foureyes_actors.replay.tape import TapeDivergence
 
+        self.place = NO_PLACE
+        self._number += 1
         try:
             replay = Replay(document, self._blob)
         except CodecError as error:
@@ -119,7 +131,24 @@ class _Judged:
             return "D", name, words
         capture = capture_of(error)
         same = capture is not None and group_of(capture) == self._group
+        self.place = self._place_of(capture)
         return ("G" if same else "U"), name, words
+
+    def _place_of(self, capture: Any) -> str:
+        from foureyes_actors.replay.fingerprint import statement_of
+        from foureyes_actors.replay.record import lines_of
+
+        if capture is None or not capture.frames:
+            return NO_PLACE
+        last = capture.frames[-1]
+        try:
+            statement = statement_of(last, lines_of(Path(last.file).read_bytes()))
+        except OSError:
+            return NO_PLACE
+        where = (f"{last.module}:{last.qualname}", statement)
+        if self._number == 0:
+            self._recorded = where
+        return NO_PLACE if where == self._recorded or not statement else _digits("|".join((*capture.names, statement)))
 
     def _blob(self, digest: str) -> bytes:
         for folder in self._folders:

@@ -32,6 +32,7 @@ ATTRIBUTES = _table(
     frames="_getframe f_back f_locals f_globals f_builtins f_code tb_frame tb_next gi_frame cr_frame ag_frame "
     "currentframe stack settrace setprofile",
     hidden_text="fromhex b64decode unhexlify a85decode",
+    clock="monotonic utc_now",
 )
 _IMPORTS = """
 __future__ bisect collections collections.abc dataclasses datetime decimal enum fractions functools itertools math

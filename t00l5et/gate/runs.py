@@ -28,7 +28,7 @@ LIMITS = Limits(seconds=60.0, cpu=12, memory=1536 * MB, processes=8, tasks=32, f
 SCRIPT = Path(__file__).with_name("inside.py")
 PRODUCT = ("foureyes_actors", "supervisors")
 MAX_SIBLINGS = 10
-SIZE = 9  # characters of one result
+SIZE = 17  # characters of one result
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from t00l5et.gate.report import Stopped
 from t00l5et.gate.runs import Seen
 
 RETURNED, DECLARED, SAME_GROUP, OTHER, DIVERGED, BROKEN = "RDGUVB"
 FAILED = (SAME_GROUP, OTHER)
+TYPE = 9  # the end of a result's digits of the value or the type; those of the place follow
 
 
 def check_before(seen: Seen) -> None:
@@ -41,9 +42,12 @@ def check_after(before: Seen, after: Seen) -> None:
 def broken(before: Seen, after: Seen, siblings: int) -> list[tuple[int, str]]:
     """The results that must not be, by number, with why. ``siblings``: how many of them follow the record."""
     found = []
-    recorded = before.results[0][1:]  # of its type
+    recorded = _type(before.results[0])
+    elsewhere = frozenset(
+        each[1:] for each in before.results if each[0] in FAILED and _place(each) and _type(each) == recorded
+    )
     for number, (was, now) in enumerate(zip(before.results, after.results, strict=True)):
-        why = "" if not number else _sibling(was, now) if number <= siblings else _wrong(was, now, recorded)
+        why = "" if not number else _sibling(was, now) if number <= siblings else _wrong(was, now, recorded, elsewhere)
         if why:
             found.append((number, why))
     return found
@@ -52,16 +56,26 @@ def broken(before: Seen, after: Seen, siblings: int) -> list[tuple[int, str]]:
 def _sibling(was: str, now: str) -> str:
     if was[0] in FAILED and now[0] not in (RETURNED, DECLARED):
         return "a withheld sibling of the record still fails"
-    return _wrong(was, now, "")
+    return _wrong(was, now, "", frozenset())
 
 
-def _wrong(was: str, now: str, recorded: str) -> str:
+def _type(result: str) -> str:
+    return result[1:TYPE]
+
+
+def _place(result: str) -> str:
+    """Empty: where the record fails, or not known."""
+    return result[TYPE:].strip("0")
+
+
+def _wrong(was: str, now: str, recorded: str, elsewhere: Collection[str]) -> str:
     """A change of the input can be wrong in two ways at once: what the first hid may come to light, if it is of another
-    type."""
+    type, or is raised where the base raises it too for some change, and not where the record does: another defect."""
     if was == now and was[0] in (RETURNED, DECLARED, BROKEN):
         return ""
     if was[0] == SAME_GROUP:  # mended for one, mended for all
-        hidden = now[0] == OTHER and now[1:] != recorded
+        hidden = now[0] == OTHER and _type(now) != recorded
+        hidden = hidden or (now[0] in FAILED and now[1:] in elsewhere)
         return "" if now[0] in (RETURNED, DECLARED) or hidden else "still fails as the record did"
     if was[0] in (OTHER, DIVERGED):  # it did not work before either
         return "asks its ports other things" if was[0] == OTHER and now[0] == DIVERGED else ""

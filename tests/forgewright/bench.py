@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -120,6 +121,7 @@ class Bench:
         settings: ForgewrightSettings = WITH_FIXER,
         ledger: Ledger | None = None,
         run_began: float | None = None,
+        setting: Callable[[str], float | None] = lambda _key: None,
     ) -> None:
         self.folder, self.clock = folder, clock or ManualClock()
         self.workshop = workshop or ToldWorkshop()
@@ -134,6 +136,7 @@ class Bench:
             settings=settings,
             changed=lambda *each: self.changed.append(each),
             run_began=run_began,
+            setting=setting,
         )
         Bench.made.append(self)
         self.forging.start()

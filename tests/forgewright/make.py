@@ -9,6 +9,7 @@ from typing import Any
 
 from foureyes_actors.forgewright.decision import Decision, new, pattern_key
 from foureyes_actors.forgewright.ledger import Ledger
+from foureyes_actors.forgewright.mitigations import Mitigation
 from foureyes_actors.forgewright.states import TRANSITIONS, State
 from foureyes_actors.forgewright.triage import Action, BugClass, Cause, RemedyKind
 from foureyes_actors.ports.clock import Clock, ManualClock
@@ -84,6 +85,15 @@ def in_state(
             more["watch_until"] = at + 86_400.0
         made = made.to(each, at, f"to {each}", **more)
     return replace(made, **changes)
+
+
+def decided(place: Path, found: Mitigation, state: State = State.APPLIED, **facts: Any) -> Decision:
+    """A decision in ``place`` that has this setting in force; again: it is what it is then."""
+    own = {"key": found.key, "was": found.was, "value": found.value, "by_itself": True, "until": found.until, **facts}
+    ledger = a_ledger(place)
+    there = ledger.get(found.decision)
+    made = in_state(state, RemedyKind.CONFIGURATION, decision_id=found.decision, group=found.decision, remedy_facts=own)
+    return ledger.save(replace(made, revision=there.revision if there else 0))
 
 
 def a_ledger(place: Path, clock: Clock | None = None, **more: Any) -> Ledger:

@@ -13,12 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foureyes_actors.forgewright.decision import to_json
 from foureyes_actors.forgewright.knobs import KNOBS
 from foureyes_actors.forgewright.mitigations import (
     DAY,
     MAX_FILES,
     MAX_SIZE,
     BadMitigation,
+    Laid,
     Mitigation,
     confirm,
     in_force,
@@ -29,17 +31,27 @@ from foureyes_actors.forgewright.mitigations import (
     put,
     take_back,
 )
+from foureyes_actors.forgewright.states import IN_FORCE, State
+from foureyes_actors.forgewright.triage import RemedyKind
 from foureyes_actors.ports.private_folder import Entry, LocalPrivateFolder
 from foureyes_actors.settings import InferenceSettings, Settings
+from tests.forgewright.make import decided, in_state
 
 NOW = 1_795_426_200.0  # 2026-11-23, 09:30 UTC
 ID = "FORGE-2026-001"
 LONGER = mitigation(ID, "inference.deadline", 30.0, 45.0, NOW)
+SETTING = {"key": "inference.deadline", "was": 30.0, "value": 45.0, "until": LONGER.until}
+DECIDED = to_json(in_state(State.WATCHED, RemedyKind.CONFIGURATION, remedy_facts=SETTING))
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> LocalPrivateFolder:
     return LocalPrivateFolder(tmp_path / "mitigations")
+
+
+@pytest.fixture
+def decisions(tmp_path: Path) -> LocalPrivateFolder:
+    return LocalPrivateFolder(tmp_path / "decisions")
 
 
 def written(folder: LocalPrivateFolder, name: str = f"{ID}.json", **change: Any) -> None:
@@ -62,19 +74,21 @@ def test_it_is_put_and_taken_back_and_twice_is_no_more_than_once(folder: LocalPr
         assert file.stat().st_mode & 0o077 == 0
 
 
-def test_it_ends_after_seven_days_unless_it_is_confirmed(folder: LocalPrivateFolder) -> None:
+def test_it_ends_after_seven_days_unless_it_is_confirmed(folder: LocalPrivateFolder, tmp_path: Path) -> None:
     put(folder, LONGER, NOW)
     assert in_force(folder, NOW + 7 * DAY - 1) == (LONGER,)
     assert in_force(folder, NOW + 7 * DAY) == ()
-    assert not confirm(folder, ID, NOW + 7 * DAY), "too late"
-    assert confirm(folder, ID, NOW + DAY) and not confirm(folder, "FORGE-2026-002", NOW)
+    of, other = decided(tmp_path, LONGER), decided(tmp_path, replace(LONGER, decision="FORGE-2026-002"))
+    assert not confirm(folder, of, NOW + 7 * DAY), "too late"
+    assert not confirm(folder, other, NOW) and not confirm(folder, decided(tmp_path, LONGER, value=46.0), NOW)
+    assert confirm(folder, of, NOW + DAY)
     assert in_force(folder, NOW + 700 * DAY) == (replace(LONGER, until=None),)
     assert take_back(folder, ID)
 
 
-def test_what_has_expired_goes_at_the_next_look(folder: LocalPrivateFolder) -> None:
+def test_what_has_expired_goes_at_the_next_look(folder: LocalPrivateFolder, decisions: LocalPrivateFolder) -> None:
     put(folder, LONGER, NOW)
-    laid = mitigated(Settings(), folder, NOW + 7 * DAY)
+    laid = mitigated(Settings(), folder, decisions, NOW + 7 * DAY)
     assert (laid.settings, laid.told, laid.left) == (Settings(), (), ())
     assert folder.entries() == []
 
@@ -128,13 +142,16 @@ def test_a_decision_has_an_id(folder: LocalPrivateFolder, decision: str) -> None
         ({"more": 1}, "not in the form of one"),
     ],
 )
-def test_a_forged_file_is_left_out_and_said(folder: LocalPrivateFolder, change: dict[str, Any], words: str) -> None:
+def test_a_forged_file_is_left_out_and_said(
+    folder: LocalPrivateFolder, decisions: LocalPrivateFolder, tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
     written(folder, **change)
+    decided(tmp_path / "decisions", LONGER)
     found = look(folder, NOW)
     assert (found.mitigations, len(found.broken)) == ((), 1)
     assert words in found.broken[0] and found.broken[0].startswith(f"the mitigation {ID}.json is left out: ")
     assert found.broken[0].isprintable()
-    laid = mitigated(Settings(), folder, NOW)
+    laid = mitigated(Settings(), folder, decisions, NOW)
     assert (laid.settings, laid.left) == (Settings(), found.broken)
 
 
@@ -186,7 +203,15 @@ def test_whatever_lies_there_only_bounded_values_come_in_force(change: dict[str,
 
         def delete(self, name: str) -> None: ...
 
-    laid = mitigated(Settings(), Folder(), NOW)  # type: ignore[arg-type]
+    class Decisions:
+        def look(self, name: str) -> Entry:
+            return Entry(name, len(DECIDED), NOW)
+
+        def read(self, name: str) -> bytes:
+            return DECIDED
+
+    laid = mitigated(Settings(), Folder(), Decisions(), NOW)  # type: ignore[arg-type]
+    assert laid.settings.inference.deadline in (30.0, 45.0) and laid.settings.store == Settings().store
     assert Settings.model_validate(laid.settings.model_dump()) == laid.settings
     for key, knob in KNOBS.items():
         part, name = key.rsplit(".", 1)
@@ -216,8 +241,83 @@ def test_a_folder_that_cannot_be_read_changes_nothing() -> None:
         def entries(self) -> list[Entry]:
             raise PermissionError(13, "Permission denied")
 
-    laid = mitigated(Settings(), Broken(), NOW)  # type: ignore[arg-type]
+    laid = mitigated(Settings(), Broken(), Broken(), NOW)  # type: ignore[arg-type]
     assert (laid.settings, laid.left) == (Settings(), ("mitigations cannot be read: Permission denied",))
+
+
+# --- of a decision ---
+
+
+def test_without_a_decision_nothing_counts(folder: LocalPrivateFolder, decisions: LocalPrivateFolder) -> None:
+    put(folder, LONGER, NOW)
+    laid = mitigated(Settings(), folder, decisions, NOW)
+    assert (laid.settings, laid.told) == (Settings(), ())
+    assert laid.left == (f"the mitigation {ID}.json is left out: there is no decision {ID}",)
+
+
+@pytest.mark.parametrize("state", State)
+def test_it_counts_in_the_states_that_have_it_in_force(
+    folder: LocalPrivateFolder, decisions: LocalPrivateFolder, tmp_path: Path, state: State
+) -> None:
+    put(folder, LONGER, NOW)
+    decided(tmp_path / "decisions", LONGER, state)
+    laid = mitigated(Settings(), folder, decisions, NOW)
+    assert (laid.settings.inference.deadline == 45.0) is (state in IN_FORCE)
+    assert len(laid.left) == (state not in IN_FORCE) and all(f"{ID} is {state}" in line for line in laid.left)
+    assert len(folder.entries()) == 1, "that it is told is enough"
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"value": 46.0}, "another setting in force than inference.deadline 45"),
+        ({"was": 29.0}, "another setting"),
+        ({"key": "store.timeout"}, "another setting"),
+        ({"until": "later"}, "does not say until when"),
+        ({"until": False}, "does not say until when"),
+    ],
+)
+def test_the_decision_names_exactly_this_one(
+    folder: LocalPrivateFolder, decisions: LocalPrivateFolder, tmp_path: Path, facts: dict[str, Any], words: str
+) -> None:
+    put(folder, LONGER, NOW)
+    decided(tmp_path / "decisions", LONGER, **facts)
+    laid = mitigated(Settings(), folder, decisions, NOW)
+    assert laid.settings == Settings() and len(laid.left) == 1 and words in laid.left[0]
+
+
+def test_it_lasts_no_longer_than_the_decision_says(
+    folder: LocalPrivateFolder, decisions: LocalPrivateFolder, tmp_path: Path
+) -> None:
+    """A file that says that it was confirmed; and a decision that was, whose file was not written."""
+    put(folder, replace(LONGER, until=None), NOW)
+    decided(tmp_path / "decisions", LONGER, until=NOW + DAY)
+    assert "until 2026-11-24" in mitigated(Settings(), folder, decisions, NOW).told[0]
+    assert mitigated(Settings(), folder, decisions, NOW + DAY) == Laid(Settings())
+    assert folder.entries() == [], "it has expired"
+    put(folder, LONGER, NOW)
+    decided(tmp_path / "decisions", LONGER, until=None)
+    assert "until 2026-11-30" in mitigated(Settings(), folder, decisions, NOW).told[0]
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"\xff", b"[" * 5000, DECIDED.replace(b"watched", b"new", 1)])
+def test_a_decision_that_is_none_puts_nothing_in_force(
+    folder: LocalPrivateFolder, decisions: LocalPrivateFolder, data: bytes
+) -> None:
+    put(folder, LONGER, NOW)
+    decisions.write(f"{ID}/decision.json", data)
+    laid = mitigated(Settings(), folder, decisions, NOW)
+    assert laid.settings == Settings() and len(laid.left) == 1 and laid.left[0].isprintable()
+
+
+def test_another_decisions_document_is_none(
+    folder: LocalPrivateFolder, decisions: LocalPrivateFolder, tmp_path: Path
+) -> None:
+    put(folder, replace(LONGER, decision="FORGE-2026-002"), NOW)
+    decided(tmp_path / "decisions", LONGER)
+    decisions.write("FORGE-2026-002/decision.json", decisions.read(f"{ID}/decision.json"))
+    laid = mitigated(Settings(), folder, decisions, NOW)
+    assert laid.settings == Settings() and "is another decision's" in laid.left[0]
 
 
 # --- laid over the user's settings ---
@@ -245,16 +345,19 @@ def test_the_word_of_the_user_wins() -> None:
     )
 
 
-def test_one_builds_upon_another_and_falls_with_it(folder: LocalPrivateFolder) -> None:
+def test_one_builds_upon_another_and_falls_with_it(
+    folder: LocalPrivateFolder, decisions: LocalPrivateFolder, tmp_path: Path
+) -> None:
     more = mitigation("FORGE-2026-000", "inference.deadline", 45.0, 60.0, NOW + 1)
     often = mitigation("FORGE-2026-002", "inference.attempts", 3, 4, NOW + 2)
     for each in (often, more, LONGER):
         put(folder, each, NOW + 3)
-    laid = mitigated(Settings(), folder, NOW + 3)
+        decided(tmp_path / "decisions", each)
+    laid = mitigated(Settings(), folder, decisions, NOW + 3)
     assert (laid.settings.inference.deadline, laid.settings.inference.attempts) == (60.0, 4)
     assert type(laid.settings.inference.attempts) is int and len(laid.told) == 3
     take_back(folder, ID)
-    laid = mitigated(Settings(), folder, NOW + 3)
+    laid = mitigated(Settings(), folder, decisions, NOW + 3)
     assert laid.settings.inference.deadline == 30.0
     assert laid.left == (
         "inference.deadline is 30 and no longer 45, so the mitigation of FORGE-2026-000 does not hold",

@@ -17,6 +17,7 @@ from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings.config import Config
+from tests.forgewright.make import decided
 from tests.settings.test_changes import SERVER, upkeep
 
 ID = "FORGE-2026-001"
@@ -36,15 +37,17 @@ def folder(tmp_path: Path) -> LocalPrivateFolder:
     return LocalPrivateFolder(tmp_path / MITIGATIONS)
 
 
-def longer(folder: LocalPrivateFolder, was: float = 30.0) -> None:
+def longer(folder: LocalPrivateFolder, place: Path, was: float = 30.0) -> None:
     now = SystemClock().utc_now().timestamp()
-    put(folder, mitigation(ID, "inference.deadline", was, 45.0, now), now)
+    made = mitigation(ID, "inference.deadline", was, 45.0, now)
+    put(folder, made, now)
+    decided(place / "decisions", made)
 
 
 def test_each_reload_looks_again(file: Path, folder: LocalPrivateFolder) -> None:
     config = Config(run._reread(file), lambda: run._reread(file))
     subject, hall = upkeep(config)
-    for change, deadline in ((lambda: longer(folder), 45.0), (lambda: take_back(folder, ID), 30.0)):
+    for change, deadline in ((lambda: longer(folder, file.parent), 45.0), (lambda: take_back(folder, ID), 30.0)):
         change()
         subject.on_reload(SERVER)
         event = hall.heard[-1]
@@ -56,7 +59,7 @@ def test_each_reload_looks_again(file: Path, folder: LocalPrivateFolder) -> None
 def test_what_the_user_has_changed_meanwhile_stands(
     file: Path, folder: LocalPrivateFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    longer(folder)
+    longer(folder, file.parent)
     with file.open("a", encoding="utf-8") as text:
         text.write("inference:\n  deadline: 20\n")
     assert run._reread(file).inference.deadline == 20.0
@@ -66,15 +69,15 @@ def test_what_the_user_has_changed_meanwhile_stands(
 def test_the_environment_is_the_users_word_too(
     file: Path, folder: LocalPrivateFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    longer(folder)
+    longer(folder, file.parent)
     monkeypatch.setenv("FOUREYES_INFERENCE__DEADLINE", "25")
     assert run._reread(file).inference.deadline == 25.0
-    longer(folder, was=25.0)
+    longer(folder, file.parent, was=25.0)
     assert run._reread(file).inference.deadline == 45.0
 
 
 def test_a_broken_configuration_is_refused_as_before(file: Path, folder: LocalPrivateFolder) -> None:
-    longer(folder)
+    longer(folder, file.parent)
     file.write_text("inference: 3\n", encoding="utf-8")
     with pytest.raises(SettingsError):
         run._reread(file)

@@ -6,14 +6,17 @@ import hashlib
 import itertools
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foureyes_actors.commands import decision_commands
+from foureyes_actors.errors import ProcessError
 from foureyes_actors.forgewright.course import expired
 from foureyes_actors.forgewright.decision import Decision
 from foureyes_actors.forgewright.decision_document import facts as facts_of
@@ -201,7 +204,8 @@ def test_a_real_setting_says_when_it_ends_until_it_is_confirmed(tmp_path: Path) 
     clock = ManualClock()
     shop, now = a_real_workshop(tmp_path, clock), clock.utc_now().timestamp()
     decision = in_state(State.AWAITING_APPROVAL, SETTING)
-    applied = replace(decision, remedy_facts={**decision.remedy_facts, **shop.apply(decision).facts})
+    facts = {**decision.remedy_facts, **shop.apply(decision).facts}
+    applied = decision.to(State.APPLIED, now, remedy_facts=facts)
     assert not expired(applied, now + 7 * DAY - 1) and expired(applied, now + 7 * DAY)
     confirmed = replace(applied, remedy_facts={**applied.remedy_facts, **shop.confirm(applied).facts})
     assert not expired(confirmed, now + 70 * DAY)
@@ -220,6 +224,34 @@ def test_a_patch_that_is_not_the_one_of_the_decision_is_not_shown(tmp_path: Path
     assert shop.patch(decision) == "--- a/x\n+++ b/x"
     work.write("attempt_1/patch.diff", b"--- a/y\n+++ b/y\n")
     assert "is not the one that passed the gate" in shop.patch(decision)
+
+
+class Starting(LocalProcesses):
+    """Which programs are wanted; none is started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted: list[tuple[str, ...]] = []
+
+    def start(self, command: Any, *, environment: Any = None) -> Any:
+        self.wanted.append(tuple(command))
+        raise ProcessError("nothing is started here")
+
+
+def test_a_branch_and_a_merge_name_the_patch_that_the_decision_saw_pass(tmp_path: Path) -> None:
+    """Whatever lies in the work folder by then; a decision that names none gets neither."""
+    started, never = Starting(), threading.Event()
+    shop = LocalWorkshop(Settings(data_dir=tmp_path), a_ledger(tmp_path / "decisions"), started, ManualClock())
+    decision = replace(in_state(State.VERIFIED, CODE), remedy_facts={"digest": "ab" * 32})
+    acts: list[Callable[[], Outcome]] = [lambda: shop.branch(decision, never), lambda: shop.apply(decision)]
+    for act in acts:
+        with pytest.raises(ProcessError):
+            act()
+        assert started.wanted[-1][-5:-3] == ("--patch", "ab" * 32), started.wanted
+    nameless, count = replace(decision, remedy_facts={}), len(started.wanted)
+    assert shop.branch(nameless, never).state is State.DEFERRED
+    assert shop.apply(nameless).state is nameless.state and shop.merge(nameless, never).state is State.DEFERRED
+    assert len(started.wanted) == count
 
 
 # --- no way to be in force without a proof ---

@@ -1,5 +1,5 @@
 """A model that answers too late for its deadline: the running program fails, a longer deadline is proven with its own
-record, put, in force at the next start, and gone when it is taken back."""
+record, put, in force at the next start, gone when it is taken back, and over when the user sets another value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foureyes_actors.bug.keeper import kept_record
 from foureyes_actors.commands.error_commands import make_platform
 from foureyes_actors.forgewright.knobs import candidates
 from foureyes_actors.forgewright.latencies import model_of, observed
-from foureyes_actors.forgewright.mitigations import MITIGATIONS, mitigation, put, take_back
+from foureyes_actors.forgewright.mitigations import MITIGATIONS, in_force, mitigation, put, take_back
 from foureyes_actors.forgewright.proof import proof_from
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.local_process import LocalProcesses
@@ -23,6 +23,7 @@ from foureyes_actors.ports.stores import open_to_read
 from foureyes_actors.replay.program import t00l5et
 from foureyes_actors.settings import InferenceSettings, Settings, StoreSettings
 from t00l5et.doubles.lm_studio import LmStudioDouble
+from tests.forgewright.make import decided
 from tests.real.program import program
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -82,16 +83,28 @@ def test_it_fails_is_proven_put_and_taken_back(tmp_path: Path, environment: dict
     assert found is not None and found.proven, done.lines
 
     folder, now = LocalPrivateFolder(tmp_path / MITIGATIONS), time.time()
-    put(folder, mitigation(ID, found.key, TOO_SHORT, found.value, now), now)
+    made = mitigation(ID, found.key, TOO_SHORT, found.value, now)
+    put(folder, made, now)
+    decided(tmp_path / "decisions", made)
     with program(tmp_path, environment, "--frames", "3") as running:
         assert running.wait(WITHIN) == 0, running.output
         took = [latency for reading in running.readings() for latency in reading["latencies_ms"]]
-    said = [line for line in running.lines if ID in line]
+    said = [line for line in running.lines if f"a mitigation of {ID}" in line]
     assert len(said) == 1 and said[0].startswith("  inference.deadline is 5 instead of 1: a mitigation of"), said
+    assert any(f"{ID} watched" in line for line in running.lines), running.lines
     assert len(took) >= 3 and all(latency >= 1000 * LATENCY for latency in took)
 
     assert take_back(folder, ID)
     run_until_it_fails(tmp_path, environment)
+
+    put(folder, made, now)
+    decided(tmp_path / "decisions", made)
+    with program(tmp_path, {**environment, "FOUREYES_INFERENCE__DEADLINE": "4"}) as running:
+        ended = f"{ID} rejected: KeyError in parse: superseded by the user: inference.deadline is 4 and no longer 1"
+        running.until(lambda: any(ended in line for line in running.lines), WITHIN, "the user's own value is told")
+        if sys.platform != "win32":
+            running.interrupt()
+    assert any("so the mitigation of" in line for line in running.lines) and in_force(folder, time.time()) == ()
 
 
 def test_what_the_store_holds_founds_it(tmp_path: Path, environment: dict[str, str]) -> None:

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from foureyes_actors.bug.redact import stand_in
 from foureyes_actors.capture import picture
 from foureyes_actors.errors import ConnectFailed, RequestTimeout
+from foureyes_actors.inference import client
 from foureyes_actors.lm_studio.server_calls import list_models
 from foureyes_actors.replay.record import Record
-from foureyes_actors.replay.replaying import Outcome, judge
+from foureyes_actors.replay.replaying import Outcome, Replay, judge
+from foureyes_actors.replay.tape import Playback, TapeDivergence
 from t00l5et.reproduction import source
-from tests.inference.support import reply
+from tests.inference.support import good, reply
 from tests.replay.make import failure, record_of, verdict_of
 from tests.replay.scenarios import LIMITS, TOKEN, asked, joined, scenarios, server
 
@@ -56,6 +58,23 @@ def test_a_mended_function_no_longer_fails(monkeypatch: pytest.MonkeyPatch) -> N
     assert verdict_of(record).outcome is Outcome.NONE
 
 
+def test_a_mended_function_may_ask_the_clock_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way of each answer: the recorded one failed before the clock was asked for the second time."""
+    record = record_of(failure_in_parsing(monkeypatch))
+    assert record.document["entry"] == "foureyes_actors.inference.client:ask"
+    assert [line["port"] for line in record.document["tape"]] == ["clock", "http"]
+    found = judge(record.document, record.blobs.__getitem__, source)
+    assert (found.outcome, found.reason) == (Outcome.NONE, "it returned")
+    result = Replay(record.document, record.blobs.__getitem__).run()
+    assert result.latency == 0.0, "time stood still"
+
+
+def failure_in_parsing(monkeypatch: pytest.MonkeyPatch) -> Exception:
+    with monkeypatch.context() as planted:
+        planted.setattr(client, "check_reply", lambda *_, **__: [][0])
+        return failure(asked(good()))
+
+
 def test_code_that_changed_since_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     record = record_of(failure(joined({"grand": "1.00"})))
     document = changed(record.document, ("fingerprints", "strict"), "v2-0")
@@ -72,6 +91,26 @@ def test_another_question_to_a_port_is_a_divergence() -> None:
     assert found.outcome is Outcome.DIVERGED and "asks something else" in found.reason
     shorter = changed(record.document, ("tape",), record.document["tape"][:1])
     assert verdict(record, shorter) is Outcome.DIVERGED
+
+
+def test_a_divergence_that_is_swallowed_is_one_whatever_is_raised_instead() -> None:
+    """``except BaseException: raise ServerRefused`` would else make a declared failure of it."""
+    record = record_of(failure(asked(RequestTimeout("late"))))
+    replay = Replay(record.document, record.blobs.__getitem__)
+
+    class Swallowing(Playback):
+        def port(self, kind: str) -> Any:
+            port = super().port(kind)
+            return port if kind != "http" else self
+
+        def exchange(self, request: Any) -> Any:
+            try:
+                return super().port("http").exchange(request)
+            except BaseException:
+                raise ConnectFailed("nobody") from None
+
+    with pytest.raises(TapeDivergence, match="is not on the tape"):
+        replay.run(Swallowing(replay.tape[:1], replay.asked_form))
 
 
 def test_a_blob_that_is_gone_or_another_is_a_broken_record() -> None:

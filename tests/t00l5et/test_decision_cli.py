@@ -18,6 +18,7 @@ from foureyes_actors.forgewright.triage import RemedyKind
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.process_lock import ProcessLock
+from foureyes_actors.settings import Settings
 from tests.forgewright.make import HOSTILE, ID, NOW, a_decision, a_ledger, in_state
 
 SETTING = RemedyKind.CONFIGURATION
@@ -97,10 +98,14 @@ def test_a_setting_from_the_approval_to_the_way_back(house: House) -> None:
     def there() -> list[float | None]:
         return [each.until for each in in_force(folder, SystemClock().utc_now().timestamp())]
 
+    def next_start() -> float:
+        return run._with_mitigations(Settings(data_dir=house.folder)).settings.inference.deadline
+
     house.ledger.save(in_state(State.AWAITING_APPROVAL, SETTING))
     found = house.says("approve", "1")
     assert found.exit_code == OK and found.stdout.startswith(f"{ID} is applied: by hand: inference.deadline is 45")
     assert "it counts from the next start of FourEyes on" in found.stdout and there() != [None]
+    assert next_start() == 45.0
     twice = house.says("approve", ID)
     assert twice.exit_code == UNAVAILABLE and "was approved already" in twice.stderr and there() != [None]
     applied = house.ledger.get(ID)

@@ -6,9 +6,10 @@ import hashlib
 
 import pytest
 
-from foureyes_actors.forgewright.proposal import Outcome
+from foureyes_actors.forgewright.proposal import Attempt, Outcome, Proposal
 from t00l5et.fixing.attempts import Impossible
 from t00l5et.fixing.command import CommandFixer
+from t00l5et.fixing.work import GATE, PATCH
 from tests.t00l5et.fixing.support import (
     BROKEN,
     CLOCK,
@@ -105,8 +106,31 @@ def test_a_run_that_was_ended_is_gone_on_with(bench: Bench) -> None:
     assert not any("attempt 1" in line for line in bench.said)
     bench.nothing_is_left()
     seen = list(bench.gate.seen)
-    assert bench.fixing(fixer(useless)).run() == found, "it is done: nothing is asked or examined again"
-    assert bench.gate.seen == seen
+    assert bench.fixing(fixer(useless)).run() == found, "it is done: nobody is asked, what passed is examined again"
+    assert bench.gate.seen == [*seen, found.digest]
+
+
+def test_a_file_that_says_that_a_patch_has_passed_is_not_believed(bench: Bench) -> None:
+    """As somebody may have put it there: whole, and never seen by a gate."""
+    forged = diff_of(bench.repository, USELESS)
+    digest = hashlib.sha256(forged).hexdigest()
+    bench.work.keep(1, PATCH, forged)
+    bench.work.keep_json(1, GATE, {"schema": 1, "passed": True, "rule": "", "reason": ""})
+    bench.work.finish(Attempt(1, "", "", 1.0), digest)
+    bench.work.conclude(Proposal(Outcome.PASSED, "passed", bench.base, digest, (Attempt(1, "", "", 1.0),), (DEFECT,)))
+    found = bench.fixing(fixer(printing(bench.folder, diff_of(bench.repository)))).run()
+    assert [each.rule for each in found.attempts] == ["contract", ""] and found.digest != digest
+    assert bench.gate.seen == [digest, found.digest] and bench.work.proposal() == found
+    bench.nothing_is_left()
+
+
+def test_a_patch_that_was_changed_after_it_passed_is_examined_as_it_is(bench: Bench) -> None:
+    asked = fixer(printing(bench.folder, diff_of(bench.repository)))
+    passed = bench.fixing(asked, attempts=1).run()
+    assert passed.outcome is Outcome.PASSED
+    bench.work.keep(1, PATCH, diff_of(bench.repository, USELESS))
+    found = bench.fixing(asked, attempts=1).run()
+    assert (found.outcome, found.digest) == (Outcome.STOPPED, "") and bench.work.passed() is None
 
 
 def test_nothing_to_mend_is_said_before_anybody_is_asked(bench: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import typer
 
 from foureyes_actors.forgewright.landing import Landed, landing_from
 from foureyes_actors.forgewright.proposal import Outcome, proposal_from
 from foureyes_actors.ports.local_process import LocalChild
-from foureyes_actors.replay.program import t00l5et
+from foureyes_actors.replay.program import ROOT, t00l5et
+from t00l5et.__main__ import app
 from t00l5et.doubles.lm_studio import LmStudioDouble
 from tests.support import eventually
 from tests.t00l5et.fixing.support import PROCESSES, Bench, diff_of, printing, python_fixer
@@ -209,3 +212,11 @@ def test_a_model_through_the_command(bench: Bench) -> None:
     found = proposal_from(lines[-1])
     assert code == 1 and found is not None and "no unified diff in its answer" in found.attempts[0].reason, lines
     assert bench.work.path(1, "said.txt").read_text() == "No. [redacted]"
+
+
+@pytest.mark.parametrize("name", ["fix", "branch", "apply", "rollback"])
+def test_the_documentation_names_each_option(name: str) -> None:
+    text = (ROOT / "docs" / "fixers.md").read_text(encoding="utf-8")
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    options = {option for each in command.params for option in each.opts if option.startswith("--")} - {"--help"}
+    assert {option for option in options if not re.search(rf"{option}\b", text)} == set() and len(options) >= 3

@@ -60,6 +60,12 @@ def work(repo: Path, tmp_path: Path) -> Work:
     return proposed(repo, tmp_path / "work", diff_of(repo))
 
 
+def branched(git: Git, work: Work, decision: str) -> Landing:
+    """As whoever saw it pass the gate asks for it."""
+    found = work.proposal()
+    return steps.branch(git, decision, work, found.digest if found else "")
+
+
 def text(repo: Path) -> str:
     return (repo / DEFECT).read_text(encoding="utf-8")
 
@@ -77,7 +83,7 @@ def untouched(repo: Path, act: Callable[[], Landing], words: str) -> None:
 
 
 def test_a_branch_with_one_commit_on_the_base(repo: Path, git: Git, work: Work) -> None:
-    found = steps.branch(git, ID, work)
+    found = branched(git, work, ID)
     assert (found.result, found.branch) == (Landed.DONE, BRANCH), found
     assert found.commit == head(repo, BRANCH) and head(repo, f"{BRANCH}^") == head(repo)
     message = git_in(repo, "log", "-1", "--format=%B", BRANCH)
@@ -85,13 +91,13 @@ def test_a_branch_with_one_commit_on_the_base(repo: Path, git: Git, work: Work) 
     assert f"Forge-Decision: {ID}" in message and hashlib.sha256(diff_of(repo)).hexdigest() in message
     assert MENDED in git_in(repo, "show", f"{BRANCH}:{DEFECT}") + "\n" and BROKEN in text(repo)
     assert git_in(repo, "status", "--porcelain") == ""
-    again = steps.branch(git, ID, work)
+    again = branched(git, work, ID)
     assert (again.result, again.commit) == (Landed.ALREADY, found.commit)
     assert len(git_in(repo, "worktree", "list").splitlines()) == 1
 
 
 def test_applied_once_and_rolled_back_once(repo: Path, git: Git, work: Work) -> None:
-    steps.branch(git, ID, work)
+    branched(git, work, ID)
     base = head(repo)
     done = steps.apply(git, ID)
     assert (done.result, done.commit) == (Landed.DONE, head(repo)), done
@@ -109,7 +115,7 @@ def test_applied_once_and_rolled_back_once(repo: Path, git: Git, work: Work) -> 
 
 def test_only_the_patch_that_was_approved(repo: Path, git: Git, work: Work) -> None:
     """The decision's file was changed since, or the branch: what a person saw is not what would be merged."""
-    steps.branch(git, ID, work)
+    branched(git, work, ID)
     untouched(repo, lambda: steps.apply(git, ID, "ab" * 32), "holds another patch than the decision")
     assert steps.apply(git, ID, hashlib.sha256(diff_of(repo)).hexdigest()).result is Landed.DONE
 
@@ -117,12 +123,12 @@ def test_only_the_patch_that_was_approved(repo: Path, git: Git, work: Work) -> N
 def test_a_new_proposal_after_the_way_back(repo: Path, git: Git, work: Work, tmp_path: Path) -> None:
     """A decision that was reopened: its branch is made anew, and the whole way goes again."""
     other = proposed(repo, tmp_path / "other", diff_of(repo, USELESS))
-    steps.branch(git, ID, work)
-    refused(steps.branch(git, ID, other), "holds another proposal, which was not rolled back")
+    branched(git, work, ID)
+    refused(branched(git, other, ID), "holds another proposal, which was not rolled back")
     steps.apply(git, ID)
-    refused(steps.branch(git, ID, other), "holds another proposal, which was not rolled back")
+    refused(branched(git, other, ID), "holds another proposal, which was not rolled back")
     steps.rollback(git, ID)
-    assert steps.branch(git, ID, other).result is Landed.DONE
+    assert branched(git, other, ID).result is Landed.DONE
     assert steps.apply(git, ID).result is Landed.DONE and USELESS in text(repo)
     assert steps.apply(git, ID).result is Landed.ALREADY
     assert steps.rollback(git, ID).result is Landed.DONE and BROKEN in text(repo)
@@ -130,7 +136,7 @@ def test_a_new_proposal_after_the_way_back(repo: Path, git: Git, work: Work, tmp
 
 
 def test_what_a_person_took_over_counts_as_applied(repo: Path, git: Git, work: Work) -> None:
-    steps.branch(git, ID, work)
+    branched(git, work, ID)
     (repo / "later.txt").write_text("later\n", encoding="utf-8")
     git_in(repo, "add", "later.txt")
     git_in(repo, "commit", "-q", "-m", "later")
@@ -143,7 +149,7 @@ def test_what_a_person_took_over_counts_as_applied(repo: Path, git: Git, work: W
 
 
 def test_a_branch_that_is_gone_after_the_merge(repo: Path, git: Git, work: Work) -> None:
-    steps.branch(git, ID, work)
+    branched(git, work, ID)
     steps.apply(git, ID)
     git_in(repo, "branch", "-D", BRANCH)
     assert steps.apply(git, ID).result is Landed.ALREADY
@@ -151,7 +157,7 @@ def test_a_branch_that_is_gone_after_the_merge(repo: Path, git: Git, work: Work)
 
 
 def test_what_came_later_stays_and_is_said(repo: Path, git: Git, work: Work) -> None:
-    steps.branch(git, ID, work)
+    branched(git, work, ID)
     (repo / "other.txt").write_text("changed\n", encoding="utf-8")
     git_in(repo, "commit", "-q", "-a", "-m", "later")
     found = steps.apply(git, ID)
@@ -160,7 +166,7 @@ def test_what_came_later_stays_and_is_said(repo: Path, git: Git, work: Work) -> 
 
 
 def test_other_changes_of_the_user_stay(repo: Path, git: Git, work: Work) -> None:
-    steps.branch(git, ID, work)
+    branched(git, work, ID)
     (repo / "other.txt").write_text("not yet committed\n", encoding="utf-8")
     (repo / "new.txt").write_text("untracked\n", encoding="utf-8")
     assert steps.apply(git, ID).result is Landed.DONE and MENDED in text(repo)
@@ -181,7 +187,7 @@ def test_other_changes_of_the_user_stay(repo: Path, git: Git, work: Work) -> Non
     ],
 )
 def test_refused_without_a_trace(repo: Path, git: Git, work: Work, step: str, trouble: str, words: str) -> None:
-    steps.branch(git, ID, work)
+    branched(git, work, ID)
     if step == "rollback":
         steps.apply(git, ID)
     if trouble == "changed":
@@ -206,7 +212,7 @@ def test_refused_without_a_trace(repo: Path, git: Git, work: Work, step: str, tr
 @pytest.mark.parametrize("step", ["apply", "rollback"])
 def test_what_a_killed_step_wrote_is_gone_on_with(repo: Path, git: Git, work: Work, step: str) -> None:
     """The power went off between the files and the commit."""
-    steps.branch(git, ID, work)
+    branched(git, work, ID)
     if step == "rollback":
         steps.apply(git, ID)
     before, after = (BROKEN, MENDED) if step == "apply" else (MENDED, BROKEN)
@@ -238,7 +244,7 @@ def test_hooks_and_signing_are_not_for_these_commits(repo: Path, git: Git, work:
     git_in(repo, "config", "gpg.program", "/nonexistent/gpg")
     git_in(repo, "config", "merge.ff", "only")
     git_in(repo, "config", "merge.autoStash", "true")
-    assert steps.branch(git, ID, work).result is Landed.DONE
+    assert branched(git, work, ID).result is Landed.DONE
     assert steps.apply(git, ID).result is Landed.DONE
     assert steps.rollback(git, ID).result is Landed.DONE
     assert not (repo.parent / "hook-ran").exists()
@@ -248,7 +254,7 @@ def test_a_worktree_that_a_killed_step_left_is_no_hindrance(repo: Path, git: Git
     place = repo / ".git" / "foureyes" / ID.lower()
     git_in(repo, "worktree", "add", "-q", "--detach", str(place), "HEAD")
     (place / "half.txt").write_text("half")
-    assert steps.branch(git, ID, work).result is Landed.DONE
+    assert branched(git, work, ID).result is Landed.DONE
     place.mkdir(parents=True)
     (place / "rest").write_text("git does not know this one")
     assert steps.apply(git, ID).result is Landed.DONE
@@ -258,7 +264,7 @@ def test_a_worktree_that_a_killed_step_left_is_no_hindrance(repo: Path, git: Git
 def test_from_another_worktree_of_the_repository(repo: Path, git: Git, work: Work, tmp_path: Path) -> None:
     git_in(repo, "worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
     side = git.at(tmp_path / "side")
-    assert steps.branch(side, ID, work).result is Landed.DONE
+    assert branched(side, work, ID).result is Landed.DONE
     assert steps.apply(side, ID).result is Landed.DONE
     assert MENDED in text(tmp_path / "side") and BROKEN in text(repo), "what is checked out there, not here"
 
@@ -267,28 +273,50 @@ def test_from_another_worktree_of_the_repository(repo: Path, git: Git, work: Wor
     "decision", ["", "FORGE-2026-1", "FORGE-2026-001\n", "../x", "FORGE-2026-001;x", "-f", "FORGE-２０２６-００１"]
 )
 def test_what_is_no_decision_is_refused(git: Git, work: Work, decision: str) -> None:
-    for found in (steps.branch(git, decision, work), steps.apply(git, decision), steps.rollback(git, decision)):
+    for found in (branched(git, work, decision), steps.apply(git, decision), steps.rollback(git, decision)):
         refused(found, "is not the id of a decision")
 
 
 def test_a_proposal_that_was_changed_since_is_none(repo: Path, git: Git, work: Work) -> None:
     work.keep(1, PATCH, diff_of(repo, USELESS))
-    refused(steps.branch(git, ID, work), "no proposal that passed the gate")
+    refused(branched(git, work, ID), "no proposal that passed the gate")
     work.keep(1, PATCH, diff_of(repo))
     work.keep_json(1, GATE, {"passed": False})
-    refused(steps.branch(git, ID, work), "no proposal that passed the gate")
-    refused(steps.branch(git, ID, Work(work.folder / "nothing")), "no proposal that passed the gate")
+    refused(branched(git, work, ID), "no proposal that passed the gate")
+    refused(branched(git, Work(work.folder / "nothing"), ID), "no proposal that passed the gate")
+
+
+def test_a_work_folder_that_says_of_itself_that_it_passed(repo: Path, git: Git, work: Work, tmp_path: Path) -> None:
+    """Everything in it fits together; it is not what the one who ran the gate saw."""
+    passed = hashlib.sha256(diff_of(repo)).hexdigest()
+    forged = proposed(repo, tmp_path / "forged", diff_of(repo, USELESS))
+    for said in (passed, "", passed[:12]):
+        refused(steps.branch(git, ID, forged, said), "another one than the one that passed")
+    assert git.commit(f"refs/heads/{BRANCH}") is None
+    assert steps.branch(git, ID, work, passed).result is Landed.DONE
+
+
+def test_a_branch_on_commits_that_nobody_has_here(repo: Path, git: Git, work: Work) -> None:
+    """The base is what the work folder says, and a merge would bring all that it stands on."""
+    git_in(repo, "checkout", "-q", "-b", "elsewhere")
+    (repo / "other.txt").write_text("brought along\n", encoding="utf-8")
+    git_in(repo, "commit", "-q", "-a", "-m", "elsewhere")
+    document = json.loads((work.folder / "proposal.json").read_bytes())
+    (work.folder / "proposal.json").write_text(json.dumps({**document, "base": head(repo)}), encoding="utf-8")
+    git_in(repo, "checkout", "-q", "main")
+    assert branched(git, work, ID).result is Landed.DONE
+    untouched(repo, lambda: steps.apply(git, ID), "commits that are not in what is checked out")
 
 
 def test_a_base_that_is_not_here(repo: Path, git: Git, work: Work) -> None:
     document = json.loads((work.folder / "proposal.json").read_bytes())
     (work.folder / "proposal.json").write_text(json.dumps({**document, "base": "1" * 40}))
-    refused(steps.branch(git, ID, work), f"the base commit {'1' * 40} is not in this repository")
+    refused(branched(git, work, ID), f"the base commit {'1' * 40} is not in this repository")
 
 
 def test_a_foreign_branch_of_that_name_stays(repo: Path, git: Git, work: Work) -> None:
     git_in(repo, "branch", BRANCH)
-    refused(steps.branch(git, ID, work), "not of this decision")
+    refused(branched(git, work, ID), "not of this decision")
     refused(steps.apply(git, ID), "there is no branch")
     assert head(repo, BRANCH) == head(repo)
 
@@ -307,7 +335,7 @@ def test_a_repository_without_a_commit(tmp_path: Path, git: Git) -> None:
 
 
 def test_undone_by_hand(repo: Path, git: Git, work: Work) -> None:
-    steps.branch(git, ID, work)
+    branched(git, work, ID)
     steps.apply(git, ID)
     git_in(repo, "revert", "--no-edit", "-m", "1", "HEAD")
     found = steps.rollback(git, ID)

@@ -86,12 +86,14 @@ def test_the_whole_way_and_back(planted: Planted, tmp_path: Path, sandbox: Sandb
     assert found.base == base and found.files == (planted.defect.edits[0][0],)
     reports = [json.loads((work / f"attempt_{n}" / "gate.json").read_text(encoding="utf-8")) for n in (1, 2)]
     assert [report["passed"] for report in reports] == [False, True]
-    assert fixed(planted, work, line) == found, "done: nothing is asked or examined again"
+    assert fixed(planted, work, line) == found, "done: nobody is asked, and what passed passes again"
     assert head(checkout) == base and git_in(checkout, "status", "--porcelain") == ""
 
     places = ("--decision", ID, "--repository", str(checkout))
-    assert landed("branch", "--work", str(work), *places).result is Landed.DONE
-    assert landed("branch", "--work", str(work), *places).result is Landed.ALREADY
+    made = ("branch", "--work", str(work), *places, "--patch")
+    assert [landed(*made, digest).result for digest in (reports[0]["rule"], found.digest, found.digest)] == [
+        *(Landed.REFUSED, Landed.DONE, Landed.ALREADY)
+    ]
     assert contract() is Contract.FAILS, "nothing is applied by that"
     assert [landed("apply", *places).result for _ in range(2)] == [Landed.DONE, Landed.ALREADY]
     assert contract() is Contract.HOLDS

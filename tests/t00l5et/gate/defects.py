@@ -80,6 +80,23 @@ DEFECTS = (
         ((FIELDS, "return earlier <= later <= earlier * GROWTH", "return 1 <= later / earlier <= GROWTH"),),
         (*READINGS, "tests/readings/test_money.py"),
     ),
+    Defect(
+        "asked",  # IndexError in the parser, on the way of an answer: between two questions to the clock
+        ((ANSWERS, 'return f"the text {_shown(value)}"', 'return f"the text {value[0]} to {value[-1]}"'),),
+        INFERENCE,
+    ),
+    Defect(
+        "twice",  # as money, and of the same function another statement: min() of an empty text
+        (
+            (
+                MONEY,
+                'if "\\uff00" <= character <= "\\uffef":',
+                'if unicodedata.name(character).startswith(("FULLWIDTH", "HALFWIDTH")):',
+            ),
+            (MONEY, "    if len(text) > MAX_LENGTH:", '    if len(text) > MAX_LENGTH or min(text) == "\\0":'),
+        ),
+        READINGS,
+    ),
 )
 
 

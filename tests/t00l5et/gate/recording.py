@@ -57,6 +57,14 @@ def confidences() -> list[Callable[[], object]]:
     return [checked(text.replace("0.125", number)) for number in ("1e977", "-1e866", "-" + "8" * 400 + "e5")]
 
 
+def asked() -> list[Callable[[], object]]:
+    """An empty text where a number is right, in what a model answered."""
+    from tests.inference.support import completion
+    from tests.replay.scenarios import asked as exchange
+
+    return [exchange(completion(json.dumps(answer(**{task: {"confidence": ""}})))) for task in answer()][:3]
+
+
 def growth() -> list[Callable[[], object]]:
     """A jackpot after it was won, where the next one begins with nothing."""
     from foureyes_actors.messages import Field, Task, TaskAnswer
@@ -75,7 +83,7 @@ def growth() -> list[Callable[[], object]]:
     return [after_nothing(Field.GRAND, "4,137.50"), after_nothing(Field.MINI, "6.45")]
 
 
-DEFECTS = {"money": money, "lists": lists, "confidences": confidences, "growth": growth}
+DEFECTS = {"money": money, "lists": lists, "confidences": confidences, "growth": growth, "asked": asked, "twice": money}
 
 
 def main() -> None:

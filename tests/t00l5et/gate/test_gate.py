@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -130,7 +132,13 @@ def test_any_bytes_get_a_report(data: bytes) -> None:
 def seen(*results: str, raises: tuple[str, ...] = ()):  # type: ignore[no-untyped-def]
     from t00l5et.gate.runs import Seen
 
-    return Seen(tuple(result + "0" * (9 - len(result)) for result in results), raises, {0: "words"})
+    return Seen(tuple(code(result) for result in results), raises, {0: "words"})
+
+
+def code(result: str) -> str:
+    """``U1@3``: the letter, the type, the place where it was raised; without one the record's own."""
+    told, _, place = result.partition("@")
+    return told.ljust(9, "0") + place.ljust(8, "0")
 
 
 @pytest.mark.parametrize(
@@ -158,6 +166,27 @@ def seen(*results: str, raises: tuple[str, ...] = ()):  # type: ignore[no-untype
 )
 def test_what_a_variant_says(was: str, now: str, fine: bool) -> None:
     assert (not broken(seen("G1", "G1", was), seen("R1", "R1", now), 1)) is fine
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "fine"),
+    [
+        ("G1@3", "G1@3", True),  # another statement of the same function: it hides nothing of the record
+        ("G1@3", "G1", False),  # now as the record did
+        ("G1@3", "G1@4", False),  # where the base fails for nothing
+        ("G1", "G1@3", True),  # mended, and what came after it in the base too comes to light
+        ("G1", "U1@5", True),
+        ("G1", "U1@6", False),  # moved
+        ("G1", "U1", False),
+        ("G1", "U2@6", True),
+        ("R1", "G1@3", False),  # it worked
+        ("D1", "U1@5", False),
+    ],
+)
+def test_a_second_failure_of_the_same_type_in_another_place(was: str, now: str, fine: bool) -> None:
+    """Others of the base's variants fail in the places 3 and 5: those are other defects."""
+    before, after = seen("G1", was, "G1@3", "U1@5", "U2@4"), seen("R1", now, "G1@3", "U1@5", "U2@4")
+    assert (not broken(before, after, 0)) is fine
 
 
 @pytest.mark.parametrize(("now", "fine"), [("R1", True), ("D1", True), ("G1", False), ("U2", False), ("V", False)])
@@ -213,8 +242,6 @@ try:
 except OSError as error:
     print(error.strerror)
 """
-    import sys
-
     mounted = {"foureyes_actors": tmp_path / "foureyes_actors"}
     done = run_inside(
         strong, lambda _: [sys.executable, "-c", code], None, LocalProcesses(), SystemClock(), None, mounted
@@ -242,6 +269,16 @@ def test_no_hook_of_the_repository_runs(case: Planted, tmp_path: Path) -> None:
     finally:
         hook.unlink()
     assert (base.folder / "foureyes_actors").is_dir() and not (tmp_path / "ran").exists()
+
+
+def test_what_failed_on_the_way_of_an_answer_is_confirmed(cases: Mapping[str, Planted]) -> None:
+    """In the tree with the defect: three runs, by the command."""
+    asked = cases["asked"]
+    record = json.loads((asked.case.platform / "record.json").read_text(encoding="utf-8"))
+    assert record["entry"] == "foureyes_actors.inference.client:ask"
+    command = [sys.executable, "-B", "-m", "t00l5et", "reproduce", str(asked.case.platform)]
+    done = subprocess.run(command, cwd=asked.tree, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0 and done.stdout.startswith("wire: IndexError"), done
 
 
 # --- the command ---

@@ -104,6 +104,8 @@ def test_what_an_honest_mending_needs_is_left_alone(lines: tuple[str, ...]) -> N
         ("outside world", ("return open(text)",)),
         ("hashing", ("return hash(text)",)),
         ("sleep", ("text.sleep(1)",)),
+        ("clock", ("while text.monotonic() < 3:", "    pass")),
+        ("clock", ("return text.utc_now()",)),
         ("frames", ("return text.f_back",)),
         ("escape", ("raise SystemExit(0)",)),
         ("test detection", ("return 'pytest' in text",)),

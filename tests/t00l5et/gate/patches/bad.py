@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.t00l5et.gate.defects import ANSWERS, FIELDS, MONEY
+from tests.t00l5et.gate.patches.asked import ASKED, TWICE
 from tests.t00l5et.gate.patches.good import BEFORE_MONEY, FIRST, NAMED, PERCENT, RATIO
 from tests.t00l5et.gate.patches.made import Patch
 
@@ -353,4 +354,4 @@ WRONG = (
         ),
     ),
 )
-BY_CODE = (*CASED, *SWALLOWED, *CONTRACT, *HIDING, *ENDLESS, *OUTSIDE, *DYNAMIC, *WRONG)
+BY_CODE = (*CASED, *SWALLOWED, *CONTRACT, *HIDING, *ENDLESS, *OUTSIDE, *DYNAMIC, *WRONG, *ASKED, *TWICE)

@@ -11,6 +11,7 @@ PERCENT = (
     """        raise AnswerContractError(f"{where}.confidence is {round(confidence * 100)} %, not from 0 to 100 %")"""
 )
 RATIO = "        return 1 <= later / earlier <= GROWTH"
+ENDS = 'return f"the text {value[0]} to {value[-1]}"'
 BEFORE_MONEY = "def _refuse_foreign_characters("
 BEFORE_KIND = "def _kind(value: Any) -> str:"
 
@@ -132,5 +133,16 @@ GOOD = (
 
 def _out_of_range(''',
         ),
+    ),
+    good("its ends, when it has any", "asked", (ANSWERS, ENDS, 'return f"the text {value[:1]} to {value[-1:]}"')),
+    good(
+        "an empty text of its own",
+        "asked",
+        (ANSWERS, "        case str():", '        case "":\n            return "an empty text"\n        case str():'),
+    ),
+    good(
+        "one of two defects in a function",
+        "twice",
+        (MONEY, "unicodedata.name(character)", 'unicodedata.name(character, "")'),
     ),
 )
