@@ -37,6 +37,7 @@ STATE = {
 # A memory of a pure function: the same answer with it and without.
 MEMORIES = {
     "foureyes_actors/readings/observe.py:parse_amount",
+    "foureyes_actors/ports/documents.py:_known_decimal128",
     "foureyes_actors/replay/registry.py:registry",
     "foureyes_actors/ports/http_requests.py:is_loopback",
     "foureyes_actors/model_server/engine/lexicon.py:label_of",

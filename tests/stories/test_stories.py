@@ -16,7 +16,8 @@ from tests.stories.checkout import Checkout
 from tests.stories.drive import tell
 from tests.stories.fixer import before
 from tests.stories.story import HERE, STORIES, Story
-from tests.support import need
+from tests.support import missing, need
+from tests.t00l5et.gate.defects import need_git
 
 
 @pytest.fixture
@@ -38,7 +39,8 @@ def test_a_story(name: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
 def test_its_diffs_fit_this_revision(story: Story, folder: Path) -> None:
-    need(programs=("git",), install="apt-get install git")
+    if not need_git():
+        missing("a git checkout of FourEyes, which can be cloned")
     checkout = Checkout.cloned(folder / "repo", folder / "foureyes.yaml")
     assert checkout.imported_from().is_relative_to(checkout.place)
     whole = checkout.plant(story.plant, story.defect)
