@@ -57,7 +57,7 @@ from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.redacted_log import log_to
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings.environment import CONFIG
-from foureyes_actors.settings.file import load_settings, secrets_of
+from foureyes_actors.settings.file import load_settings, origin_of, secrets_of
 from t00l5et.decision_cli import decisions_app
 from t00l5et.error_cli import errors_app, reproduce
 
@@ -91,7 +91,7 @@ def run(
         models = group_by_model(load_models(settings, LocalFiles(), beside=beside))
     except ConfigurationError as error:
         refuse(error)
-    origin = str(path) if path else "built-in defaults"
+    origin = origin_of(path, Path(__file__).resolve().parent, LocalFiles())
     request = headless.Request(frames, seconds, origin, notes=(*laid.told, *laid.left))
     out, log = PatientStream(sys.stdout, "standard output"), PatientStream(sys.stderr, "standard error")
     log_to(log, settings.log.level, secrets_of(settings))

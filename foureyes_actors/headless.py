@@ -1,7 +1,7 @@
 """One headless run: build the tree, wait until it is asked to end, stop it in order, say what was seen.
 
-Runs in the main thread. Exit codes: 0 ended as asked, 69 a needed part was not available, 70 an internal error,
-78 the configuration must be changed, 130 interrupted by Ctrl-C.
+Runs in the main thread. Exit codes: 0 ended as asked, 69 a needed part was not available, 70 an internal error, 74
+nothing of it was kept, 78 the configuration must be changed, 130 interrupted by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from foureyes_actors.exit_codes import INTERRUPTED as INTERRUPTED
 from foureyes_actors.exit_codes import OK as OK
 from foureyes_actors.exit_codes import UNAVAILABLE as UNAVAILABLE
 from foureyes_actors.messages import EventKind, Flush, GetStatus
+from foureyes_actors.run_verdict import trouble_of
 from foureyes_actors.settings import Settings
 from foureyes_actors.text import one_line
 from foureyes_actors.upkeep import Upkeep
@@ -239,13 +240,14 @@ class Headless:
 
     def _end(self, root: Root) -> int:
         statuses = self._statuses(root)
-        read = statuses.get("console", {}).get("read", 0)
-        code = self.ending.code
-        if code == OK and self.ending.time_is_over and not read:
-            code = BAD_CONFIGURATION if statuses.get("lm_studio", {}).get("refused") else UNAVAILABLE
-            self.write("nothing was read: see the lines above, or ask: python run.py doctor")
-        self.write(f"ending: {one_line(self.ending.reason, 1000)}")
-        if self.request.summary and code in (OK, INTERRUPTED):
+        code, ending, trouble = self.ending.code, self.ending, None
+        if code == OK:
+            trouble = trouble_of(statuses, time_is_over=ending.time_is_over, exhausted=ending.exhausted.is_set())
+        if trouble is not None:
+            code = trouble.code
+            self.write(trouble.line)
+        self.write(f"ending: {one_line(ending.reason, 1000)}")
+        if self.request.summary and (trouble.summed_up if trouble else code in (OK, INTERRUPTED)):
             for line in summary_lines(statuses):
                 self.write(line)
         self.upkeep.event(EventKind.RUN_ENDED, self.run_id, "running", "ended", self.ending.reason)

@@ -11,6 +11,7 @@ import pytest
 from foureyes_actors import wiring
 from foureyes_actors.bug.actor import BugActor
 from foureyes_actors.errors import SourceRefused
+from foureyes_actors.exit_codes import NOT_KEPT
 from foureyes_actors.headless import BAD_CONFIGURATION, Headless, Request
 from foureyes_actors.messages import GetStatus
 from foureyes_actors.ports.clock import SystemClock
@@ -98,6 +99,17 @@ def test_the_summary_says_who_was_replaced(
     monkeypatch.setattr(program, "_wait", die)
     program.run()
     assert any(line.split() == ["restarts", "capture", "1", "x"] for line in lines)
+
+
+def test_a_run_of_which_nothing_was_kept_is_no_success_and_is_summed_up(
+    lines: list[str], program: Headless, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Answers, "status", {"stored": 0, "journaled": 0, "dropped": 7}, raising=False)
+    monkeypatch.setattr(wiring, "children", lambda *_: [ChildSpec("recorder", Answers)])
+    monkeypatch.setattr(program, "_wait", lambda _root: program.ending.set("asked to end (SIGTERM)"))
+    assert program.run() == NOT_KEPT
+    assert any(line.startswith("nothing was kept: ") for line in lines)
+    assert any("7 LOST" in line for line in lines)
 
 
 @pytest.mark.parametrize("source", [{"kind": "video", "video": {"path": "gone.mp4"}}, {"kind": "pictures"}])

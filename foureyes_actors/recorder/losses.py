@@ -1,10 +1,13 @@
-"""Documents that neither the store nor the journal take: when that began, how many, and when it is over."""
+"""Documents that neither the store nor the journal take: when that began, how many, and when it is over.
+
+The end is a JournalFull too, as bad as the beginning: the report of the beginning is among what is lost.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from foureyes_actors.errors import JournalFull, StoreUnavailable
+from foureyes_actors.errors import JournalFull
 from foureyes_actors.ports.clock import Clock
 
 QUIET = 10.0  # seconds without a loss: at the edge of its room a journal takes a small document and not a large one
@@ -28,18 +31,17 @@ class Losses:
         self.since, self._began = self._clock.utc_now(), self._last
         return JournalFull(f"{error}: what is read is lost until the store is back or the journal has room")
 
-    def kept(self) -> StoreUnavailable | None:
+    def kept(self) -> JournalFull | None:
         """The journal took one: the end of the row, when it has taken all of them for some seconds."""
         if self.since is None or self._clock.monotonic() - self._last < QUIET:
             return None
         return self.over()
 
-    def over(self) -> StoreUnavailable | None:
+    def over(self) -> JournalFull | None:
         """The end of the row, as a report when there was one."""
         lost, since, self.lost, self.since = self.lost, self.since, 0, None
         if since is None:
             return None
         seconds = self._last - self._began
-        return StoreUnavailable(
-            f"documents are kept again: {lost} were lost in {seconds:.1f} s from {since:%H:%M:%S} UTC on"
-        )
+        told = f"documents are kept again: {lost} were lost in {seconds:.1f} s from {since:%H:%M:%S} UTC on"
+        return JournalFull(told)

@@ -281,8 +281,9 @@ class Writer:
             self.reports.append(loss)
         if absence is not None:
             seconds = self._clock.monotonic() - absence.since
+            kind = JournalFull if absence.dropped else StoreUnavailable  # what told of the loss was lost with the rest
             self.reports.append(
-                StoreUnavailable(
+                kind(
                     f"the store is back after {seconds:.1f} s: {absence.replayed} documents were replayed, "
                     f"{absence.dropped} were lost (it had been away: {absence.reason})"
                 )

@@ -15,6 +15,7 @@ from foureyes_actors import messages
 from foureyes_actors.settings.address import is_host, is_server_address, is_token
 from foureyes_actors.settings.bug import BugSettings
 from foureyes_actors.settings.forgewright import ForgewrightSettings
+from foureyes_actors.settings.paths import SettingPath
 from foureyes_actors.settings.pressure import PressureSettings
 from foureyes_actors.settings.section import Positive, Section
 
@@ -61,7 +62,7 @@ class CabinetSettings(Section):
     width: Annotated[int, Field(ge=320, le=4096)] = 1280  # smaller, nobody could read it
     height: Annotated[int, Field(ge=180, le=4096)] = 720
     jpeg_quality: Annotated[int, Field(ge=30, le=100)] = 85
-    truth_file: Path | None = None  # what each picture really shows, one JSON line a picture; for tests and benches
+    truth_file: SettingPath | None = None  # what each picture really shows, a JSON line a picture; for tests
 
     @field_validator("theme")
     @classmethod
@@ -115,13 +116,13 @@ class ScreenSettings(Section):
 
 
 class VideoSettings(Section):
-    path: Path = Path("video.mp4")
+    path: SettingPath = Path("video.mp4")
     loop: bool = False
     jpeg_quality: Annotated[int, Field(ge=30, le=100)] = 85
 
 
 class PicturesSettings(Section):
-    path: Path = Path("pictures")
+    path: SettingPath = Path("pictures")
     loop: bool = False
 
 
@@ -156,8 +157,8 @@ class ModelServerSettings(Section):
     restart_foreign: bool = False  # start one that somebody else had started again when it is gone or hangs
     command: tuple[str, ...] = ()  # how to start it, when not the kind's own way
     api_token: SecretStr = SecretStr("")
-    models_file: Path | None = None  # None: the kind's shipped table
-    models_dir: Path | None = None  # Hugging Face models for the embedded server; "hub": Hugging Face's cache
+    models_file: SettingPath | None = None  # None: the kind's shipped table
+    models_dir: SettingPath | None = None  # Hugging Face models for the embedded server; "hub": Hugging Face's cache
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # of those models
     start_timeout: Positive = 30.0
     load_timeout: Positive = 300.0
@@ -257,7 +258,7 @@ class RetentionSettings(Section):
 
 class StoreSettings(Section):
     kind: Literal["sqlite", "mongodb"] = "sqlite"
-    path: Path = Path("foureyes.sqlite3")  # below data_dir unless absolute
+    path: SettingPath = Path("foureyes.sqlite3")  # below data_dir unless absolute
     uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017")
     database: str = "foureyes"
     timeout: Positive = 3.0  # one call to MongoDB
@@ -296,7 +297,7 @@ class LogSettings(Section):
 
 class Settings(Section):
     version: Literal[1] = 1
-    data_dir: Path = Path("data")
+    data_dir: SettingPath = Path("data")
     source: SourceSettings = SourceSettings()
     model_server: ModelServerSettings = ModelServerSettings()
     inference: InferenceSettings = InferenceSettings()

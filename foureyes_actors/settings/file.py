@@ -17,6 +17,7 @@ from foureyes_actors.errors import SettingsError
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings.environment import CONFIG, Override, overrides
+from foureyes_actors.settings.paths import expanded
 from foureyes_actors.settings.problems import problems_of
 from foureyes_actors.settings.schema import Key, Shape, section
 from foureyes_actors.settings.yaml import MAX_BYTES, BadForm, Problem, Tree, compose, decode, read
@@ -30,7 +31,7 @@ _SECRET_OPTIONS = ("password", "tlscertificatekeyfilepassword", "authmechanismpr
 def find_settings(path: Path | None, environ: Mapping[str, str], files: FilesPort) -> Path | None:
     """The file that holds: ``path``, else FOUREYES_CONFIG, else foureyes.yaml in the working directory, else none.
     Raises SettingsError when one was asked for and is missing."""
-    asked = path or (Path(environ[CONFIG]) if environ.get(CONFIG) else None)
+    asked = path or _file_of_environment(environ)
     if asked is None:
         return _default_file(files)
     if not files.exists(asked):
@@ -39,11 +40,30 @@ def find_settings(path: Path | None, environ: Mapping[str, str], files: FilesPor
     return asked
 
 
+def _file_of_environment(environ: Mapping[str, str]) -> Path | None:
+    text = environ.get(CONFIG)
+    try:
+        return Path(expanded(text)) if text else None
+    except ValueError as error:
+        raise SettingsError([f"{CONFIG}: {text!r} {error}"]) from None
+
+
 def _default_file(files: FilesPort) -> Path | None:
     there = [file for file in DEFAULT_FILES if files.exists(file)]
     if len(there) > 1:
         raise SettingsError([f"{' and '.join(map(str, there))} are both here; keep one of them"])
     return there[0] if there else None
+
+
+def origin_of(path: Path | None, program: Path, files: FilesPort) -> str:
+    """Where the configuration is from, for the banner. ``path``: as ``find_settings`` found it; ``program``: run.py's
+    folder, absolute, whose file does not count when FourEyes is started from elsewhere: that is said."""
+    if path is not None:
+        return str(path)
+    unused = next((program / file for file in DEFAULT_FILES if files.exists(program / file)), None)
+    if unused is None:
+        return "built-in defaults"
+    return f"built-in defaults; {unused} is not used from here: start there, or say -c FILE"
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str], files: FilesPort) -> Settings:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
+from foureyes_actors.settings.paths import SettingPath
 from foureyes_actors.settings.section import Positive, Section
 
 PerDay = Annotated[int, Field(ge=0, le=1000)]
@@ -45,7 +45,7 @@ class FixerSettings(Section):
 
 class ForgewrightSettings(Section):
     platforms_per_day: PerDay = 10  # in any 24 hours; 0: none is made unasked
-    triage_file: Path | None = None  # rules of your own, which come before the shipped ones
+    triage_file: SettingPath | None = None  # rules of your own, which come before the shipped ones
     fixer: FixerSettings = FixerSettings()
     suite: tuple[str, ...] = ("tests",)  # what of the test suite a patch must pass
     apply_mitigations: bool = True  # a proven setting within its bounds, without asking

@@ -156,6 +156,18 @@ def test_pictures_end_by_themselves(tmp_path: Path) -> None:
     assert [d["sequence"] for d in documents] == [1, 2, 3], "none passes by while the models load"
 
 
+def test_pictures_that_nobody_can_read_end_with_69(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(2):
+        (folder / f"{number}.jpg").write_bytes(b"no picture")
+    environment = {"FOUREYES_SOURCE__KIND": "pictures", "FOUREYES_SOURCE__PICTURES__PATH": str(folder)}
+    with program(tmp_path / "data", environment) as running:
+        assert running.wait(READS) == 69, running.output
+    assert running.output.count("nothing was read: the source ended without a picture that can be read") == 1
+    assert "2 without a picture (BadPicture)" in running.output, "the summary says why"
+
+
 def test_nothing_to_attach_to_is_said_and_ends_with_69(tmp_path: Path) -> None:
     environment = {
         "FOUREYES_MODEL_SERVER__KIND": "openai",

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from foureyes_actors.bug.document import error_document
 from foureyes_actors.bug.faults import TOLD
+from foureyes_actors.bug.fingerprint import fingerprint
 from foureyes_actors.errors import ConfigurationError, StoreInUse
 from foureyes_actors.messages import (
     Collection,
@@ -213,7 +215,32 @@ def test_losses_are_an_event_when_they_begin_and_when_they_end(tmp_path: Path) -
     assert [event.after for event in bench.events()] == ["losing", "away", "losing", "stored"]
     assert "documents are kept again: 2 were lost" in bench.events()[1].reason
     assert "1 documents were replayed, 3 were lost" in bench.events()[3].reason
+    assert len(bench.faults()) == 5, "each once"
     bench.actor.on_stop()
+
+
+def test_what_was_lost_is_in_the_store_as_the_critical_failure_that_it_is(tmp_path: Path) -> None:
+    """Nothing that was told while neither took anything is there."""
+    bench = Bench(tmp_path, budget=20)
+    bench.actor.on_start()
+    bench.switch.away = True
+    bench.actor.on_receive(readings("lost"))
+    told = bench.faults()
+    for fault in told:
+        bench.actor.on_receive(CountError(error_document(fault, fingerprint(fault), {})))
+    assert bench.status()["journaled"] == 0
+    bench.switch.away = False
+    bench.clock.advance(60)
+    bench.actor.on_receive(Tick("probe", 0))
+    bench.actor.on_receive(bench.opened())
+    bench.actor.on_receive(readings("kept"))
+    (back,) = bench.faults()[len(told) :]
+    bench.actor.on_receive(CountError(error_document(back, fingerprint(back), {})))
+    assert "0 documents were replayed, 3 were lost" in back.message
+    assert back.message == bench.events()[-1].reason and TOLD in back.context
+    bench.actor.on_stop()
+    with closing(SqliteStore(bench.switch.path)) as store:
+        assert [each["severity"] for each in store.latest(Collection.ERRORS, 9)] == ["Critical"]
 
 
 def test_only_one_opening_at_a_time(bench: Bench) -> None:

@@ -13,7 +13,7 @@ from foureyes_actors.messages import Field
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.local_process import MARK
 from foureyes_actors.settings import Settings
-from foureyes_actors.settings.file import MAX_PROBLEMS, find_settings, load_settings
+from foureyes_actors.settings.file import MAX_PROBLEMS, find_settings, load_settings, origin_of
 from foureyes_actors.settings.yaml import MAX_BYTES
 from tests.settings.loading import load, problems
 
@@ -63,6 +63,18 @@ def test_no_file_at_all_means_the_defaults(here: Path) -> None:
 def test_the_file_in_the_working_directory_is_taken(here: Path, name: str) -> None:
     (here / name).write_text("source: {rate: 1.5}")
     assert load_settings(None, {}, LocalFiles()).source.rate == 1.5
+
+
+def test_a_file_beside_the_program_that_is_not_used_is_said(here: Path) -> None:
+    program = here / "program"
+    program.mkdir()
+    assert origin_of(find_settings(None, {}, LocalFiles()), program, LocalFiles()) == "built-in defaults"
+    (program / "foureyes.yaml").write_text("source: {rate: 1.5}")
+    assert origin_of(find_settings(None, {}, LocalFiles()), program, LocalFiles()) == (
+        f"built-in defaults; {program / 'foureyes.yaml'} is not used from here: start there, or say -c FILE"
+    )
+    (here / "foureyes.yaml").write_text("")
+    assert origin_of(find_settings(None, {}, LocalFiles()), program, LocalFiles()) == "foureyes.yaml"
 
 
 def test_two_default_files_are_one_too_many(here: Path) -> None:
