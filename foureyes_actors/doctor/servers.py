@@ -61,9 +61,15 @@ def embedded(patient: Patient) -> str:
     url = patient.settings.model_server.base_url
     if patient.settings.model_server.kind == "embedded" and url != "auto":
         _free(patient, url)
-    if patient.settings.model_server.kind == "embedded":
+    if _starts_embedded(patient.settings):
         _hosted(patient)
     return f"its packages can be imported, its models are in {files.detector.parent.parent}"
+
+
+def _starts_embedded(settings: Settings) -> bool:
+    """One that somebody else starts, or another command, may have other models."""
+    server = settings.model_server
+    return server.kind == "embedded" and server.manage and not server.command
 
 
 def _hosted(patient: Patient) -> None:

@@ -260,6 +260,8 @@ def test_a_model_that_the_embedded_server_has_not(nowhere: int, tmp_path: Path) 
     row = {"model_id": "lab/absent", "prompt": "read"}
     table.write_text(json.dumps({"vision_ocr": row}), encoding="utf-8")
     asked = settings(nowhere, model_server={"models_file": table})
+    by_hand = settings(nowhere, model_server={"models_file": table, "manage": False})
+    assert look(by_hand)["embedded model server"].fine, "who starts it may give it others"
     got = look(asked)["embedded model server"]
     assert got.status is Status.PROBLEM and "lab/absent" in got.detail and "screen-reader-tiny" in got.detail
     table.write_text(json.dumps({"vision_ocr": {**row, "alternatives": ["foureyes/screen-reader-tiny"]}}))
