@@ -48,6 +48,7 @@ from foureyes_actors.doctor.examination import examine
 from foureyes_actors.doctor.findings import render, verdict
 from foureyes_actors.errors import ConfigurationError, SettingsError
 from foureyes_actors.forgewright.mitigations import MITIGATIONS, Laid, mitigated
+from foureyes_actors.forgewright.triage_table import load_rules
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.files import LocalFiles
@@ -89,10 +90,11 @@ def run(
     settings, beside = laid.settings, path.parent if path else None
     try:
         models = group_by_model(load_models(settings, LocalFiles(), beside=beside))
+        rules = load_rules(LocalFiles(), settings.forgewright.triage_file)  # once: it may be a pipe
     except ConfigurationError as error:
         refuse(error)
     origin = origin_of(path, Path(__file__).resolve().parent, LocalFiles())
-    request = headless.Request(frames, seconds, origin, notes=(*laid.told, *laid.left))
+    request = headless.Request(frames, seconds, origin, notes=(*laid.told, *laid.left), rules=rules)
     out, log = PatientStream(sys.stdout, "standard output"), PatientStream(sys.stderr, "standard error")
     log_to(log, settings.log.level, secrets_of(settings))
     world = wiring.real_world(settings)

@@ -32,6 +32,7 @@ from foureyes_actors.exit_codes import INTERNAL as INTERNAL
 from foureyes_actors.exit_codes import INTERRUPTED as INTERRUPTED
 from foureyes_actors.exit_codes import OK as OK
 from foureyes_actors.exit_codes import UNAVAILABLE as UNAVAILABLE
+from foureyes_actors.forgewright.triage import Rule
 from foureyes_actors.messages import EventKind, Flush, GetStatus
 from foureyes_actors.run_verdict import trouble_of
 from foureyes_actors.settings import Settings
@@ -84,6 +85,7 @@ class Request:
     config: str = "built-in defaults"
     summary: bool = True
     notes: tuple[str, ...] = ()  # lines about the configuration, for the banner
+    rules: tuple[Rule, ...] | None = None  # of triage, as they were read; None: they are read with the tree
 
 
 class Headless:
@@ -170,6 +172,7 @@ class Headless:
         run = wiring.Run(
             self.run_id, self.write, self.ending.set, self.ending.source_exhausted, frames=self.request.frames
         )
+        run = replace(run, rules=self.request.rules)
         if self._interception is not None:
             run = replace(run, hooks=self._interception.status)
         return Cerberus(

@@ -15,7 +15,7 @@ from foureyes_actors.errors import SettingsError
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.settings import ModelEntry, ModelTable, Settings
-from foureyes_actors.settings.file import read_text
+from foureyes_actors.settings.file import read_named, read_text
 from foureyes_actors.settings.schema import Key, Kind, Shape
 from foureyes_actors.settings.table import read_table
 from foureyes_actors.settings.yaml import check_json, compose
@@ -30,9 +30,10 @@ ModelTasks = dict[str, tuple[tuple[Task, ModelEntry], ...]]
 def load_models(settings: Settings, files: FilesPort, *, beside: Path | None = None) -> ModelTable:
     """The table that ``model_server.models_file`` names, else the shipped one of the server's kind; a copy in the
     folder ``beside`` (that of foureyes.yaml) or in the working directory goes first. Raises SettingsError."""
-    path = settings.model_server.models_file or _shipped(settings.model_server.kind, files, beside)
-    if not files.exists(path):
-        raise SettingsError([f"model_server.models_file: {path}: there is no such file"])
+    if settings.model_server.models_file is not None:
+        path = settings.model_server.models_file.absolute()
+        return parse_models(read_named("model_server.models_file", path, files), path)
+    path = _shipped(settings.model_server.kind, files, beside)
     return parse_models(read_text(path, files), path)
 
 

@@ -11,7 +11,7 @@ from foureyes_actors.bite_words import outcome
 from foureyes_actors.bug.faults import TOLD, fault_from_exception, fault_from_exit
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.defence import GilHeld
-from foureyes_actors.errors import ConfigurationError
+from foureyes_actors.errors import ConfigurationError, StoreInUse
 from foureyes_actors.messages import Collection, Event, EventKind, FallbackChanged, Fault, StoreDocuments
 from foureyes_actors.ports.clock import Clock
 from foureyes_actors.readings.documents import event_document
@@ -22,10 +22,11 @@ from supervisors.directory import Directory
 from supervisors.heads_decider import Bite, Listeners
 from supervisors.inbox import InboxFull
 from supervisors.lifeline import Held
-from supervisors.messages import ExitNotice
+from supervisors.messages import ExitNotice, Stage
 
 logger = logging.getLogger("foureyes")
 
+REFUSALS = (ConfigurationError, StoreInUse)  # 78 and 69, when they keep a run from beginning
 HEARERS = ("console", "forgewright")  # for people, and as evidence that a failure was answered
 
 
@@ -53,8 +54,11 @@ class Upkeep:
         )
 
     def on_exit(self, notice: ExitNotice) -> None:
-        """The user hears of it by the event of what was done about it, or by the run's end."""
+        """The user hears of it by the event of what was done about it, or by the run's end. A run that refused to
+        begin, with its reason and an exit code of its own, has not failed: there is nothing to record."""
         assert notice.error is not None
+        if _refused(notice):
+            return
         told = {TOLD: "as the reason of the end" if isinstance(notice.error, ConfigurationError) else "as an event"}
         context = {"stage": notice.stage, "handling": notice.handling, "message": notice.message_id}
         fault = fault_from_exit(
@@ -137,3 +141,8 @@ class Upkeep:
             self._directory.tell(name, message)
         except InboxFull as full:
             logger.warning("%s is lost: %s", type(message).__name__, full)
+
+
+def _refused(notice: ExitNotice) -> bool:
+    """The first start of a part: its failure ends the start of the whole."""
+    return notice.stage in (Stage.INIT, Stage.START) and notice.incarnation == 1 and isinstance(notice.error, REFUSALS)

@@ -27,6 +27,7 @@ from foureyes_actors.capture.sources import open_source
 from foureyes_actors.console.actor import ConsoleActor
 from foureyes_actors.forgewright.actor import ForgewrightActor
 from foureyes_actors.forgewright.assembly import forgewright_actor
+from foureyes_actors.forgewright.triage import Rule
 from foureyes_actors.forgewright.triage_table import load_rules
 from foureyes_actors.inference.actor import InferenceActor
 from foureyes_actors.inference.in_process import FallbackReader, InProcessReader, SharedEngine, prospect
@@ -61,6 +62,7 @@ class Run:
     exhausted: Callable[[], None]
     frames: int | None = None
     hooks: Callable[[], Mapping[str, int]] = dict  # counters of what is caught outside of actors
+    rules: tuple[Rule, ...] | None = None  # of triage; None: those that the configuration names are read
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def bug(config: Config, world: World, run: Run) -> ChildSpec:
 
 def forgewright(config: Config, standing: Standing, world: World, run: Run) -> ChildSpec:
     """Raises SettingsError for a triage table that makes no sense."""
-    rules = load_rules(world.files, config.settings.forgewright.triage_file)
+    rules = load_rules(world.files, config.settings.forgewright.triage_file) if run.rules is None else run.rules
     began = world.clock.utc_now().timestamp()
 
     def make(context: ActorContext) -> ForgewrightActor:

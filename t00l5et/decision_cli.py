@@ -134,6 +134,9 @@ def decisions_figures(
 def _at_work(context: typer.Context) -> Iterator[tuple[Ledger, LocalWorkshop]]:
     settings, _ = settings_of(context.find_root().obj)
     log_to(sys.stderr, settings.log.level, secrets_of(settings))
+    if not settings.data_dir.is_dir():
+        complain(f"there is no data folder at {settings.data_dir.absolute()}: data_dir (FOUREYES_DATA_DIR) names it")
+        raise typer.Exit(UNAVAILABLE)
     place, clock = settings.decisions_dir, SystemClock()
     ledger = Ledger(LocalPrivateFolder(place), place, clock)
     try:

@@ -21,7 +21,7 @@ from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.local_process import LocalProcesses
 from foureyes_actors.ports.private_folder import LocalPrivateFolder
 from foureyes_actors.ports.store import StoreReader
-from foureyes_actors.ports.stores import open_store, open_to_read
+from foureyes_actors.ports.stores import open_there, open_to_read
 from foureyes_actors.redacted_log import log_to
 from foureyes_actors.replay.codec import CodecError
 from foureyes_actors.replay.confirmation import Level, kept_confirmation
@@ -158,7 +158,7 @@ def _store(context: typer.Context, *, away: bool = False, write: bool = False) -
     store: StoreReader | None = None
     try:
         try:
-            store = (open_store if write else open_to_read)(settings.store, settings.data_dir)
+            store = (open_there if write else open_to_read)(settings.store, settings.data_dir)
         except StoreError:
             if not away:
                 raise

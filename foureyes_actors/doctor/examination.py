@@ -39,6 +39,10 @@ def _always(_settings: Settings) -> bool:
     return True
 
 
+def _own_rules(settings: Settings) -> bool:
+    return settings.forgewright.triage_file is not None
+
+
 def _source(kind: str) -> Callable[[Settings], bool]:
     return lambda settings: settings.source.kind == kind
 
@@ -58,6 +62,7 @@ def _store(kind: str) -> Callable[[Settings], bool]:
 PROBES: tuple[Probe, ...] = (
     Probe("Python", _always, parts.python),
     Probe("models", _always, parts.models),
+    Probe("triage rules", _own_rules, parts.triage_rules, only_wanted=True),
     Probe("demo cabinet", _source("cabinet"), parts.cabinet, embedded=True),
     Probe("OBS Studio", _source("obs"), parts.obs, parts.START_OBS, line="source: {kind: obs}"),
     Probe("screen", _source("screen"), parts.screen, line="source: {kind: screen}"),

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from foureyes_actors.capture.pictures_source import PicturesSource
-from foureyes_actors.errors import ConfigurationError, MissingExtraError
+from foureyes_actors.errors import ConfigurationError, MissingExtraError, StoreUnavailable
+from foureyes_actors.forgewright.triage_table import load_rules
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.ports.http import HttpPort
@@ -80,6 +81,11 @@ def models(patient: Patient) -> str:
     return "; ".join(f"{model}: {', '.join(task for task, _ in tasks)}" for model, tasks in grouped.items())
 
 
+def triage_rules(patient: Patient) -> str:
+    rules = load_rules(patient.world.files, patient.settings.forgewright.triage_file)
+    return f"{len(rules)} with those of {patient.settings.forgewright.triage_file}"
+
+
 def cabinet(_patient: Patient) -> str:
     return f"themes: {', '.join(CABINET_THEMES)}"
 
@@ -137,7 +143,15 @@ def sqlite(patient: Patient) -> str:
     _writable(patient, path.parent)
     if patient.settings.store.kind == "sqlite":
         _not_held(patient, path.with_name(path.name + ".lock"), str(path))
+        _opens(patient, path)
     return f"{path} can be written"
+
+
+def _opens(patient: Patient, path: Path) -> None:
+    try:
+        patient.inspection.open_store_file(path)
+    except StoreUnavailable as error:
+        raise Unfit(str(error)) from None
 
 
 def mongodb(patient: Patient) -> str:

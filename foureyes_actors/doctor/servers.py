@@ -26,6 +26,7 @@ from foureyes_actors.lm_studio.process import LM_STUDIO_URL, known_url
 from foureyes_actors.lm_studio.recognise import recognise
 from foureyes_actors.lm_studio.replies import rows_of
 from foureyes_actors.lm_studio.server_calls import known_models, list_models
+from foureyes_actors.model_server.transformers_engine.registry import catalog_with, folder_of
 from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.http import HttpPort, HttpReply, HttpRequest
 from foureyes_actors.settings import Settings
@@ -60,7 +61,34 @@ def embedded(patient: Patient) -> str:
     url = patient.settings.model_server.base_url
     if patient.settings.model_server.kind == "embedded" and url != "auto":
         _free(patient, url)
+    if _starts_embedded(patient.settings):
+        _hosted(patient)
     return f"its packages can be imported, its models are in {files.detector.parent.parent}"
+
+
+def _starts_embedded(settings: Settings) -> bool:
+    """One that somebody else starts, or another command, may have other models."""
+    server = settings.model_server
+    return server.kind == "embedded" and server.manage and not server.command
+
+
+def _hosted(patient: Patient) -> None:
+    """Whether it will have what the configuration asks for, by its own reader of ``models_dir``."""
+    server = patient.settings.model_server
+    folders = [] if server.models_dir is None else [folder_of(str(server.models_dir)).absolute()]
+    try:
+        catalog = catalog_with({}, folders, server.device)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"model_server.models_dir: {str(error).removeprefix('--models-dir ')}") from None
+    wanted = group_by_model(load_models(patient.settings, patient.world.files))
+    instead = {group[0] for group in routing_of(wanted).groups if any(map(catalog.find, group[1:]))}
+    lacking = [model for model in wanted if catalog.find(model) is None and model not in instead]
+    if lacking:
+        raise Unfit(
+            f"it does not have the model {', '.join(lacking)}; it has {catalog.known()}",
+            "name one that it has in the model table (model_server.models_file), or its folder as "
+            "model_server.models_dir",
+        )
 
 
 def _free(patient: Patient, url: str) -> None:

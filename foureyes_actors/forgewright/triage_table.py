@@ -11,11 +11,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from foureyes_actors import errors
-from foureyes_actors.errors import SettingsError
 from foureyes_actors.forgewright.patterns import too_slow
 from foureyes_actors.forgewright.triage import BugClass, Cause, RemedyKind, Rule
 from foureyes_actors.ports.files import FilesPort
-from foureyes_actors.settings.file import read_text
+from foureyes_actors.settings.file import read_named, read_text
 from foureyes_actors.settings.schema import closest, section
 from foureyes_actors.settings.section import Section
 from foureyes_actors.settings.table import read_table
@@ -82,9 +81,12 @@ _ROOT = section(Table)
 
 def load_rules(files: FilesPort, own: Path | None = None) -> tuple[Rule, ...]:
     """Those of ``own`` first, then the shipped ones. Raises SettingsError."""
-    if own is not None and not files.exists(own):
-        raise SettingsError([f"forgewright.triage_file: {own}: there is no such file"])
-    return tuple(rule for path in filter(None, (own, SHIPPED)) for rule in parse_rules(read_text(path, files), path))
+    shipped = parse_rules(read_text(SHIPPED, files), SHIPPED)
+    return shipped if own is None else (*_own_rules(files, own.absolute()), *shipped)
+
+
+def _own_rules(files: FilesPort, path: Path) -> tuple[Rule, ...]:
+    return parse_rules(read_named("forgewright.triage_file", path, files), path)
 
 
 def parse_rules(text: str, path: Path) -> tuple[Rule, ...]:

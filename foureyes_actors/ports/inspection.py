@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import importlib
 import shutil
+import sqlite3
 import sys
 import tempfile
 from pathlib import Path
 from typing import Protocol
 
+from foureyes_actors.errors import ConfigurationError, StoreUnavailable
 from foureyes_actors.ports.process_lock import holder_of
 from foureyes_actors.ports.screen import MssScreen
+from foureyes_actors.ports.sqlite_reader import check_file
 from foureyes_actors.ports.store_mongo import ping
 
 
@@ -26,6 +29,10 @@ class InspectionPort(Protocol):
 
     def holder(self, lock: Path) -> str | None:
         """Who holds this lock file ("process 123"), for people; None: nobody. Raises OSError."""
+
+    def open_store_file(self, path: Path) -> None:
+        """What is there is opened to read, and closed. Raises StoreUnavailable for a damaged one, ConfigurationError
+        for a folder and for a file of somebody else."""
 
     def free_bytes(self, folder: Path) -> int:
         """On the disk where ``folder`` is or would be. Raises OSError."""
@@ -57,6 +64,17 @@ class LocalInspection:
 
     def holder(self, lock: Path) -> str | None:
         return holder_of(lock)
+
+    def open_store_file(self, path: Path) -> None:
+        if path.is_dir():
+            raise ConfigurationError(f"store.path: {path.absolute()} is a folder; name a file")
+        if not path.exists():
+            return
+        try:
+            check_file(path)
+        except StoreUnavailable as error:
+            if not isinstance(error.__cause__, sqlite3.OperationalError):  # as when a run that was killed left work
+                raise
 
     def free_bytes(self, folder: Path) -> int:
         return shutil.disk_usage(_existing(folder)).free

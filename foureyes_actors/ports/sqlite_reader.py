@@ -72,25 +72,12 @@ class SqliteReader:
     def _connected(self) -> sqlite3.Connection:
         with translated(self._path):
             try:
-                return self._opened("mode=ro")
+                return _opened(self._path, "mode=ro")
             except sqlite3.OperationalError:
                 # SQLite wants to make a file beside it; where nobody can, and nothing waits in one, nobody changes it.
-                log = self._path.with_name(self._path.name + "-wal")
-                if os.access(self._path.parent, os.W_OK) or (log.exists() and log.stat().st_size):
+                if os.access(self._path.parent, os.W_OK) or _unfinished(self._path):
                     raise
-                return self._opened("immutable=1")
-
-    def _opened(self, how: str) -> sqlite3.Connection:
-        place = f"{self._path.absolute().as_uri()}?{how}"
-        connection = sqlite3.connect(
-            place, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-        )
-        try:
-            check_owner(connection, self._path)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+                return _opened(self._path, "immutable=1")
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -99,6 +86,30 @@ class SqliteReader:
                 raise StoreUnavailable(f"the store {self._path} has been closed")
             with translated(self._path):
                 yield self._connection
+
+
+def check_file(path: Path) -> None:
+    """Whether a store that nobody has open can be read: its head and its owner. Nothing is made beside it. Raises as
+    SqliteReader."""
+    with translated(path):
+        _opened(path, "mode=ro" if _unfinished(path) else "immutable=1").close()
+
+
+def _opened(path: Path, how: str) -> sqlite3.Connection:
+    place = f"{path.absolute().as_uri()}?{how}"
+    connection = sqlite3.connect(place, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    try:
+        check_owner(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _unfinished(path: Path) -> bool:
+    """What a writer that was killed left waits beside it."""
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def check_owner(connection: sqlite3.Connection, path: Path) -> None:

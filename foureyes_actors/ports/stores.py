@@ -24,13 +24,22 @@ def open_store(settings: StoreSettings, data_dir: Path) -> StorePort:
 
 
 def open_to_read(settings: StoreSettings, data_dir: Path) -> StoreReader:
-    """As ``open_store``; a file that is there is only read, so that no FourEyes that starts meanwhile finds it in
-    use."""
+    """As ``open_there``; a file is only read, so that no FourEyes that starts meanwhile finds it in use."""
     if settings.kind == "sqlite" and (data_dir / settings.path).is_file():
         try:
             return open_beside(settings, data_dir)
         except StoreUnavailable:  # what another one left unfinished has to be put in order, by who may write
             return open_store(settings, data_dir)
+    return open_there(settings, data_dir)
+
+
+def open_there(settings: StoreSettings, data_dir: Path) -> StorePort:
+    """As ``open_store``, for who does not begin one: a file that is not there, or is none, is StoreUnavailable, and
+    nothing is made."""
+    path = (data_dir / settings.path).absolute()
+    if settings.kind == "sqlite" and not path.is_file():
+        told = f"{path} is no file" if path.exists() else f"there is no store at {path}"
+        raise StoreUnavailable(f"{told}: data_dir (FOUREYES_DATA_DIR) and store.path name it; a run makes it")
     return open_store(settings, data_dir)
 
 

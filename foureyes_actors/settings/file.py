@@ -102,6 +102,24 @@ def read_text(path: Path, files: FilesPort) -> str:
         raise SettingsError([f"{path}: cannot be read: {error.strerror or type(error).__name__}"]) from None
 
 
+def read_named(key: str, path: Path, files: FilesPort) -> str:
+    """The file that the setting ``key`` names, as text. ``path``: absolute, so that people see where it was looked for.
+    Raises SettingsError with both."""
+    if not _there(path, files):
+        raise SettingsError([f"{key}: {path}: there is no such file"])
+    try:
+        return read_text(path, files)
+    except SettingsError as error:
+        raise SettingsError([f"{key}: {problem}" for problem in error.problems]) from None
+
+
+def _there(path: Path, files: FilesPort) -> bool:
+    try:
+        return files.exists(path)
+    except OSError:  # no permission to look, say: reading it tells the reason
+        return True
+
+
 def tree_of(
     text: str, path: Path, root: Shape, nodes: Callable[[str], Node | None] = compose, *, quoted: bool = False
 ) -> Tree:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.inspection import LocalInspection
 from foureyes_actors.ports.local_process import LocalProcesses
 from foureyes_actors.ports.process_lock import ProcessLock
+from foureyes_actors.ports.store_sqlite import SqliteStore
 from t00l5et.doubles.obs import FakeObs
 from tests.doctor.world import ScriptedInspection, TestWorld, look, settings
 from tests.recorder.places import need_secantus
@@ -105,6 +108,51 @@ def test_a_file_where_the_data_folder_should_be(nowhere: int, tmp_path: Path) ->
     found = {f.part: f for f in examine(asked, TestWorld(), LocalInspection())}
     assert found["SQLite store"].status is Status.PROBLEM and "is a file" in found["SQLite store"].detail
     assert "name a folder as data_dir" in found["SQLite store"].advice
+
+
+def test_a_folder_where_the_store_should_be(nowhere: int, tmp_path: Path) -> None:
+    (tmp_path / "foureyes.sqlite3").mkdir()
+    found = look(settings(nowhere, data_dir=tmp_path))  # type: ignore[arg-type]
+    got = found["SQLite store"]
+    assert (got.status, got.configuration) == (Status.PROBLEM, True)
+    assert got.detail == f"store.path: {tmp_path / 'foureyes.sqlite3'} is a folder; name a file"
+    assert verdict(tuple(found.values())) == CONFIGURATION
+
+
+def test_a_damaged_store(nowhere: int, tmp_path: Path) -> None:
+    path = tmp_path / "foureyes.sqlite3"
+    SqliteStore(path).close()
+    asked = settings(nowhere, data_dir=tmp_path)  # type: ignore[arg-type]
+    before = {each.name for each in tmp_path.iterdir()}
+    assert look(asked)["SQLite store"].fine and {each.name for each in tmp_path.iterdir()} == before
+    with path.open("r+b") as file:
+        file.write(b"overwritten by something else")
+    assert len(before) == 2, "the file and its lock: who only looks makes nothing"
+    found = look(asked)
+    got = found["SQLite store"]
+    assert (got.status, got.configuration) == (Status.PROBLEM, False) and f"{path} is damaged" in got.detail
+    assert verdict(tuple(found.values())) == MISSING_PART
+
+
+def test_a_store_of_another_program(nowhere: int, tmp_path: Path) -> None:
+    path = tmp_path / "foureyes.sqlite3"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE mine (a)")
+    got = look(settings(nowhere, data_dir=tmp_path))["SQLite store"]  # type: ignore[arg-type]
+    assert got.status is Status.PROBLEM and "another program" in got.detail
+
+
+@pytest.mark.parametrize(("text", "told"), [(None, "there is no such file"), ("rules: 5", ":1: rules: a list")])
+def test_rules_of_triage_that_are_wrong(text: str | None, told: str, nowhere: int, tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    if text:
+        path.write_text(text, encoding="utf-8")
+    found = look(settings(nowhere, forgewright={"triage_file": path}))
+    got = found["triage rules"]
+    assert got.status is Status.PROBLEM and got.detail.startswith(("forgewright.triage_file", str(path)))
+    assert told in got.detail and verdict(tuple(found.values())) == CONFIGURATION
+    path.write_text("rules: []", encoding="utf-8")
+    assert look(settings(nowhere, forgewright={"triage_file": path}))["triage rules"].fine
 
 
 def test_little_room_on_the_disk(nowhere: int) -> None:

@@ -244,3 +244,25 @@ def test_a_table_of_models_that_is_wrong(nowhere: int, tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text('{"vision_orc": {}}')
     found = look(settings(nowhere, model_server={"models_file": tmp_path / "m.json"}))
     assert found["models"].configuration and "did you mean vision_ocr?" in found["models"].detail
+
+
+@pytest.mark.parametrize("place", ["nowhere", "file"])
+def test_a_folder_of_models_that_is_none(place: str, nowhere: int, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    found = look(settings(nowhere, model_server={"models_dir": tmp_path / place}))
+    got = found["embedded model server"]
+    assert got.status is Status.PROBLEM and got.detail.startswith("model_server.models_dir: ")
+    assert str(tmp_path / place) in got.detail and verdict(tuple(found.values())) == CONFIGURATION
+
+
+def test_a_model_that_the_embedded_server_has_not(nowhere: int, tmp_path: Path) -> None:
+    table = tmp_path / "models.json"
+    row = {"model_id": "lab/absent", "prompt": "read"}
+    table.write_text(json.dumps({"vision_ocr": row}), encoding="utf-8")
+    asked = settings(nowhere, model_server={"models_file": table})
+    by_hand = settings(nowhere, model_server={"models_file": table, "manage": False})
+    assert look(by_hand)["embedded model server"].fine, "who starts it may give it others"
+    got = look(asked)["embedded model server"]
+    assert got.status is Status.PROBLEM and "lab/absent" in got.detail and "screen-reader-tiny" in got.detail
+    table.write_text(json.dumps({"vision_ocr": {**row, "alternatives": ["foureyes/screen-reader-tiny"]}}))
+    assert look(asked)["embedded model server"].fine, "its alternative reads"

@@ -17,6 +17,7 @@ from foureyes_actors.doctor.parts import HttpFactory
 from foureyes_actors.errors import ProcessError, SourceUnavailable, StoreUnavailable
 from foureyes_actors.ports.files import FilesPort, LocalFiles
 from foureyes_actors.ports.http_requests import RequestsHttp
+from foureyes_actors.ports.inspection import LocalInspection
 from foureyes_actors.ports.obs import ObsFactory
 from foureyes_actors.ports.obs_websocket import ObsWebsocketPort
 from foureyes_actors.ports.process import ProcessPort, ProcessResult
@@ -76,6 +77,11 @@ class ScriptedInspection:
     def writable(self, folder: Path) -> None:
         if self.refusal:
             raise self.refusal
+
+    def open_store_file(self, path: Path) -> None:
+        """The real look, in the folder of a test; the working directory's store is nobody's here."""
+        if path.is_absolute():
+            LocalInspection().open_store_file(path)
 
     def free_bytes(self, folder: Path) -> int:
         return self.free

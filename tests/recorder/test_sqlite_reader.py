@@ -14,7 +14,7 @@ from foureyes_actors.errors import ConfigurationError, StoreUnavailable
 from foureyes_actors.messages import Collection
 from foureyes_actors.ports.sqlite_reader import SqliteReader
 from foureyes_actors.ports.store_sqlite import SqliteStore
-from foureyes_actors.ports.stores import open_to_read
+from foureyes_actors.ports.stores import open_there, open_to_read
 from foureyes_actors.settings import StoreSettings
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
@@ -91,9 +91,20 @@ def test_where_nothing_can_be_written_it_is_read_all_the_same(tmp_path: Path) ->
     with pytest.raises(StoreUnavailable, match="cannot be opened"):
         open_to_read(settings, tmp_path)
     path.unlink()
-    with pytest.raises(StoreUnavailable, match="cannot be opened"):
+    with pytest.raises(StoreUnavailable, match="there is no store at"):
         open_to_read(settings, tmp_path)
     assert not path.exists()
+
+
+def test_to_read_makes_nothing(tmp_path: Path) -> None:
+    settings = StoreSettings()
+    for opened in (open_to_read, open_there):
+        with pytest.raises(StoreUnavailable, match=r"there is no store at .*FOUREYES_DATA_DIR"):
+            opened(settings, tmp_path / "mistyped")
+    (tmp_path / settings.path).mkdir()
+    with pytest.raises(StoreUnavailable, match="is no file"):
+        open_to_read(settings, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [settings.path.name]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")

@@ -143,8 +143,13 @@ def test_a_named_file_goes_first_then_beside_the_configuration_then_the_working_
     assert found() == f"etc/{EMBEDDED}"
     place(Path("mine.json"))
     assert found("mine.json") == "mine.json"
-    with pytest.raises(SettingsError, match=r"model_server.models_file: gone.json: there is no such file"):
+    with pytest.raises(SettingsError) as caught:
         found("gone.json")
+    assert caught.value.problems == (f"model_server.models_file: {tmp_path / 'gone.json'}: there is no such file",)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SettingsError) as caught:
+        found("folder")
+    assert str(caught.value).startswith(f"model_server.models_file: {tmp_path / 'folder'}: cannot be read: ")
 
 
 def test_a_table_that_is_nowhere_is_told_with_the_places() -> None:
