@@ -32,6 +32,7 @@ PACKAGES = ("foureyes_actors", "supervisors", "t00l5et")  # what of ROOT can be 
 HOSTS = ROOT / "t00l5et" / "sandbox_hosts"  # "localhost", as everywhere
 LAUNCHER = ROOT / "t00l5et" / "sandbox_launch.py"
 OUT, PLATFORM, LAUNCH = "/out", "/platform", "/sandbox_launch.py"  # inside
+TEMPORARY = "/tmp"  # inside, in memory too: X11 knows no other place
 NOBODY = "65534"
 # In place of root, another one in each run: the kernel counts a user's processes, not a sandbox's. The range is
 # systemd's for users that exist for a moment.
@@ -266,7 +267,9 @@ def _mounts(sandbox: Sandbox, folder: Path | None, limits: Limits, code: Mapping
     bound = {str(ROOT / name): str(place) for name, place in code.items()}
     bound |= {LAUNCH: str(LAUNCHER), "/etc/hosts": str(HOSTS)} | {each: each for each in _python()}
     bound |= {f"{PLATFORM}/{folder.name}": str(folder)} if folder else {}
-    mounts = [*size, "--tmpfs", OUT, "--symlink", OUT.removeprefix("/"), "/tmp", "--proc", "/proc", "--dev", "/dev"]
+    anybody = ["--perms", "1777"] if sandbox.other_user else []
+    temporary = [*anybody, *(["--size", *size] if size else []), "--tmpfs", TEMPORARY]
+    mounts = [*size, "--tmpfs", OUT, *temporary, "--proc", "/proc", "--dev", "/dev"]
     if sandbox.other_user:  # bubblewrap makes the folders above for root alone
         for above in sorted(
             {str(above) for each in (*bound, *_system()) for above in Path(each).parents if above.name}

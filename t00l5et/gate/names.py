@@ -54,8 +54,8 @@ GUARDED = tuple(
         *("ports", "replay", "bug", "world", "wiring", "headless", "commands", "model_server", "doctor"),
         *("forgewright", "bench", "upkeep", "defence", "redacted_log"),
         *("settings.address", "settings.bug", "settings.changes", "settings.config", "settings.environment"),
-        *("settings.file", "settings.forgewright", "settings.pressure", "settings.problems", "settings.schema"),
-        *("settings.section", "settings.table", "settings.yaml"),
+        *("settings.file", "settings.forgewright", "settings.paths", "settings.pressure", "settings.problems"),
+        *("settings.schema", "settings.section", "settings.table", "settings.yaml"),
     )
 )
 # Part of a text (lower case) -> what it stands for.
