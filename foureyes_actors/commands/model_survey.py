@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from foureyes_actors.bug.redact import Redactor
-from foureyes_actors.doctor.findings import FINE, MISSING_PART
+from foureyes_actors.doctor.findings import CONFIGURATION, FINE, MISSING_PART
 from foureyes_actors.doctor.parts import World
 from foureyes_actors.errors import ConfigurationError, ConnectFailed, FourEyesError
 from foureyes_actors.lm_studio.advice import trouble_advice
@@ -31,7 +31,6 @@ from foureyes_actors.text import bounded, one_line
 
 LONGEST = 400  # characters of a problem
 SHOWN = 200  # rows of the table; one takes about a millisecond
-CONFIGURATION = 78
 UNKNOWN = "?"
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from foureyes_actors.commands.model_survey import CONFIGURATION, SHOWN, Survey, as_document, render, survey
-from foureyes_actors.doctor.findings import FINE, MISSING_PART
+from foureyes_actors.commands.model_survey import SHOWN, Survey, as_document, render, survey
+from foureyes_actors.doctor.findings import CONFIGURATION, FINE, MISSING_PART
 from foureyes_actors.lm_studio.advice import HANGS, STRANGER
 from foureyes_actors.settings import Settings
 from tests.doctor.world import TestWorld
