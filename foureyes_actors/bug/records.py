@@ -40,12 +40,14 @@ class Records:
         self._worker: Worker | None = None
         self._waiting: deque[Fault] = deque()
         self._groups: OrderedDict[str, _Group] = OrderedDict()
+        self._writing = False
         self.kept = self.failed = self.dropped = 0
         self.last_error = ""
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        """Faults whose record is not on the disk yet; one of them may be with the worker."""
+        return len(self._waiting) + self._writing
 
     def start(self) -> Worker:
         """With the actor, so that the first failure finds its worker there."""
@@ -60,7 +62,7 @@ class Records:
         if len(self._groups) > MAX_GROUPS:
             self._groups.popitem(last=False)
         if fault.capture is not None and known.records < PER_GROUP:
-            if len(self._waiting) >= MAX_WAITING:
+            if self.waiting >= MAX_WAITING:
                 self.dropped += 1
             else:
                 known.records, known.last = known.records + 1, fault.id
@@ -69,6 +71,7 @@ class Records:
         return known.last
 
     def finished(self, outcome: Kept) -> None:
+        self._writing = False
         if outcome.error:
             self.failed += 1
             self.last_error = outcome.error
@@ -93,6 +96,7 @@ class Records:
 
         if worker.submit(job, done):
             self._waiting.popleft()
+            self._writing = True
 
     def stop(self) -> None:
         """What waits is lost; its faults are in the store all the same."""
