@@ -8,6 +8,7 @@ import sys
 
 INTERRUPTED = 130  # as in exit_codes, which is not imported yet
 SIGNALLED = 128  # and the signal's number
+END_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # those of them that the system has
 VERDICTS = {"doctor", "models", "bench"}  # commands whose exit code 0 says that all is well
 
 
@@ -32,7 +33,10 @@ import logging
 import platform
 import tempfile
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -188,17 +192,13 @@ def targets(
 ) -> None:
     """Measure start, load, inference, cache hits, exception to platform and restart, with the embedded model server
     and the built-in configuration; about two minutes. Exit code 0 when every target is met, else 1."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # what was started must be stopped again
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish stands
-            signal.signal(number, signal.default_int_handler)
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     settings = Settings()
     try:
         models = group_by_model(load_models(settings, LocalFiles()))
-        with tempfile.TemporaryDirectory(prefix="foureyes-bench-") as scratch:
+        with _scratch("foureyes-bench-") as scratch:
             world = wiring.real_world(settings)
-            rows = judge(Bench(world, models, Path(scratch), _say, kill, frames, seconds, session).run())
+            rows = judge(Bench(world, models, scratch, _say, kill, frames, seconds, session).run())
     except ConfigurationError as error:
         refuse(error)
     except KeyboardInterrupt:
@@ -206,6 +206,33 @@ def targets(
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print_result(json.dumps(document(rows, machine), indent=2) if as_json else table(rows, machine))
     raise typer.Exit(exit_code(rows))
+
+
+@contextmanager
+def _scratch(prefix: str) -> Iterator[Path]:
+    """A folder for a while. A signal to end interrupts what is done with it (what was started must be stopped again),
+    not its making and its removal, of which it would leave the folder behind."""
+    asked: list[int] = []
+
+    def later(number: int, _frame: object) -> None:
+        asked.append(number)
+
+    _on_end(later)
+    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+        try:
+            _on_end(signal.default_int_handler)
+            if asked:
+                raise KeyboardInterrupt
+            yield Path(folder)
+        finally:
+            _on_end(later)
+
+
+def _on_end(handler: Callable[[int, FrameType | None], object]) -> None:
+    for name in END_SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish stands
+            signal.signal(number, handler)
 
 
 def _leave(code: int) -> NoReturn:
@@ -254,7 +281,7 @@ def _main() -> None:
     try:
         app()
     finally:  # all is done and said: a signal now would only change the exit code
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        for name in END_SIGNALS:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), signal.SIG_IGN)
 
