@@ -7,6 +7,7 @@ import http.server
 import subprocess
 import sys
 import threading
+import venv
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -103,9 +104,21 @@ def test_wrong_use_says_how(tmp_path: Path) -> None:
 
 
 def test_one_that_is_there_is_kept(tmp_path: Path) -> None:
-    """As the README's plain commands make it."""
+    """As the README's plain commands make it: its Python is a link to the one that runs the script."""
     folder = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=100)
+    python = made_without_ensurepip(folder)
     (folder / "mine").write_text("kept")
     done = subprocess.run([sys.executable, str(SCRIPT), str(folder)], capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "") and (folder / "mine").read_text() == "kept"
+    assert python.exists()
+
+
+def made_without_ensurepip(folder: Path) -> Path:
+    """Its Python, in which ``-m pip`` answers."""
+    venv.create(folder, with_pip=False, symlinks=sys.platform != "win32")
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    asked = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = Path(subprocess.run(asked, capture_output=True, text=True, timeout=100, check=True).stdout.strip())
+    (packages / "pip").mkdir()
+    (packages / "pip" / "__main__.py").write_text("print('pip 25.1')")
+    return python
