@@ -43,6 +43,7 @@ from foureyes_actors.bench.session import PHASE
 from foureyes_actors.bench.targets import document, exit_code, judge, table
 from foureyes_actors.commands import model_survey
 from foureyes_actors.commands.command_line import print_result, refuse, settings_of
+from foureyes_actors.commands.config_option import ConfigOption, accept_config
 from foureyes_actors.defence import Defence, interception
 from foureyes_actors.doctor.examination import examine
 from foureyes_actors.doctor.findings import render, verdict
@@ -62,14 +63,10 @@ from foureyes_actors.settings.file import load_settings, origin_of, secrets_of
 from t00l5et.decision_cli import decisions_app
 from t00l5et.error_cli import errors_app, reproduce
 
+BENCH = "bench"
 OUTPUT_WITHIN = 1.0  # seconds for what is still to be printed at the end
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="The configuration file (default: FOUREYES_CONFIG, foureyes.yaml)."),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -80,7 +77,6 @@ def run(
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after so many seconds.")] = None,
 ) -> None:
     """Watch a screen, read it with local vision models, keep the readings. Ctrl-C ends it."""
-    context.obj = config
     if context.invoked_subcommand is not None:
         return
     own, path = settings_of(config)
@@ -120,9 +116,9 @@ def run(
 
 
 @app.command(short_help="Tell which parts are found on this machine.")
-def doctor(context: typer.Context, config: ConfigOption = None) -> None:
+def doctor(context: typer.Context) -> None:
     """Tell which parts are found: OBS, LM Studio, MongoDB, the embedded ones, the store's folder."""
-    settings, _ = settings_of(config or context.obj)
+    settings, _ = settings_of(context.find_root().obj)
     log_to(sys.stderr, settings.log.level, secrets_of(settings))
     findings = examine(settings, wiring.real_world(settings))
     print_result(render(findings))
@@ -132,11 +128,10 @@ def doctor(context: typer.Context, config: ConfigOption = None) -> None:
 @app.command(short_help="Tell which models the server has, and which are wanted and in memory.")
 def models(
     context: typer.Context,
-    config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
 ) -> None:
     """Tell what the model server has, what is wanted, what is in its memory, and what takes pictures."""
-    settings, path = settings_of(config or context.obj)
+    settings, path = settings_of(context.find_root().obj)
     log_to(sys.stderr, settings.log.level, secrets_of(settings))
     try:
         found = model_survey.survey(settings, wiring.real_world(settings), beside=path.parent if path else None)
@@ -157,12 +152,14 @@ app.add_typer(
 )
 
 bench_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(bench_app, name="bench", help="Measure this installation on this machine.")
+app.add_typer(bench_app, name=BENCH, help="Measure this installation on this machine.")
 
 
 @bench_app.callback()
-def bench() -> None:
+def bench(context: typer.Context) -> None:
     """Measure this installation on this machine."""
+    if context.find_root().obj is not None:
+        raise typer.BadParameter("--config: bench measures the built-in configuration, and reads no file")
 
 
 def long_enough(seconds: float) -> float:
@@ -206,6 +203,9 @@ def targets(
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print_result(json.dumps(document(rows, machine), indent=2) if as_json else table(rows, machine))
     raise typer.Exit(exit_code(rows))
+
+
+accept_config(app, but=(BENCH,))  # after the last command
 
 
 def _leave(code: int) -> NoReturn:
