@@ -50,7 +50,7 @@ from foureyes_actors.doctor.findings import render, verdict
 from foureyes_actors.errors import ConfigurationError, SettingsError
 from foureyes_actors.forgewright.mitigations import MITIGATIONS, Laid, mitigated
 from foureyes_actors.forgewright.triage_table import load_rules
-from foureyes_actors.model_table import group_by_model, load_models
+from foureyes_actors.model_table import wanted_models
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.local_process import kill
@@ -83,9 +83,9 @@ def run(
     if path is not None:
         os.environ[CONFIG] = str(path.absolute())  # for programs of ours that this run starts: the same secrets
     laid = _with_mitigations(own)
-    settings, beside = laid.settings, path.parent if path else None
+    settings = laid.settings
     try:
-        models = group_by_model(load_models(settings, LocalFiles(), beside=beside))
+        models = wanted_models(settings, LocalFiles(), path)
         rules = load_rules(LocalFiles(), settings.forgewright.triage_file)  # once: it may be a pipe
     except ConfigurationError as error:
         refuse(error)
@@ -103,7 +103,7 @@ def run(
         request,
         out.line,
         reread=lambda: _reread(path),
-        other_models=lambda fresh: _models_again(fresh, beside) not in (None, models),
+        other_models=lambda fresh: _models_again(fresh, path) not in (None, models),
         defence=Defence(settings.data_dir),
         interception=hooks,
     )
@@ -118,9 +118,9 @@ def run(
 @app.command(short_help="Tell which parts are found on this machine.")
 def doctor(context: typer.Context) -> None:
     """Tell which parts are found: OBS, LM Studio, MongoDB, the embedded ones, the store's folder."""
-    settings, _ = settings_of(context.find_root().obj)
+    settings, path = settings_of(context.find_root().obj)
     log_to(sys.stderr, settings.log.level, secrets_of(settings))
-    findings = examine(settings, wiring.real_world(settings))
+    findings = examine(settings, wiring.real_world(settings), config=path)
     print_result(render(findings))
     raise typer.Exit(verdict(findings))
 
@@ -134,7 +134,7 @@ def models(
     settings, path = settings_of(context.find_root().obj)
     log_to(sys.stderr, settings.log.level, secrets_of(settings))
     try:
-        found = model_survey.survey(settings, wiring.real_world(settings), beside=path.parent if path else None)
+        found = model_survey.survey(settings, wiring.real_world(settings), path)
     except ConfigurationError as error:
         refuse(error)
     print_result(json.dumps(model_survey.as_document(found), indent=2) if as_json else model_survey.render(found))
@@ -192,7 +192,7 @@ def targets(
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     settings = Settings()
     try:
-        models = group_by_model(load_models(settings, LocalFiles()))
+        models = wanted_models(settings, LocalFiles(), None)
         with tempfile.TemporaryDirectory(prefix="foureyes-bench-") as scratch:
             world = wiring.real_world(settings)
             rows = judge(Bench(world, models, Path(scratch), _say, kill, frames, seconds, session).run())
@@ -242,12 +242,12 @@ def _with_mitigations(settings: Settings) -> Laid:
     return mitigated(settings, folder, decisions, SystemClock().utc_now().timestamp())
 
 
-def _models_again(settings: Settings, beside: Path | None) -> wiring.ModelTasks | None:
+def _models_again(settings: Settings, config: Path | None) -> wiring.ModelTasks | None:
     """While a run goes on. None: a pipe was read once. Raises SettingsError."""
     path = settings.model_server.models_file
     if path is not None and path.exists() and not path.is_file():
         return None
-    return group_by_model(load_models(settings, LocalFiles(), beside=beside))
+    return wanted_models(settings, LocalFiles(), config)
 
 
 def _main() -> None:
