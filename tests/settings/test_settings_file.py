@@ -371,8 +371,8 @@ CHECKED_TOGETHER = {
         "readings:\n  fields:\n    grand: {minimum: 10}\n",
         {"FOUREYES_READINGS__FIELDS__GRAND__MAXIMUM": "5"},
         (
-            "FOUREYES_READINGS__FIELDS__GRAND__MAXIMUM: readings.fields.grand: minimum 10 is more than maximum 5: no value "
-            "could be right (minimum: foureyes.yaml:3)"
+            "FOUREYES_READINGS__FIELDS__GRAND__MAXIMUM: readings.fields.grand: minimum 10 is more than maximum 5: no "
+            "value could be right (minimum: foureyes.yaml:3)"
         ),
     ),
     "what is lacking": (
