@@ -83,6 +83,7 @@ def test_what_a_model_answered_is_counted_over_all_reloads_of_its_actor(tmp_path
     def lived(spec: ChildSpec) -> dict[str, Any]:
         """One incarnation's life, and what it says of the run at its end."""
         actor = spec.make(FakeContext())
+        assert isinstance(actor, InferenceActor)
         answer = Analysis(frame(1).ref, "L", (), 0.5)
         for outcome in (answer, ConnectFailed("gone")):
             actor.on_receive(Finished(Call(frame(1), ("key",)), outcome))
