@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-import run
+from foureyes_actors import program
 from foureyes_actors.commands.config_option import accept_config
 
 BUILT_IN = "bench"  # reads no configuration
@@ -33,9 +33,9 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("words", [each for each in commands(run.app) if each[0] != BUILT_IN], ids=" ".join)
+@pytest.mark.parametrize("words", [each for each in commands(program.app) if each[0] != BUILT_IN], ids=" ".join)
 def test_every_command_and_every_group_takes_it(words: tuple[str, ...]) -> None:
-    shown = CliRunner().invoke(run.app, [*words, "--help"])
+    shown = CliRunner().invoke(program.app, [*words, "--help"])
     assert shown.exit_code == 0 and "-c, --config" in shown.output, shown.output
 
 
@@ -53,21 +53,21 @@ def test_every_command_and_every_group_takes_it(words: tuple[str, ...]) -> None:
     ids=" ".join,
 )
 def test_the_file_that_is_named_is_read_wherever_it_stands(words: list[str], config: Path) -> None:
-    done = CliRunner().invoke(run.app, [each.replace("FILE", str(config)) for each in words])
+    done = CliRunner().invoke(program.app, [each.replace("FILE", str(config)) for each in words])
     assert done.exit_code == 69 and "nowhere_that_is_there" in done.output, done.output
 
 
 @pytest.mark.parametrize("command", [["doctor"], ["models"], ["errors", "list"], ["decisions", "figures"]])
 def test_two_different_files_are_refused_with_both_named(command: list[str], config: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
-    done = CliRunner().invoke(run.app, ["-c", str(other), *command, "-c", str(config)], terminal_width=500)
+    done = CliRunner().invoke(program.app, ["-c", str(other), *command, "-c", str(config)], terminal_width=500)
     assert done.exit_code == 2
     assert f"{config} here and {other} before the command; give one of them" in done.output, done.output
 
 
 def test_a_command_that_reads_no_configuration_refuses_one_in_both_places(config: Path) -> None:
-    before = CliRunner().invoke(run.app, ["-c", str(config), BUILT_IN, "targets"])
-    after = CliRunner().invoke(run.app, [BUILT_IN, "targets", "-c", str(config)])
+    before = CliRunner().invoke(program.app, ["-c", str(config), BUILT_IN, "targets"])
+    after = CliRunner().invoke(program.app, [BUILT_IN, "targets", "-c", str(config)])
     assert (before.exit_code, after.exit_code) == (2, 2)
     assert "bench measures the built-in configuration" in before.output, before.output
     assert "No such option: -c" in after.output, after.output

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import run
+from foureyes_actors import program
 from foureyes_actors.doctor.examination import examine
 from foureyes_actors.doctor.findings import Status
 from foureyes_actors.model_table import EMBEDDED, LM_STUDIO, wanted_models
@@ -49,6 +49,6 @@ def test_lm_studio_is_asked_for_them(config: Path) -> None:
 
 @pytest.mark.parametrize("command", ["doctor", "models"])
 def test_as_a_user_asks(config: Path, command: str) -> None:
-    shown = CliRunner().invoke(run.app, [command, "--config", str(config)])
+    shown = CliRunner().invoke(program.app, [command, "--config", str(config)])
     assert MINE in shown.output, shown.output
     assert shown.exit_code == 69, "the embedded server does not have it"
