@@ -38,8 +38,8 @@ class PrivateFolder(Protocol):
     file or larger than ``MAX_FILE``. Any thread."""
 
     def write(self, name: str, data: bytes) -> None:
-        """At once: a reader sees all of it or nothing. Folders are made with mode 0700, the file with 0600; a folder that
-        was made for a file that could not be written goes again."""
+        """At once: a reader sees all of it or nothing. Folders are made with mode 0700, the file with 0600. When it
+        cannot be written, the folders that were made for it go again."""
 
     def read(self, name: str) -> bytes: ...
 
