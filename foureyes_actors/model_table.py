@@ -76,6 +76,12 @@ def _escaped(found: re.Match[str]) -> str:
     return "\\u007f" if found[0] == "\x7f" else json.dumps(found[0])[1:-1]
 
 
+def wanted_models(settings: Settings, files: FilesPort, config: Path | None) -> ModelTasks:
+    """The table that a run goes by, and so every command that looks at what a run would do. ``config``: the file that
+    the settings are from, beside which a table may lie; None: they are from no file. Raises SettingsError."""
+    return group_by_model(load_models(settings, files, beside=config.parent if config is not None else None))
+
+
 def group_by_model(table: ModelTable) -> ModelTasks:
     """The enabled tasks of each model, in the table's order: tasks of one model travel in one request."""
     enabled = [(task, entry) for task, entry in table.items() if entry.enabled]

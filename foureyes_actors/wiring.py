@@ -30,6 +30,7 @@ from foureyes_actors.forgewright.assembly import forgewright_actor
 from foureyes_actors.forgewright.triage import Rule
 from foureyes_actors.forgewright.triage_table import load_rules
 from foureyes_actors.inference.actor import InferenceActor
+from foureyes_actors.inference.call import Counts
 from foureyes_actors.inference.in_process import FallbackReader, InProcessReader, SharedEngine, prospect
 from foureyes_actors.inference.places import Places
 from foureyes_actors.inference.routing import Routing, routing_of
@@ -272,7 +273,7 @@ def inference(
     world: World,
     shared: Shared,
 ) -> ChildSpec:
-    tasks = routing.possible(model)
+    tasks, counts = routing.possible(model), Counts()  # of the whole run: each reload of the server makes a new actor
 
     def make(context: ActorContext) -> InferenceActor:
         settings = config.settings
@@ -293,6 +294,7 @@ def inference(
             level=standing.level,
             places=shared.places,
             patient=not settings.model_server.reload_after,
+            counts=counts,
         )
 
     def open_reader() -> FallbackReader:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from foureyes_actors.errors import FourEyesError
 from foureyes_actors.forgewright.budget import BY_HAND
 from foureyes_actors.forgewright.decision import Decision, plain
-from foureyes_actors.forgewright.decision_document import action_items, description, facts
+from foureyes_actors.forgewright.decision_document import action_items, description, facts, present_status
 from foureyes_actors.forgewright.ledger import Ledger, Outdated
-from foureyes_actors.forgewright.states import CLOSED, IN_FORCE, IllegalTransition, State, status_of
+from foureyes_actors.forgewright.states import CLOSED, IN_FORCE, IllegalTransition, State
 from foureyes_actors.forgewright.triage import RemedyKind
 from foureyes_actors.forgewright.work import Outcome
 from foureyes_actors.text import one_line
@@ -60,7 +60,7 @@ def list_lines(decisions: Sequence[Decision], *, closed: bool) -> Iterator[str]:
 
 
 def show_lines(decision: Decision) -> Iterator[str]:
-    yield f"{decision.id}  {status_of(decision.state).value} ({decision.state})"
+    yield f"{decision.id}  {present_status(decision).value} ({decision.state})"
     yield one_line(description(decision), 500)
     for name, value in facts(decision):
         yield f"  {name}: {one_line(value, 500)}"

@@ -15,6 +15,7 @@ from foureyes_actors.errors import FourEyesError
 from foureyes_actors.messages import Collection
 from foureyes_actors.ports.private_folder import LocalPrivateFolder, PrivateFolder
 from foureyes_actors.ports.store import StorePort, StoreReader
+from foureyes_actors.recorder.outages import OVER
 from foureyes_actors.replay.codec import CodecError
 from foureyes_actors.replay.platform import folder_of
 from foureyes_actors.replay.platform_folder import Origin, origin_of, platform_of, write_platform
@@ -81,7 +82,9 @@ def present_condition(store: StoreReader, now: datetime, settings: BugSettings) 
 def _line(group: Mapping[str, Any], recurs: str) -> str:
     what = f"{_field(group, 'source')}: {_kind(group)}: {_field(group, 'message')}"
     mark = "yes" if record_id(group) else "no"
-    done = f"{f'  [recurs: {recurs}]' if recurs else ''}{'  (resolved)' if group.get('resolved') else ''}"
+    context = group.get("context")
+    over = "  (over)" if isinstance(context, Mapping) and OVER in context else ""
+    done = f"{f'  [recurs: {recurs}]' if recurs else ''}{over}{'  (resolved)' if group.get('resolved') else ''}"
     return (
         f"{_field(group, '_id')[:SHORT]:<{SHORT}}  {_time(group.get('last_at')):<19}  {_field(group, 'severity'):<8}  "
         f"{_field(group, 'occurrences'):>6}  {mark:<6}  {one_line(what, 100)}{done}"

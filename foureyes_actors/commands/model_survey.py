@@ -23,7 +23,7 @@ from foureyes_actors.lm_studio.recognise import recognise
 from foureyes_actors.lm_studio.residency import find
 from foureyes_actors.lm_studio.server_calls import check_alive, describe, list_models
 from foureyes_actors.model_server.catalog import CATALOG
-from foureyes_actors.model_table import group_by_model, load_models
+from foureyes_actors.model_table import wanted_models
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings.file import secrets_of
@@ -75,9 +75,10 @@ class Survey:
         return MISSING_PART if lacking or (self.problem and not self.answers) else FINE
 
 
-def survey(settings: Settings, world: World, *, beside: Path | None = None) -> Survey:
-    """Raises SettingsError for the model table. What the server answers is never raised."""
-    models = group_by_model(load_models(settings, world.files, beside=beside))
+def survey(settings: Settings, world: World, config: Path | None = None) -> Survey:
+    """``config``: the file that the settings are from, if any. Raises SettingsError for the model table. What the
+    server answers is never raised."""
+    models = wanted_models(settings, world.files, config)
     wanted = {model: tuple(task.value for task, _ in tasks) for model, tasks in models.items()}
     url = known_url(settings.model_server)
     if url is None:

@@ -49,8 +49,10 @@ class ServerNews:
         return True
 
     def _changed(self, state: ServerState, now: float) -> bool:
+        """A line has the phase and the detail: what else is new about the state, its process say, is not seen."""
         goes_on = self._state is not None and self._state.phase is state.phase
-        if state == self._state or (goes_on and now - self._at < PROGRESS_EVERY):
+        same = goes_on and self._state is not None and self._state.detail == state.detail
+        if same or (goes_on and now - self._at < PROGRESS_EVERY):
             return False
         return self._next(state, now)
 

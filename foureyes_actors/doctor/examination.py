@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.doctor import parts, sandbox, servers
@@ -87,10 +88,13 @@ PROBES: tuple[Probe, ...] = (
 )
 
 
-def examine(settings: Settings, world: World, inspection: InspectionPort | None = None) -> tuple[Finding, ...]:
-    """Every part, one after another; some seconds when servers do not answer. Never raises for what it finds."""
+def examine(
+    settings: Settings, world: World, inspection: InspectionPort | None = None, *, config: Path | None = None
+) -> tuple[Finding, ...]:
+    """Every part, one after another; some seconds when servers do not answer. Never raises for what it finds.
+    ``config``: the file that the settings are from, if any."""
     redactor = Redactor(secrets_of(settings))
-    patient = parts.Patient(settings, world, inspection or LocalInspection())
+    patient = parts.Patient(settings, world, inspection or LocalInspection(), config)
     return tuple(
         _examined(probe, patient, redactor) for probe in PROBES if probe.wanted(settings) or not probe.only_wanted
     )

@@ -9,7 +9,7 @@ from typing import Protocol
 from foureyes_actors.capture.pictures_source import PicturesSource
 from foureyes_actors.errors import ConfigurationError, MissingExtraError, StoreUnavailable
 from foureyes_actors.forgewright.triage_table import load_rules
-from foureyes_actors.model_table import group_by_model, load_models
+from foureyes_actors.model_table import ModelTasks, wanted_models
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.ports.http import HttpPort
 from foureyes_actors.ports.inspection import InspectionPort
@@ -47,9 +47,16 @@ class World(Protocol):
 
 @dataclass(frozen=True)
 class Patient:
+    """``config``: the file that the settings are from, if any."""
+
     settings: Settings
     world: World
     inspection: InspectionPort
+    config: Path | None = None
+
+    def wanted_models(self) -> ModelTasks:
+        """As a run finds them. Raises SettingsError."""
+        return wanted_models(self.settings, self.world.files, self.config)
 
 
 class Unfit(Exception):
@@ -77,7 +84,7 @@ def python(patient: Patient) -> str:
 
 
 def models(patient: Patient) -> str:
-    grouped = group_by_model(load_models(patient.settings, patient.world.files))
+    grouped = patient.wanted_models()
     return "; ".join(f"{model}: {', '.join(task for task, _ in tasks)}" for model, tasks in grouped.items())
 
 

@@ -27,7 +27,6 @@ from foureyes_actors.lm_studio.recognise import recognise
 from foureyes_actors.lm_studio.replies import rows_of
 from foureyes_actors.lm_studio.server_calls import known_models, list_models
 from foureyes_actors.model_server.transformers_engine.registry import catalog_with, folder_of
-from foureyes_actors.model_table import group_by_model, load_models
 from foureyes_actors.ports.http import HttpPort, HttpReply, HttpRequest
 from foureyes_actors.settings import Settings
 
@@ -80,7 +79,7 @@ def _hosted(patient: Patient) -> None:
         catalog = catalog_with({}, folders, server.device)
     except ConfigurationError as error:
         raise ConfigurationError(f"model_server.models_dir: {str(error).removeprefix('--models-dir ')}") from None
-    wanted = group_by_model(load_models(patient.settings, patient.world.files))
+    wanted = patient.wanted_models()
     instead = {group[0] for group in routing_of(wanted).groups if any(map(catalog.find, group[1:]))}
     lacking = [model for model in wanted if catalog.find(model) is None and model not in instead]
     if lacking:
@@ -142,7 +141,7 @@ def _models(patient: Patient, url: str) -> str:
     rows = _downloaded(_json(_get(patient, f"{url}/api/v1/models", token=True)))
     if rows is None:
         return "its list of models cannot be read (LM Studio 0.4 or newer has one)"
-    wanted = group_by_model(load_models(patient.settings, patient.world.files))
+    wanted = patient.wanted_models()
     routing = routing_of(wanted)
     lacking = [model for model in wanted if model.lower() not in rows]
     instead = {group[0]: model for group in reversed(routing.groups) for model in group[:0:-1] if model.lower() in rows}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
 
+from foureyes_actors.forgewright.budget import BY_HAND
 from foureyes_actors.forgewright.course import UNTIL
-from foureyes_actors.forgewright.decision import REVIEW, Decision
-from foureyes_actors.forgewright.states import CLOSED, IN_FORCE, State, status_of
-from foureyes_actors.forgewright.triage import Action
+from foureyes_actors.forgewright.decision import REVIEW, Decision, Step
+from foureyes_actors.forgewright.states import CLOSED, IN_FORCE, State, Status, status_of
+from foureyes_actors.forgewright.triage import Action, RemedyKind
 from foureyes_actors.messages import Document
 from foureyes_actors.text import one_line
 
@@ -33,7 +35,7 @@ def document(decision: Decision) -> Document:
         "title": decision.title,
         "category": decision.category,
         "description": description(decision),
-        "status": status_of(decision.state).value,
+        "status": present_status(decision).value,
         "state": decision.state.value,
         "priority": decision.priority,
         "section": SECTION,
@@ -63,8 +65,8 @@ def document(decision: Decision) -> Document:
             "facts": dict(decision.remedy_facts),
         },
         "status_history": [
-            {"status": status_of(s.state).value, "state": s.state.value, "timestamp": _utc(s.at), "note": s.note}
-            for s in decision.history
+            {"status": status.value, "state": s.state.value, "timestamp": _utc(s.at), "note": s.note}
+            for s, status in zip(decision.history, _statuses(decision), strict=True)
         ],
         "action_items": action_items(decision),
     }
@@ -75,6 +77,22 @@ def description(decision: Decision) -> str:
     seen = f"{decision.title} ({decision.source}), {decision.occurrences} times"
     because = f"; taken up because {decision.trigger}" if decision.trigger else ""
     return f"{seen}: {decision.bug_class}, cause {decision.cause}{because}"
+
+
+def present_status(decision: Decision) -> Status:
+    return status_of(decision.state, approved=_approved(decision.history))
+
+
+def _statuses(decision: Decision) -> Iterator[Status]:
+    """After each step of its history."""
+    for number, step in enumerate(decision.history, 1):
+        yield status_of(step.state, approved=_approved(decision.history[:number]))
+
+
+def _approved(history: Sequence[Step]) -> bool:
+    """What is in force was, by a person: when it came into force, or since then."""
+    in_force = takewhile(lambda step: step.state in IN_FORCE, reversed(history))
+    return any(step.note.startswith(BY_HAND) for step in in_force)
 
 
 def progress(decision: Decision) -> int:
@@ -120,7 +138,7 @@ def markdown(decision: Decision) -> str:
 
 
 def _markdown(decision: Decision) -> Iterator[str]:
-    status = status_of(decision.state).value
+    status = present_status(decision).value
     yield f"# {decision.id}: {_plain(decision.title)}\n"
     severity = _plain(decision.severity or "severity unknown")
     yield f"**{status}** ({decision.state}), priority {decision.priority}, {severity}\n"
@@ -156,11 +174,20 @@ def facts(decision: Decision) -> Iterator[tuple[str, str]]:
             for name, value in decision.remedy_facts.items()
             if name != UNTIL
         },
+        "approved by": _approved_by(decision) if decision.state in IN_FORCE else "",
         "in force since": _minute(decision.applied_at) if decision.state in IN_FORCE else "",
         "watched until": _minute(decision.watch_until) if decision.state is State.WATCHED else "",
         "of the same kind": ", ".join(decision.related),
     }
     return ((name, value) for name, value in rows.items() if value)
+
+
+def _approved_by(decision: Decision) -> str:
+    if _approved(decision.history):
+        return "a person"
+    if decision.remedy is RemedyKind.OPERATIONAL:
+        return "nobody: Cerberus mends by himself, and is not asked"
+    return "nobody: it came into force without asking"
 
 
 def _minute(seconds: float) -> str:

@@ -92,8 +92,10 @@ _STATUS: Mapping[State, Status] = MappingProxyType(
 )
 
 
-def status_of(state: State) -> Status:
-    return _STATUS.get(state, Status.IN_PROGRESS)
+def status_of(state: State, *, approved: bool = True) -> Status:
+    """``approved``: by a person. What came into force without asking is in progress until its watch is over."""
+    found = _STATUS.get(state, Status.IN_PROGRESS)
+    return Status.IN_PROGRESS if found is Status.APPROVED and not approved else found
 
 
 def check(before: State, after: State) -> None:

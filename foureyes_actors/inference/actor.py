@@ -58,7 +58,7 @@ class InferenceActor(SupervisedActor):
 
     ``open_reader``: who reads while the polling fallback is active, a frame each ``settings.fallback_every`` seconds;
     the server is not asked then. ``degraded``: the fallback is active already. ``places``: of all who ask that server.
-    ``patient``: no reload is planned after so many pictures, so nobody need wake up to count them.
+    ``patient``: no reload is planned after so many pictures: nobody need wake up to count them. ``counts``: the run's.
     """
 
     def __init__(
@@ -81,16 +81,17 @@ class InferenceActor(SupervisedActor):
         level: PressureLevel = PressureLevel.NORMAL,
         places: Places | None = None,
         patient: bool = False,
+        counts: Counts | None = None,
     ) -> None:
         super().__init__(context)
         self._model, self._settings, self._patient, self._http = model, settings, patient, http
         self._analyse = partial(analyse, http=http, clock=clock, random=random, settings=settings, token=token)
-        self._audience, self._server_name, self._session = audience, server, session
+        self._audience, self._server_name, self._session, self._degraded_at_start = audience, server, session, degraded
         self._teller = Teller(context, clock)
-        self._cache = AnalysisCache(ttl=settings.cache_ttl, size=settings.cache_size, timer=clock.monotonic)
-        self._counts = Counts()
+        self._counts = counts or Counts()
+        timer, finds = clock.monotonic, self._counts.finds
+        self._cache = AnalysisCache(ttl=settings.cache_ttl, size=settings.cache_size, timer=timer, finds=finds)
         self._fallback = Fallback(context, open_reader=open_reader, every=settings.fallback_every, clock=clock)
-        self._degraded_at_start = degraded
         self._pace = Pace(context, "lower rhythm", every=settings.slow_every, clock=clock)
         self._duty = Duty(model, tasks, settings, session=session, routing=routing, level=level)
         self._seat = Seat(context, places or Places(clock.monotonic))
@@ -336,15 +337,14 @@ class InferenceActor(SupervisedActor):
         return {**self._duty.facts(frame), "failed in a row": str(self._failed_in_a_row)}
 
     def _status(self) -> dict[str, Any]:
-        counts = self._counts
         return {
-            **counts.shown(),
+            **self._counts.shown(),
             **self._duty.shown(),
             "busy": self._call is not None or self._fallback.busy,
             "fallback": self._fallback.active,
             "pending": self._pending is not None,
             "paused": self._paused,
             **self._cache.shown(),
-            "replaced": counts.replaced + self.context.inbox.replaced["frame"],
+            "replaced": self._counts.replaced + self.context.inbox.replaced["frame"],
             "undelivered": dict(self._teller.undelivered),
         }

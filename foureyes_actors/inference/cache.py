@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from cachetools import TTLCache
 
@@ -11,27 +12,44 @@ from foureyes_actors.messages import Analysis
 CacheKey = tuple[str, ...]
 
 
+@dataclass(slots=True)
+class Finds:
+    """How often an answer was there, and how often it was not."""
+
+    hits: int = 0
+    misses: int = 0
+
+
 class AnalysisCache:
     """One thread uses it. ``ttl`` 0 or less: nothing is kept, and nothing counted. Failures are never given to it."""
 
-    def __init__(self, *, ttl: float, size: int, timer: Callable[[], float]) -> None:
-        """``ttl``: seconds by ``timer``; ``size``: entries, the least recently used goes first."""
+    def __init__(self, *, ttl: float, size: int, timer: Callable[[], float], finds: Finds | None = None) -> None:
+        """``ttl``: seconds by ``timer``; ``size``: entries, the least recently used goes first. ``finds``: where is
+        gone on counting."""
         self._entries: TTLCache[CacheKey, Analysis] | None = TTLCache(size, ttl, timer) if ttl > 0 else None
-        self.hits = self.misses = 0
+        self._finds = finds if finds is not None else Finds()
 
     def find(self, key: CacheKey) -> Analysis | None:
         """Counts a hit; the miss is told by ``missed`` when it is asked: one that has to wait looks again."""
         found = None if self._entries is None else self._entries.get(key)
-        self.hits += found is not None
+        self._finds.hits += found is not None
         return found
 
     def missed(self) -> None:
-        self.misses += self._entries is not None
+        self._finds.misses += self._entries is not None
 
     def put(self, key: CacheKey, analysis: Analysis) -> None:
         """Only a whole answer is kept: one with failed tasks may come out better next time."""
         if self._entries is not None and not analysis.failures:
             self._entries[key] = analysis
+
+    @property
+    def hits(self) -> int:
+        return self._finds.hits
+
+    @property
+    def misses(self) -> int:
+        return self._finds.misses
 
     def shown(self) -> dict[str, int]:
         """For people."""

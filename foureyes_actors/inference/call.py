@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from foureyes_actors.inference.cache import CacheKey
+from foureyes_actors.inference.cache import CacheKey, Finds
 from foureyes_actors.inference.request import RequestTemplate
 from foureyes_actors.inference.routing import Asked
 from foureyes_actors.messages import Analysis, Frame
@@ -62,7 +62,7 @@ class Resume:
 
 @dataclass
 class Counts:
-    """What an InferenceActor counts; its own thread alone writes."""
+    """What an InferenceActor counts in the whole run: one for all its incarnations, of which the living one writes."""
 
     frames: int = 0
     requests: int = 0
@@ -74,6 +74,7 @@ class Counts:
     failed_tasks: int = 0
     latency: float = 0.0  # seconds, the sum over what the server answered
     failures: Counter[str] = field(default_factory=Counter)  # by type
+    finds: Finds = field(default_factory=Finds)  # in the cache
 
     def shown(self) -> dict[str, Any]:
         """For people."""

@@ -174,6 +174,12 @@ class LMStudioActor(SupervisedActor):
         self._shut(grace=0.0)  # the replacement starts a server of its own
 
     def _advance(self, event: PlanEvent) -> None:
+        exited = self._process.exit_error() if self._plan.mine and self._plan.stage is Stage.READY else None
+        if exited is not None:  # whoever noticed it: what is told from here on must not call a dead server ready
+            self._step(planning.Ticked(exited))
+        self._step(event)
+
+    def _step(self, event: PlanEvent) -> None:
         before = self._plan.stage
         if isinstance(event, Finished) and isinstance(event.result, planning.Launched):
             self._history.starts += 1

@@ -38,7 +38,8 @@ class PrivateFolder(Protocol):
     file or larger than ``MAX_FILE``. Any thread."""
 
     def write(self, name: str, data: bytes) -> None:
-        """At once: a reader sees all of it or nothing. Folders are made with mode 0700, the file with 0600."""
+        """At once: a reader sees all of it or nothing. Folders are made with mode 0700, the file with 0600. When it
+        cannot be written, the folders that were made for it go again."""
 
     def read(self, name: str) -> bytes: ...
 
@@ -69,9 +70,16 @@ class LocalPrivateFolder:
 
     def write(self, name: str, data: bytes) -> None:
         path = self._path(name)
-        self._make(path.parent)
-        self._refuse_links(path.parent)
-        LocalFiles().write(path, data)  # by way of a temporary file, which is 0600
+        made: list[Path] = []
+        try:
+            self._make(path.parent, made)
+            self._refuse_links(path.parent)
+            LocalFiles().write(path, data)  # by way of a temporary file, which is 0600
+        except OSError:
+            for each in reversed(made):
+                with suppress(OSError):  # somebody else has put something into it meanwhile
+                    each.rmdir()
+            raise
 
     def read(self, name: str) -> bytes:
         path = self._path(name)
@@ -161,13 +169,16 @@ class LocalPrivateFolder:
             raise ValueError(f"{ascii(name)[:100]} is not a name in this folder")
         return self._folder.joinpath(*parts)
 
-    def _make(self, folder: Path) -> None:
-        """``folder`` and those above it, up to this one."""
+    def _make(self, folder: Path, made: list[Path]) -> None:
+        """``folder`` and those above it, up to this one. ``made``: gets those below this one that were not there."""
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         above = [each for each in folder.parents if each.is_relative_to(self._folder)]
         for each in (*reversed(above), folder):
             self._refuse_links(each)
+            there = each.is_dir()
             each.mkdir(mode=0o700, exist_ok=True)
+            if not there and each != self._folder:
+                made.append(each)
             if os.name == "posix" and each.stat().st_mode & 0o077:
                 each.chmod(0o700)
 

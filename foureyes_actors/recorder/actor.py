@@ -58,9 +58,8 @@ class RecorderActor(SupervisedActor):
     GetStatus, ErrorHistoryWanted (told when the store is there). Writes in its own thread; a store that is away is
     opened again by a worker, with growing pauses, while the journal takes what comes. A store or journal in use, or
     wrong settings, end ``on_start`` with StoreInUse or ConfigurationError. Tells a Fault when the store goes away and
-    when it is back, and when anything was lost, and ``audience`` an Event from one of stored, away and losing (the
-    journal takes no more either) to another. It starts before those it tells: what they missed is told when they are
-    there."""
+    when anything was lost, and ``audience`` an Event from one of stored, away and losing (the journal takes no more
+    either) to another. It starts before those it tells: what they missed is told when they are there."""
 
     def __init__(
         self,
@@ -78,7 +77,7 @@ class RecorderActor(SupervisedActor):
         super().__init__(context)
         self._open_store, self._teller = open_store, Teller(context, clock, bug=bug, keep=KEPT)
         self._probe_every, self._purge_every = probe_every, purge_every
-        self._writer = Writer(journal, clock, retention)
+        self._writer = Writer(journal, clock, retention, context.name)
         self._clock, self._audience = clock, audience
         self._condition = STORED  # as the audience knows it
         self._worker: Worker | None = None
@@ -169,13 +168,14 @@ class RecorderActor(SupervisedActor):
     def _tell_reports(self) -> None:
         self._teller.again()
         reports, self._writer.reports = self._writer.reports, []
-        status: Mapping[str, Any] = self._writer.status() if reports else {}
+        returns, self._writer.returns = self._writer.returns, []
+        status: Mapping[str, Any] = self._writer.status() if reports or returns else {}
         facts = {key: str(status[key]) for key in ("store", "condition", "pending", "dropped", "refused") if status}
-        told = self._edge(reports, status) if reports else []
+        told = self._edge(reports, returns, status) if status else []
         for error in reports:
             self._teller.fault(error, {**facts, TOLD: "as an event"} if error in told else facts)
 
-    def _edge(self, reports: list[Exception], status: Mapping[str, Any]) -> list[Exception]:
+    def _edge(self, reports: list[Exception], returns: list[str], status: Mapping[str, Any]) -> list[Exception]:
         """The reports that say what has become of the documents; the audience hears them as one event."""
         before, after = self._condition, _condition(status)
         if after == before or not self._audience:
@@ -183,7 +183,9 @@ class RecorderActor(SupervisedActor):
         self._condition = after
         news: list[Exception] = [error for error in reports if isinstance(error, (*store_calls.AWAY, JournalFull))]
         told = {STORED: news[-1:], AWAY: news[-1:] if before == LOSING else news[:1], LOSING: news}[after]
-        reason = "; ".join(str(error) for error in told)
+        if after == STORED and returns:
+            told = []
+        reason = "; ".join(str(error) for error in told) or "; ".join(returns[-1:])
         was = before if status["store"] or before != STORED else None  # never opened
         event = Event(uuid4().hex, EventKind.STORE_CHANGED, self._clock.utc_now(), "store", was, after, reason)
         self._teller.tell(self._audience, event)

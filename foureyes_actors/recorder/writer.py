@@ -20,6 +20,7 @@ from foureyes_actors.ports.store import StorePort
 from foureyes_actors.recorder.journal import Journal, Recovery
 from foureyes_actors.recorder.journal_records import Entry, entry_bytes, merged
 from foureyes_actors.recorder.losses import Losses
+from foureyes_actors.recorder.outages import ended
 from foureyes_actors.recorder.refusals import Refusals
 from foureyes_actors.recorder.store_calls import AWAY, open_store, purge, write
 from foureyes_actors.settings import RetentionSettings
@@ -60,16 +61,18 @@ def probe_pause(failures: int) -> float:
 
 
 class Writer:
-    """Used by one thread at a time. ``reports`` collects what the BugActor should hear; the owner empties it."""
+    """Used by one thread at a time. ``reports`` collects what the BugActor should hear, ``returns`` the ends of
+    absences in which nothing was lost, which are no failures; the owner, whose name is ``source``, empties both."""
 
-    def __init__(self, journal: Journal, clock: Clock, retention: RetentionSettings) -> None:
-        self._journal, self._clock, self._retention = journal, clock, retention
+    def __init__(self, journal: Journal, clock: Clock, retention: RetentionSettings, source: str = "recorder") -> None:
+        self._journal, self._clock, self._retention, self._source = journal, clock, retention, source
         self._store: StorePort | None = None
         self._absence: Absence | None = None
         self._description = ""
         self._refusals, self._losses = Refusals(journal, clock), Losses(clock)
         self.counters = Counters()
         self.reports: list[Exception] = []
+        self.returns: list[str] = []
 
     def start(self, opener: Callable[[], StorePort]) -> None:
         """Open both. A store that is away is no failure; a journal or store in use, or wrong settings, are: StoreInUse,
@@ -195,7 +198,7 @@ class Writer:
         """One call; when a document of it is refused, each for itself."""
         assert self._store is not None
         try:
-            self.counters.stored += write(self._store, entry)
+            self.counters.stored += write(self._store, ended(entry, self._source, self._clock.utc_now()))
         except DocumentRefused as error:
             documents = _documents(entry)
             if len(documents) == 1:
@@ -281,13 +284,14 @@ class Writer:
             self.reports.append(loss)
         if absence is not None:
             seconds = self._clock.monotonic() - absence.since
-            kind = JournalFull if absence.dropped else StoreUnavailable  # what told of the loss was lost with the rest
-            self.reports.append(
-                kind(
-                    f"the store is back after {seconds:.1f} s: {absence.replayed} documents were replayed, "
-                    f"{absence.dropped} were lost (it had been away: {absence.reason})"
-                )
+            told = (
+                f"the store is back after {seconds:.1f} s: {absence.replayed} documents were replayed, "
+                f"{absence.dropped} were lost (it had been away: {absence.reason})"
             )
+            if absence.dropped:  # what told of the loss was lost with the rest
+                self.reports.append(JournalFull(told))
+            else:
+                self.returns.append(told)
 
     def _report_recovery(self, found: Recovery) -> None:
         if found.torn or found.damaged:

@@ -18,7 +18,7 @@ from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings.environment import CONFIG, Override, overrides
 from foureyes_actors.settings.paths import expanded
-from foureyes_actors.settings.problems import problems_of
+from foureyes_actors.settings.problems import problems_of, with_origins
 from foureyes_actors.settings.schema import Key, Shape, section
 from foureyes_actors.settings.yaml import MAX_BYTES, BadForm, Problem, Tree, compose, decode, read
 
@@ -155,19 +155,24 @@ class _Places:
 
     def __call__(self, key: Key) -> tuple[str, int]:
         for length in range(len(key), 0, -1):
-            part = key[:length]
-            if part in self._variables:
-                return self._variables[part], 0
-            if part in self._lines:
-                return f"{self._path}:{self._lines[part]}", self._lines[part]
+            place = self.exactly(key[:length])
+            if place is not None:
+                return place
         return str(self._path or "the settings"), 0
+
+    def exactly(self, key: Key) -> tuple[str, int] | None:
+        """None when it was not given."""
+        if key in self._variables:
+            return self._variables[key], 0
+        return (f"{self._path}:{self._lines[key]}", self._lines[key]) if key in self._lines else None
 
 
 def _validate(values: dict[str, Any], places: _Places, problems: list[Problem]) -> Settings | None:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        problems.extend(problems_of(error, _ROOT, places, Settings()))
+        found = problems_of(error, _ROOT, places, Settings())
+        problems.extend(with_origins(problem, _ROOT, places.exactly) for problem in found)
         return None
 
 

@@ -6,6 +6,7 @@ The value of a secret key is never repeated, and passwords inside addresses are 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -48,6 +49,22 @@ def problems_of(
         where, line = place(key)
         found.append(Problem(where, _text(each, key, root, defaults), key, line))
     return found
+
+
+def with_origins(problem: Problem, root: Shape, given: Callable[[Key], tuple[str, int] | None]) -> Problem:
+    """Of a section whose values were checked together, when one of those that the words name came from a variable: that
+    is its place, for who has set the variable looks in vain into the file; the other values' places follow. ``given``:
+    the place of exactly this key, and its line, 0 for a variable; None when the value is the default."""
+    shape = shape_at(root, problem.key)
+    if shape is None or shape.kind is not Kind.SECTION:
+        return problem
+    named = [(name, given((*problem.key, name))) for name in shape.keys if re.search(rf"\b{name}\b", problem.text)]
+    places = sorted(((name, *place) for name, place in named if place is not None), key=lambda each: each[2])
+    if not places or places[0][2]:
+        return problem
+    (_, where, _), *others = places
+    rest = f" ({', '.join(f'{name}: {place}' for name, place, _ in others)})" if others else ""
+    return Problem(where, problem.text + rest, problem.key)
 
 
 def _text(error: Mapping[str, Any], key: Key, root: Shape, defaults: BaseModel | None) -> str:

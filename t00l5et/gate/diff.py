@@ -32,7 +32,7 @@ PROTECTED = tuple(
     for name in (
         *("ports/", "bug/", "replay/", "forgewright/", "bench/"),
         *("errors.py", "messages.py", "settings/", "defence.py", "redacted_log.py", "text.py"),
-        *("wiring.py", "world.py", "upkeep.py", "__init__.py"),
+        *("wiring.py", "world.py", "upkeep.py", "__init__.py", "program.py", "entry.py"),
     )
 )
 

@@ -52,7 +52,7 @@ GUARDED = tuple(
     f"foureyes_actors.{name}"
     for name in (
         *("ports", "replay", "bug", "world", "wiring", "headless", "commands", "model_server", "doctor"),
-        *("forgewright", "bench", "upkeep", "defence", "redacted_log"),
+        *("forgewright", "bench", "upkeep", "defence", "redacted_log", "program", "entry"),
         *("settings.address", "settings.bug", "settings.changes", "settings.config", "settings.environment"),
         *("settings.file", "settings.forgewright", "settings.paths", "settings.pressure", "settings.problems"),
         *("settings.schema", "settings.section", "settings.table", "settings.yaml"),

@@ -19,7 +19,7 @@ CANARY = "c4n4ry-of-the-ends"
 PROGRAM = f"""
 import ctypes, sys, threading
 from foureyes_actors import headless
-import run
+from foureyes_actors import program
 
 def raises(*_):
     raise RuntimeError("the main program fails, password={CANARY}, token {CANARY}")
@@ -33,7 +33,7 @@ def leaks(program, *_):
 
 WHAT
 sys.argv = ["run.py", *sys.argv[1:]]
-run._main()
+program.main()
 """
 DEEDS = {
     "in the run": "headless.Headless._wait = raises",

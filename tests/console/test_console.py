@@ -244,6 +244,18 @@ def test_in_the_fallback_attempts_to_start_are_told_by_what_is_new_about_their_f
     ]
 
 
+def test_a_server_is_not_told_to_be_ready_twice_for_what_no_line_shows() -> None:
+    desk = Desk()
+    for pid, concurrency in ((11, None), (11, 4), (None, 4)):
+        desk.actor.on_receive(ServerState(ServerPhase.READY, detail="x", pid=pid, concurrency=concurrency))
+        desk.clock.advance(60)
+    desk.actor.on_receive(ServerState(ServerPhase.READY, detail="x; y is being healed"))
+    assert [line.split("  ", 1)[1] for line in desk.written] == [
+        "model server ready: x",
+        "model server ready: x; y is being healed",
+    ]
+
+
 def pressure(before: str, after: str, reason: str) -> Event:
     return Event("e", EventKind.PRESSURE_CHANGED, datetime.now(UTC), "machine", before, after, reason)
 

@@ -153,12 +153,19 @@ def test_it_reads_on_by_itself_and_comes_back(healing: Healing) -> None:
 def test_an_inference_actor_that_dies_in_the_fallback_comes_back_into_it(healing: Healing) -> None:
     healing.server_dies()
     eventually(lambda: healing.counted(ASKER, "read_alone") >= 1, WITHIN, f"it reads by itself:\n{healing.lines}")
+    before = healing.counted(ASKER, "read_alone")  # of the run: the replacement counts on
     for name in (ASKER, "readings"):
         healing.kill(name)
-    eventually(lambda: healing.counted(ASKER, "read_alone") >= 1, WITHIN, "its replacement reads by itself too")
+    more = before + 1  # which the one that dies may still have read
+    eventually(lambda: healing.counted(ASKER, "read_alone") > more, WITHIN, "its replacement reads by itself too")
     eventually(lambda: healing.counted("readings", "readings") >= 1, WITHIN, "and its readings are told")
     assert healing.status(ASKER)["fallback"] and healing.status("readings")["degraded"]
     assert healing.stop() == INTERRUPTED, healing.lines
+
+
+def cannot_read(healing: Healing) -> int:
+    """How often it was found that the extra is missing: what failed while the server died is counted too."""
+    return int(healing.status(ASKER).get("failures", {}).get("MissingExtraError", 0))
 
 
 def test_without_the_extra_nothing_is_read_and_the_last_values_stand(no_extra: None, tmp_path: Path) -> None:
@@ -168,10 +175,10 @@ def test_without_the_extra_nothing_is_read_and_the_last_values_stand(no_extra: N
         eventually(lambda: any("#" in line for line in healing.lines), WITHIN, f"a reading:\n{healing.lines}")
         healing.server_dies()
         eventually(lambda: healing.said("the model server is gone"), WITHIN, f"the fallback:\n{healing.lines}")
-        eventually(lambda: healing.counted(ASKER, "failed") == 1, WITHIN, "it cannot read by itself")
+        eventually(lambda: cannot_read(healing) == 1, WITHIN, "it cannot read by itself")
         before = healing.counted(ASKER, "frames")
         eventually(lambda: healing.counted(ASKER, "frames") > before + 6, WITHIN, "frames come all the same")
-        assert healing.counted(ASKER, "failed") == 1 and healing.counted(ASKER, "read_alone") == 0
+        assert cannot_read(healing) == 1 and healing.counted(ASKER, "read_alone") == 0
     finally:
         healing.stop()
     assert healing.said("no frame is read until it is back") and healing.said("pip install")

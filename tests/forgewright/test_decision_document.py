@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from foureyes_actors.forgewright.budget import BY_HAND
 from foureyes_actors.forgewright.decision import from_json, to_json
 from foureyes_actors.forgewright.decision_document import document, markdown, progress
-from foureyes_actors.forgewright.states import State, Status
+from foureyes_actors.forgewright.states import IN_FORCE, State, Status
+from foureyes_actors.forgewright.triage import RemedyKind
 from tests.forgewright.make import HOSTILE, ID, NOW, a_decision, in_state
 
 FIELDS = {
@@ -32,6 +34,32 @@ def test_it_has_the_fields_of_a_decision_in_each_state(state: State) -> None:
     for item in made["action_items"]:
         assert set(item) == {"task", "priority", "files", "created_at", "completed"} and 1 <= item["priority"] <= 10
     json.dumps(dict(made), default=str, allow_nan=False)
+
+
+@pytest.mark.parametrize("remedy", [RemedyKind.OPERATIONAL, RemedyKind.CONFIGURATION, RemedyKind.CODE])
+@pytest.mark.parametrize("state", sorted(IN_FORCE))
+def test_what_nobody_approved_is_not_called_approved(state: State, remedy: RemedyKind) -> None:
+    made = in_state(state, remedy)
+    wanted = Status.COMPLETED if state is State.RESOLVED else Status.IN_PROGRESS
+    assert document(made)["status"] == wanted
+    assert Status.APPROVED not in {step["status"] for step in document(made)["status_history"]}
+    text = markdown(made)
+    assert f"**{wanted}** ({state})" in text and "approved by: nobody: " in text
+    assert ("Cerberus mends by himself" in text) == (remedy is RemedyKind.OPERATIONAL)
+
+
+def test_what_a_person_approved_is_until_it_is_taken_back() -> None:
+    asked = in_state(State.AWAITING_APPROVAL).to(State.APPLIED, NOW, f"{BY_HAND}: merged").to(State.WATCHED, NOW, "on")
+    kept = in_state(State.WATCHED, RemedyKind.CONFIGURATION).noted(NOW, f"{BY_HAND}: the setting stays", {})
+    for made in (asked, kept):
+        assert document(made)["status"] == Status.APPROVED
+        assert "approved by: a person" in markdown(made)
+    again = asked.to(State.REGRESSED, NOW).to(State.ROLLED_BACK, NOW).to(State.TRIAGED, NOW)
+    for state in (State.PROPOSED, State.VERIFIED, State.APPLIED):
+        again = again.to(state, NOW, "by itself")
+    found = [step["status"] for step in document(again)["status_history"]]
+    assert found[-1] == document(again)["status"] == Status.IN_PROGRESS
+    assert found.count(Status.APPROVED) == 2, "what was approved once is history"
 
 
 def test_each_revision_is_a_document_of_its_own() -> None:

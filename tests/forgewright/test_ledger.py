@@ -176,6 +176,28 @@ def test_a_disk_that_takes_nothing_loses_nothing(tmp_path: Path, code: int) -> N
     assert a_ledger(tmp_path).save(made).revision == 2, "the lock was given back"
 
 
+FULL = """
+import resource
+room = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, room[1]))
+for _ in range(3):
+    try:
+        ledger.open("k", 2026, a_decision)
+    except OSError as error:
+        print(type(error).__name__)
+resource.setrlimit(resource.RLIMIT_FSIZE, room)
+print(ledger.open("k", 2026, a_decision).id)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
+def test_a_disk_that_is_full_uses_up_no_numbers(tmp_path: Path) -> None:
+    with started(FULL, tmp_path, "who") as process:
+        out, _ = process.communicate(timeout=60)
+    assert out.split() == ["OSError", "OSError", "OSError", ID]
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [ID]
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="modes do not bind this user")
 def test_a_folder_that_is_read_only(tmp_path: Path) -> None:
     made = a_ledger(tmp_path).open("k", 2026, a_decision)

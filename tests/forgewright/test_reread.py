@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import run
-from foureyes_actors import wiring
+from foureyes_actors import program, wiring
 from foureyes_actors.errors import SettingsError
 from foureyes_actors.forgewright.mitigations import MITIGATIONS, mitigation, put, take_back
 from foureyes_actors.headless import Headless, Request
@@ -45,7 +44,7 @@ def longer(folder: LocalPrivateFolder, place: Path, was: float = 30.0) -> None:
 
 
 def test_each_reload_looks_again(file: Path, folder: LocalPrivateFolder) -> None:
-    config = Config(run._reread(file), lambda: run._reread(file))
+    config = Config(program._reread(file), lambda: program._reread(file))
     subject, hall = upkeep(config)
     for change, deadline in ((lambda: longer(folder, file.parent), 45.0), (lambda: take_back(folder, ID), 30.0)):
         change()
@@ -62,7 +61,7 @@ def test_what_the_user_has_changed_meanwhile_stands(
     longer(folder, file.parent)
     with file.open("a", encoding="utf-8") as text:
         text.write("inference:\n  deadline: 20\n")
-    assert run._reread(file).inference.deadline == 20.0
+    assert program._reread(file).inference.deadline == 20.0
     assert f"inference.deadline is 20 and no longer 30, so the mitigation of {ID} does not hold" in caplog.text
 
 
@@ -71,16 +70,16 @@ def test_the_environment_is_the_users_word_too(
 ) -> None:
     longer(folder, file.parent)
     monkeypatch.setenv("FOUREYES_INFERENCE__DEADLINE", "25")
-    assert run._reread(file).inference.deadline == 25.0
+    assert program._reread(file).inference.deadline == 25.0
     longer(folder, file.parent, was=25.0)
-    assert run._reread(file).inference.deadline == 45.0
+    assert program._reread(file).inference.deadline == 45.0
 
 
 def test_a_broken_configuration_is_refused_as_before(file: Path, folder: LocalPrivateFolder) -> None:
     longer(folder, file.parent)
     file.write_text("inference: 3\n", encoding="utf-8")
     with pytest.raises(SettingsError):
-        run._reread(file)
+        program._reread(file)
 
 
 def test_the_start_says_what_is_in_force() -> None:

@@ -184,6 +184,30 @@ def test_the_status_is_plain(stage: Make) -> None:
     assert (status["phase"], status["models"], status["starts"], status["attached"]) == ("ready", [MODEL], 1, False)
 
 
+def test_a_dead_server_is_not_called_ready_once_more(stage: Make) -> None:
+    """Who asks it notices its death before the actor's next look."""
+    it = stage()
+    it.pump()
+    told = len(it.told())
+    it.processes.children[0].code = -9
+    it.actor.on_receive(ServerSuspect("nobody listens", MODEL))
+    it.pump()
+    assert [state.phase for state in it.told()[told:]] == [ServerPhase.FAILED]
+    assert "ended by signal 9" in it.told()[-1].detail
+    assert [type(error) for error in it.context.health] == [type(None), ServerStartFailed]
+
+
+def test_nor_by_a_check_that_was_on_its_way(stage: Make) -> None:
+    it = stage()
+    it.pump()
+    told = len(it.told())
+    it.clock.advance(100.0)
+    it.actor.on_receive(Tick(LOOK, 1))  # the check
+    it.processes.children[0].code = -9
+    it.pump()
+    assert [state.phase for state in it.told()[told:]] == [ServerPhase.FAILED]
+
+
 def test_a_dead_process_is_a_reason_to_be_replaced(stage: Make) -> None:
     it = stage()
     it.pump()

@@ -57,3 +57,30 @@ def test_a_process_that_is_killed_in_the_middle_leaves_nothing_for_ever(tmp_path
     os.utime(tmp_path / "errors" / ".mine", (hours_ago, hours_ago))
     folder.prune()
     assert [path.name for path in (tmp_path / "errors").iterdir()] == [".mine"]
+
+
+LIMITED = """
+import errno, resource, sys
+from pathlib import Path
+from foureyes_actors.ports.private_folder import LocalPrivateFolder
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+folder = LocalPrivateFolder(Path(sys.argv[1]))
+folder.write("there/small.json", b"x")
+for name in ("new/large.json", "new/below/large.json", "there/large.json", "there/below/large.json"):
+    try:
+        folder.write(name, b"x" * 101)
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
+def test_what_cannot_be_written_leaves_no_empty_folder(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == ["EFBIG"] * 4
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == [
+        "there",
+        "there/small.json",
+    ]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from foureyes_actors.bug.document import error_document
-from foureyes_actors.bug.faults import TOLD
+from foureyes_actors.bug.faults import TOLD, fault_from_exception
 from foureyes_actors.bug.fingerprint import fingerprint
-from foureyes_actors.errors import ConfigurationError, StoreInUse
+from foureyes_actors.commands.error_commands import Wanted, list_lines
+from foureyes_actors.errors import ConfigurationError, StoreInUse, StoreUnavailable
 from foureyes_actors.messages import (
     Collection,
     CountError,
@@ -34,7 +35,9 @@ from foureyes_actors.ports.stores import StoreOpener
 from foureyes_actors.recorder.actor import RecorderActor, ReplayOn, StoreOpened
 from foureyes_actors.recorder.journal import BUDGET, Journal
 from foureyes_actors.recorder.losses import QUIET
+from foureyes_actors.recorder.outages import OVER
 from foureyes_actors.settings import RetentionSettings, StoreSettings
+from foureyes_actors.settings.bug import BugSettings
 from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.context import Tree
 from supervisors.inbox import InboxFull
@@ -169,10 +172,57 @@ def test_away_and_back(bench: Bench) -> None:
     bench.actor.on_receive(ReplayOn())
     status = bench.status()
     assert (status["condition"], status["pending"], status["replayed"]) == ("stored", 0, 10)
-    assert "is back after 62.0 s: 10 documents were replayed" in bench.faults()[1].message
     assert [event.after for event in bench.events()] == ["away", "stored"]
-    assert bench.events()[1].reason == bench.faults()[1].message
-    assert len(bench.faults()) == 2
+    assert "is back after 62.0 s: 10 documents were replayed" in bench.events()[1].reason
+    assert bench.faults() == [fault], "that it is back is no failure"
+
+
+@pytest.mark.parametrize("told_in_time", [True, False], ids=["told while it was away", "told when it was back"])
+def test_an_outage_is_in_the_store_with_its_end(bench: Bench, told_in_time: bool) -> None:
+    """Also one that an earlier run has left in the journal: the store that takes it is there."""
+
+    def count(fault: Fault) -> None:
+        bench.actor.on_receive(CountError(error_document(fault, fingerprint(fault), {})))
+
+    bench.actor.on_start()
+    bench.switch.away = True
+    bench.actor.on_receive(readings("a"))
+    (outage,) = bench.faults()
+    other = fault_from_exception(StoreUnavailable("somebody else's"), source="capture", clock=bench.clock)
+    count(other)
+    if told_in_time:
+        count(outage)
+    bench.clock.advance(60)
+    bench.switch.away = False
+    bench.actor.on_receive(Tick("probe", 0))
+    bench.actor.on_receive(bench.opened())
+    bench.actor.on_receive(ReplayOn())
+    if not told_in_time:
+        count(outage)
+    back = bench.clock.utc_now()
+    bench.actor.on_stop()
+    with closing(SqliteStore(bench.switch.path)) as store:
+        groups = {group["source"]: group for group in store.latest(Collection.ERRORS, 9)}
+        assert set(groups) == {"recorder", "capture"}, "and no group that says that the store is back"
+        assert OVER not in groups["capture"]["context"]
+        assert groups["recorder"]["context"][OVER] == f"since {back:%Y-%m-%d %H:%M:%S} UTC, after 60.0 s"
+        listed = list(list_lines(store, Wanted(9), back, BugSettings()))
+    assert [line.endswith("the plug is out  (over)") for line in listed[2:]].count(True) == 1, listed
+    assert not any("is back" in line for line in listed)
+
+
+def test_an_outage_that_comes_again_is_not_over(bench: Bench) -> None:
+    """A group has the context of its newest occurrence."""
+    bench.actor.on_start()
+    at = bench.clock.utc_now()
+    fault = fault_from_exception(StoreUnavailable("gone"), source="recorder", clock=bench.clock)
+    bench.actor.on_receive(CountError(error_document(fault, "v2-f", {})))
+    bench.actor.on_stop()
+    with closing(SqliteStore(bench.switch.path)) as store:
+        again = {**error_document(fault, "v2-f", {}), "_id": "0" * 32, "at": at + timedelta(seconds=9)}
+        store.count_occurrence({**again, "last_at": again["at"]})
+        (group,) = store.latest(Collection.ERRORS, 9)
+    assert (group["occurrences"], OVER in group["context"]) == (2, False)
 
 
 def test_a_store_that_is_away_at_the_start_is_told_as_soon_as_somebody_is_there(bench: Bench) -> None:
@@ -389,7 +439,7 @@ def test_a_server_that_is_killed_and_comes_back_costs_nothing(tmp_path: Path) ->
             assert store.count(READINGS) == 21
             (group,) = store.latest(Collection.ERRORS)
             assert group["occurrences"] == 10
-        assert len(live.faults) == 2
+        assert len(live.faults) == 1, "that it is back is no failure"
     finally:
         live.stop()
         server.kill()

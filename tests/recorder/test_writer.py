@@ -59,8 +59,10 @@ class Bench:
             return [document["_id"] for document in reversed(store.latest(READINGS, 10_000))]
 
     def told(self) -> list[str]:
+        """Failures, then the good news, which is none."""
         found, self.writer.reports = self.writer.reports, []
-        return [f"{type(error).__name__}: {error}" for error in found]
+        returns, self.writer.returns = self.writer.returns, []
+        return [*(f"{type(error).__name__}: {error}" for error in found), *(f"no failure: {text}" for text in returns)]
 
     def __getitem__(self, key: str) -> Any:
         return self.writer.status()[key]
@@ -95,7 +97,7 @@ def test_a_store_that_is_away_from_the_start(bench: Bench) -> None:
     bench.writer.replay(1.0)
     assert (bench["condition"], bench["pending"], bench["replayed"], bench["stored"]) == ("stored", 0, 2, 2)
     (told,) = bench.told()
-    assert told.startswith("StoreUnavailable: the store is back after 60.0 s: 2 documents were replayed, 0 were lost")
+    assert told.startswith("no failure: the store is back after 60.0 s: 2 documents were replayed, 0 were lost")
     assert "it had been away: the plug is out" in told
     assert bench["away_since"] is None
 

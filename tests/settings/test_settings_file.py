@@ -345,6 +345,51 @@ def test_the_mark_of_our_own_children_is_no_setting(here: Path) -> None:
     assert load("", {MARK: "1"}) == Settings()
 
 
+HIGH, LOW = "FOUREYES_RESOURCE__PRESSURE__HIGH_CPU", "FOUREYES_RESOURCE__PRESSURE__CALM_CPU"
+CHECKED_TOGETHER = {
+    "one in the file": (
+        "log: {}\nresource:\n  pressure:\n    calm_cpu: 70\n",
+        {HIGH: "60"},
+        f"{HIGH}: resource.pressure: calm_cpu 70 must be less than high_cpu 60 (calm_cpu: foureyes.yaml:4)",
+    ),
+    "the other is the default": (
+        "",
+        {LOW: "95"},
+        f"{LOW}: resource.pressure: calm_cpu 95 must be less than high_cpu 90",
+    ),
+    "two variables": (
+        "resource: {pressure: {calm_cpu: 1, high_cpu: 99}}",
+        {LOW: "80", HIGH: "60"},
+        f"{HIGH}: resource.pressure: calm_cpu 80 must be less than high_cpu 60 (calm_cpu: {LOW})",
+    ),
+    "a variable of the section that has no part in it": (
+        "resource: {pressure: {calm_cpu: 70, high_cpu: 60}}",
+        {"FOUREYES_RESOURCE__PRESSURE__LOW_MEMORY": "400"},
+        "foureyes.yaml:1: resource.pressure: calm_cpu 70 must be less than high_cpu 60",
+    ),
+    "a row of a table": (
+        "readings:\n  fields:\n    grand: {minimum: 10}\n",
+        {"FOUREYES_READINGS__FIELDS__GRAND__MAXIMUM": "5"},
+        (
+            "FOUREYES_READINGS__FIELDS__GRAND__MAXIMUM: readings.fields.grand: minimum 10 is more than maximum 5: no "
+            "value could be right (minimum: foureyes.yaml:3)"
+        ),
+    ),
+    "what is lacking": (
+        "log: {}\nmodel_server: {manage: true}\n",
+        {"FOUREYES_MODEL_SERVER__KIND": "openai"},
+        "FOUREYES_MODEL_SERVER__KIND: model_server: base_url must be given for kind openai, e.g. http://127.0.0.1:8080",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "environ", "expected"), CHECKED_TOGETHER.values(), ids=CHECKED_TOGETHER.keys())
+def test_values_that_are_checked_together_are_told_by_the_variable_that_gave_one(
+    here: Path, text: str, environ: dict[str, str], expected: str
+) -> None:
+    assert problems(text, environ) == [expected]
+
+
 def test_an_address_without_a_kind_is_asked_which_kind_it_is(here: Path) -> None:
     assert load("", {}).model_server.kind == "embedded"
     assert load("model_server: {base_url: 'http://127.0.0.1:8080'}", {}).model_server.kind == "auto"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-import run
+from foureyes_actors import program
 from foureyes_actors.exit_codes import BAD_CONFIGURATION, OK, UNAVAILABLE
 from foureyes_actors.forgewright.ledger import FILE, LOCK
 from foureyes_actors.forgewright.mitigations import MITIGATIONS, in_force
@@ -33,7 +33,9 @@ class House:
         self.ledger = a_ledger(folder / "decisions", SystemClock())
 
     def says(self, *words: str) -> Result:
-        return CliRunner().invoke(run.app, ["--config", str(self.config), "decisions", *words], catch_exceptions=False)
+        return CliRunner().invoke(
+            program.app, ["--config", str(self.config), "decisions", *words], catch_exceptions=False
+        )
 
     def state(self, decision_id: str = ID) -> State:
         found = self.ledger.get(decision_id)
@@ -99,7 +101,7 @@ def test_a_setting_from_the_approval_to_the_way_back(house: House) -> None:
         return [each.until for each in in_force(folder, SystemClock().utc_now().timestamp())]
 
     def next_start() -> float:
-        return run._with_mitigations(Settings(data_dir=house.folder)).settings.inference.deadline
+        return program._with_mitigations(Settings(data_dir=house.folder)).settings.inference.deadline
 
     house.ledger.save(in_state(State.AWAITING_APPROVAL, SETTING))
     found = house.says("approve", "1")

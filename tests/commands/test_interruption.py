@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import run
+from foureyes_actors.commands import interruption
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there SIGTERM ends the process at once")
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there SIGTERM e
 @pytest.fixture(autouse=True)
 def handlers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    numbers = [getattr(signal, name) for name in run.END_SIGNALS if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in interruption.NAMES if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     yield
     for number, handler in before.items():
@@ -40,13 +40,13 @@ def test_a_signal_while_the_folder_is_made_ends_what_follows_and_leaves_no_folde
 ) -> None:
     monkeypatch.setattr(tempfile, "mkdtemp", signalled_after(tempfile.mkdtemp))
     begun = False
-    with pytest.raises(KeyboardInterrupt), run._scratch("measured-"):
+    with pytest.raises(KeyboardInterrupt), interruption.scratch("measured-"):
         begun = True
     assert not begun and list(tmp_path.iterdir()) == []
 
 
 def test_a_signal_in_the_middle_interrupts_and_leaves_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), run._scratch("measured-") as folder:
+    with pytest.raises(KeyboardInterrupt), interruption.scratch("measured-") as folder:
         (folder / "a").write_bytes(b"a")
         signal.raise_signal(signal.SIGTERM)
     assert list(tmp_path.iterdir()) == []
@@ -62,6 +62,6 @@ def test_a_signal_while_the_folder_is_removed_lets_it_be_removed(
         clean_up(folder)
 
     monkeypatch.setattr(tempfile.TemporaryDirectory, "cleanup", cleanup)
-    with run._scratch("measured-") as folder:
+    with interruption.scratch("measured-") as folder:
         assert folder.parent == tmp_path
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,68 @@
+"""FourEyes as a command: installed it is ``foureyes``, from its own folder ``python run.py``, and both are one."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from foureyes_actors import entry, exit_codes
+from foureyes_actors.headless import version
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+MODULE, _, FUNCTION = SETTINGS["project"]["scripts"]["foureyes"].partition(":")
+INSTALLED = ["-c", f"import sys; from {MODULE} import {FUNCTION}; sys.exit({FUNCTION}())"]  # as pip writes it
+WAYS = {"installed": INSTALLED, "run.py": [str(ROOT / "run.py")]}
+
+
+def said(way: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    own = {"FOUREYES_DATA_DIR": str(folder / "data"), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *WAYS[way], *arguments],
+        cwd=folder,
+        env={**os.environ, **own},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_tells_its_version_and_its_commands(way: str, tmp_path: Path) -> None:
+    told = said(way, tmp_path, "--version")
+    assert (told.returncode, told.stderr) == (0, "") and told.stdout.startswith(f"FourEyes {version()} on Python 3.")
+    shown = said(way, tmp_path, "--help")
+    assert shown.returncode == 0 and all(name in shown.stdout for name in ("doctor", "models", "errors", "bench"))
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_its_exit_code_is_the_commands(way: str, tmp_path: Path) -> None:
+    done = said(way, tmp_path, "errors", "list")
+    assert done.returncode == exit_codes.UNAVAILABLE and "there is no store at" in done.stderr, done.stderr
+
+
+def test_the_file_that_is_beside_run_py_is_named_when_it_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("in the way", encoding="utf-8")
+    done = said("run.py", tmp_path, "--seconds", "1")
+    assert f"built-in defaults; {ROOT / 'foureyes.yaml'} is not used from here" in done.stdout, done.stdout
+
+
+def test_what_comes_before_the_imports_imports_nothing_that_takes_long() -> None:
+    """A signal that comes earlier ends the program with a traceback."""
+    tree = ast.parse(Path(entry.__file__).read_text(encoding="utf-8"))
+    at_once = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {name.name for node in at_once if isinstance(node, ast.Import) for name in node.names}
+    assert names == {"os", "signal", "sys"}
+    assert [node.module for node in at_once if isinstance(node, ast.ImportFrom)] == ["__future__"]
+
+
+def test_its_numbers_are_those_of_the_exit_codes() -> None:
+    assert entry.INTERRUPTED == exit_codes.INTERRUPTED
