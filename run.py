@@ -30,10 +30,12 @@ if __name__ == "__main__":  # before the imports, which take a second
 import json
 import logging
 import platform
+import shutil
 import tempfile
 import threading
 from pathlib import Path
 from typing import Annotated, NoReturn
+from uuid import uuid4
 
 import typer
 
@@ -194,15 +196,19 @@ def targets(
             signal.signal(number, signal.default_int_handler)
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     settings = Settings()
+    scratch = Path(tempfile.gettempdir(), f"foureyes-bench-{uuid4().hex}")  # known before a signal can leave it there
     try:
         models = group_by_model(load_models(settings, LocalFiles()))
-        with tempfile.TemporaryDirectory(prefix="foureyes-bench-") as scratch:
-            world = wiring.real_world(settings)
-            rows = judge(Bench(world, models, Path(scratch), _say, kill, frames, seconds, session).run())
+        scratch.mkdir(mode=0o700)
+        world = wiring.real_world(settings)
+        rows = judge(Bench(world, models, scratch, _say, kill, frames, seconds, session).run())
     except ConfigurationError as error:
         refuse(error)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+    finally:
+        if scratch.exists():
+            shutil.rmtree(scratch)
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print_result(json.dumps(document(rows, machine), indent=2) if as_json else table(rows, machine))
     raise typer.Exit(exit_code(rows))

@@ -28,8 +28,10 @@ SHOWS_NOTHING = Path("/dev/full")
 
 
 @contextmanager
-def command(tmp_path: Path, *arguments: str, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "FOUREYES_DATA_DIR": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+def command(
+    tmp_path: Path, *arguments: str, stdout: int = subprocess.PIPE, path: str = str(ROOT)
+) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "FOUREYES_DATA_DIR": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONPATH": path}
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "run.py"), *arguments],
         stdout=stdout,
@@ -87,6 +89,26 @@ def test_targets_that_are_stopped_are_not_met_and_leave_nothing(tmp_path: Path, 
         process.send_signal(number)
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
+    assert not list(tmp_path.glob("foureyes-bench-*"))
+
+
+SIGNAL_AT_ONCE = """
+import os, signal
+make = os.mkdir
+def mkdir(path, *arguments, **options):
+    make(path, *arguments, **options)
+    if "foureyes-bench-" in os.fspath(path):
+        os.kill(os.getpid(), signal.SIGTERM)
+os.mkdir = mkdir
+"""
+
+
+def test_targets_that_are_stopped_just_as_they_begin_leave_nothing(tmp_path: Path) -> None:
+    """Their folder is there, and nothing else has happened."""
+    (tmp_path / "sitecustomize.py").write_text(SIGNAL_AT_ONCE, encoding="utf-8")
+    with command(tmp_path, "bench", "targets", path=f"{tmp_path}{os.pathsep}{ROOT}") as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130 and "recording" not in errors
     assert not list(tmp_path.glob("foureyes-bench-*"))
 
 
