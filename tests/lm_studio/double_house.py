@@ -130,11 +130,16 @@ class House:
     def incarnations(self) -> dict[str, int]:
         return {s.name: s.incarnation for s in self.root.status() if s.name in ("lm_studio", NAME)}
 
+    def told(self, name: str) -> list[Any]:
+        """All that a collector has been told by now, what is still in its inbox too."""
+        self.ask(name)
+        return list(self.kept[name])
+
     def states(self) -> list[ServerState]:
-        return [m for m in list(self.kept["console"]) if isinstance(m, ServerState)]
+        return [m for m in self.told("console") if isinstance(m, ServerState)]
 
     def faults(self) -> list[Fault]:
-        return [m for m in list(self.kept["bug"]) if isinstance(m, Fault)]
+        return [m for m in self.told("bug") if isinstance(m, Fault)]
 
     def until_ready(self) -> None:
         eventually(self.is_ready, PATIENCE, "the model is ready")
@@ -155,7 +160,7 @@ class House:
 
     def outcome(self, number: int) -> Analysis | AnalysisFailed:
         def found() -> list[Any]:
-            told = [m for m in list(self.kept["readings"]) if isinstance(m, Analysis | AnalysisFailed)]
+            told = [m for m in self.told("readings") if isinstance(m, Analysis | AnalysisFailed)]
             return [m for m in told if m.frame.sequence == number]
 
         eventually(lambda: bool(found()), PATIENCE, f"the outcome of frame {number}")
