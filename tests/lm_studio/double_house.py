@@ -49,6 +49,19 @@ class FastClock(SystemClock):
         return super().monotonic() * 60
 
 
+class Brisk:
+    """The context of the actor with that clock, which looks around each tenth of a second, not each second."""
+
+    def __init__(self, context: ActorContext) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def every(self, seconds: float, name: str, *, early: float = 0.0) -> None:
+        self._context.every(seconds / 10, name, early=early / 10)
+
+
 class DoubleChild(FakeChild):
     """It has ended when the double has."""
 
@@ -118,7 +131,7 @@ class House:
 
     def _lm_studio(self, context: ActorContext) -> LMStudioActor:
         return LMStudioActor(
-            context, settings=self.server_settings, models=(MODEL,), http=RequestsHttp(), processes=self.processes,
+            Brisk(context), settings=self.server_settings, models=(MODEL,), http=RequestsHttp(), processes=self.processes,
             clock=FastClock(), audience=(NAME, "console"), inference=self.settings, history=self.history,
         )  # fmt: skip
 
