@@ -132,7 +132,8 @@ class House:
     def _lm_studio(self, context: ActorContext) -> LMStudioActor:
         return LMStudioActor(
             Brisk(context), settings=self.server_settings, models=(MODEL,), http=RequestsHttp(),
-            processes=self.processes, clock=FastClock(), audience=(NAME, "console"), inference=self.settings, history=self.history,
+            processes=self.processes, clock=FastClock(), audience=(NAME, "console"), inference=self.settings,
+            history=self.history,
         )  # fmt: skip
 
     @property
