@@ -28,18 +28,29 @@ SHOWS_NOTHING = Path("/dev/full")
 
 
 @contextmanager
+def hang_ups_are_heard() -> Iterator[None]:
+    """What is started meanwhile hears them, also when these tests were started by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@contextmanager
 def command(
     tmp_path: Path, *arguments: str, stdout: int = subprocess.PIPE, path: str = str(ROOT)
 ) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "FOUREYES_DATA_DIR": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONPATH": path}
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py"), *arguments],
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=ROOT,
-    )
+    with hang_ups_are_heard():
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "run.py"), *arguments],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=ROOT,
+        )
     try:
         yield process
     finally:
