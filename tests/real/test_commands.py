@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from t00l5et.doubles.lm_studio import LmStudioDouble
+from tests.faults.test_halted_terminal import heard
 from tests.support import eventually
 
 pytestmark = [
@@ -28,21 +29,12 @@ SHOWS_NOTHING = Path("/dev/full")
 
 
 @contextmanager
-def hang_ups_are_heard() -> Iterator[None]:
-    """What is started meanwhile hears them, also when these tests were started by nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
-@contextmanager
 def command(
     tmp_path: Path, *arguments: str, stdout: int = subprocess.PIPE, path: str = str(ROOT)
 ) -> Iterator[subprocess.Popen[str]]:
+    tmp_path.mkdir(exist_ok=True)
     environment = {**os.environ, "FOUREYES_DATA_DIR": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONPATH": path}
-    with hang_ups_are_heard():
+    with heard(signal.SIGHUP):
         process = subprocess.Popen(
             [sys.executable, str(ROOT / "run.py"), *arguments],
             stdout=stdout,
@@ -87,10 +79,14 @@ def test_a_run_and_the_commands_that_judge_agree_about_a_server(
     with LmStudioDouble({"models": ["qwen/qwen3-vl-8b"], **scenario}) as server:
         monkeypatch.setenv("FOUREYES_MODEL_SERVER__KIND", "lm_studio")
         monkeypatch.setenv("FOUREYES_MODEL_SERVER__BASE_URL", server.url)
-        for arguments in (["models"], ["doctor"], ["--seconds", "3"]):
-            with command(tmp_path, *arguments) as process:
+        with (
+            command(tmp_path / "a", "models") as models,
+            command(tmp_path / "b", "doctor") as doctor,
+            command(tmp_path / "c", "--seconds", "3") as run,
+        ):
+            for process in (models, doctor, run):
                 out, errors = process.communicate(timeout=PATIENCE)
-            assert process.returncode == code, (arguments, out, errors)
+                assert process.returncode == code, (process.args, out, errors)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
