@@ -262,13 +262,13 @@ class Supervisor(SupervisedActor):
 
     def _kill(self, name: str, why: str) -> None:
         """``why`` empty: its spec wants no other end, so there is nothing to tell unless it was busy. It may have ended
-        by itself meanwhile; its own notice comes too late, so that is told now."""
+        by itself meanwhile: its own notice comes too late and is told now, unless it ended because of the fence."""
         context = self._contexts.get(name)
         if context is None:
             return
-        busy_with = self._fence(name)
-        if context.notice is not None:
-            told = context.notice
+        busy_with, own = self._fence(name), context.notice
+        if own is not None and (own.error is not None or own.stage is m.Stage.STOP):
+            told = own
         elif why or any(busy_with):
             error = TimeoutError(why or "it was to be stopped at once")
             told = m.ExitNotice(name, context.incarnation, m.Stage.STUCK, error, str(error), (), *busy_with)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 import pytest
@@ -126,3 +128,13 @@ def eventually(condition: Callable[[], bool], timeout: float, what: str, every: 
         if time.monotonic() > deadline:
             pytest.fail(f"not within {timeout} s: {what}")
         pause.wait(every)
+
+
+@contextmanager
+def heard(number: int) -> Iterator[None]:
+    """What is started meanwhile hears this signal, though the tests themselves be run by nohup or in the background."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)

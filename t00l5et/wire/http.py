@@ -81,7 +81,7 @@ def _server(fault: WireFault | None, script: Script, pace: Timing) -> Iterator[i
         with _deaf() as port:
             yield port
     else:
-        with _Player(script, pace.scale) as server:
+        with _Player(script, pace) as server:
             yield server.port
 
 
@@ -98,9 +98,9 @@ def _deaf() -> Iterator[int]:
 class _Player(TcpServer):
     """Each connection: one request is read, the script is played."""
 
-    def __init__(self, script: Script, scale: float) -> None:
+    def __init__(self, script: Script, pace: Timing) -> None:
         super().__init__(self._play, "wire-http")
-        self._script, self._scale = script, scale
+        self._script, self._pace = script, pace
 
     def _play(self, sock: socket.socket) -> None:
         head = b""
@@ -112,4 +112,4 @@ class _Player(TcpServer):
         head, _, body = head.partition(b"\r\n\r\n")
         length = _LENGTH.search(head)
         exactly(sock, max(0, int(length[1]) - len(body)) if length else 0)
-        play(sock, self._script, self._scale, self.stopping)
+        play(sock, self._script, self._pace.scale, self.stopping, self._pace.deadline)

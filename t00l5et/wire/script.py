@@ -17,6 +17,8 @@ from t00l5et.doubles.tcp_server import finish, hold, reset
 SHORT = 0.5  # seconds; what a deadline that passes is scaled down to
 PATIENCE = 20.0  # seconds; for what does not depend on time
 MARGIN = 0.15  # seconds, scaled, between a deadline and an answer: less is not told apart
+ROOM, AFFORDED = 0.5, 1.5  # seconds, scaled: so far apart, for a busy machine, where no more than that is waited for it
+GRACE = 2.0  # seconds that a busy machine may need to see that a deadline has passed
 LONGEST = 20.0  # seconds for one exchange
 DRIPS = 20  # pieces of what came in drips
 _HOP = {"content-length", "transfer-encoding", "connection", "keep-alive"}  # of a connection, not of a reply
@@ -60,9 +62,10 @@ def timing(allowed: float, script: Script, *, timed: bool, short: float = SHORT)
         return Timing(deadline, deadline / allowed)
     if not timed:
         return Timing(PATIENCE, 0.0)
-    apart = abs(allowed - script.at)
-    scale = min(1.0, max(short / allowed, MARGIN / apart if apart else 1.0))
-    if not min(allowed, script.at) * scale <= LONGEST or apart * scale < MARGIN * 0.99:
+    apart, waited = abs(allowed - script.at), min(allowed, script.at)
+    room = min(ROOM / apart, AFFORDED / waited if waited else 1.0) if apart else 0.0
+    scale = min(1.0, max(short / allowed, MARGIN / apart if apart else 1.0, room))
+    if not waited * scale <= LONGEST or apart * scale < MARGIN * 0.99:
         raise NotPlayable(f"a deadline of {allowed:g} s and an answer after {script.at:g} s are too close")
     return Timing(allowed * scale, scale)
 
@@ -118,12 +121,17 @@ def of_reply(reply: HttpReply, method: str, after: float = 0.0) -> Script:
     return Script(((after, data),), End.CLOSED)
 
 
-def play(sock: socket.socket, script: Script, scale: float, stopping: threading.Event) -> None:
-    """Raises OSError when the other side does not listen any more."""
+def play(
+    sock: socket.socket, script: Script, scale: float, stopping: threading.Event, deadline: float = math.inf
+) -> None:
+    """``deadline``: scaled seconds, of the other side; what comes after it comes to nobody who keeps to it, however
+    late he sees that it has passed. Raises OSError when the other side does not listen any more."""
     before = 0.0
     for at, piece in script.pieces:
         wait, before = max(0.0, at - before) * scale, max(before, at)
         if wait and stopping.wait(min(wait, LONGEST)):
+            return
+        if at * scale > deadline and _has_left(sock):
             return
         if piece:
             sock.sendall(piece)
@@ -133,6 +141,18 @@ def play(sock: socket.socket, script: Script, scale: float, stopping: threading.
         hold(sock)
     else:
         finish(sock)
+
+
+def _has_left(sock: socket.socket) -> bool:
+    """The other side, which is asked nothing and says nothing; seen as soon as it has."""
+    before = sock.gettimeout()
+    sock.settimeout(GRACE)
+    try:
+        return not sock.recv(1)
+    except TimeoutError:
+        return False
+    finally:
+        sock.settimeout(before)
 
 
 def _seconds(value: float) -> float:

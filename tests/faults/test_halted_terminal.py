@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.model_server.support import need_embedded
 from tests.real.program import ROOT, stored_readings
-from tests.support import eventually
+from tests.support import eventually, heard
 
 pytestmark = [
     pytest.mark.real,
@@ -34,16 +34,6 @@ def full_pipe() -> tuple[int, int]:
     return reading, writing
 
 
-@contextmanager
-def heard(number: int) -> Iterator[None]:
-    """What is started meanwhile hears this signal, though the tests themselves be run by nohup or in the background."""
-    before = signal.signal(number, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
-
-
 def start(data: Path, output: int) -> subprocess.Popen[bytes]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("FOUREYES_")}
     return subprocess.Popen(
@@ -56,21 +46,31 @@ def start(data: Path, output: int) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 0), (getattr(signal, "SIGHUP", 1), 0)],
-    ids=["Ctrl-C", "SIGTERM", "SIGHUP"],
-)
-def test_it_reads_on_and_ends_when_asked(tmp_path: Path, number: int, code: int) -> None:
+ENDS = {signal.SIGINT: 130, signal.SIGTERM: 0, getattr(signal, "SIGHUP", signal.SIGTERM): 0}
+
+
+def test_it_reads_on_and_ends_when_asked(tmp_path: Path) -> None:
+    """By Ctrl-C, SIGTERM or a hang-up: one program for each, side by side."""
     need_embedded()
+    with ExitStack() as running:
+        processes = {number: running.enter_context(halted(tmp_path / number.name, number)) for number in ENDS}
+        for number in ENDS:
+            data = tmp_path / number.name
+            eventually(lambda data=data: stored_readings(data) > 3, 90, "readings are stored", every=0.2)  # type: ignore[misc]
+        for number, process in processes.items():
+            process.send_signal(number)
+        assert {number: process.wait(60) for number, process in processes.items()} == ENDS
+
+
+@contextmanager
+def halted(data: Path, number: signal.Signals) -> Iterator[subprocess.Popen[bytes]]:
+    """A run whose output nobody reads any more. It hears ``number``."""
     reading, writing = full_pipe()
     with heard(number):
-        process = start(tmp_path, writing)
+        process = start(data, writing)
     os.close(writing)
     try:
-        eventually(lambda: stored_readings(tmp_path) > 3, 90, "readings are stored", every=0.2)
-        process.send_signal(number)
-        assert process.wait(60) == code
+        yield process
     finally:
         process.kill()
         process.wait(30)

@@ -14,14 +14,14 @@ from tests.faults.storm.storm import storm, told
 from tests.faults.storm.verdict import verdict
 from tests.model_server.support import need_embedded
 
-SHORT, LONG = 24, 300  # faults
+SHORT, LONG = 14, 300  # faults
 ACTORS = ("recorder", "bug", "capture")
 
 
 @pytest.mark.real
 @pytest.mark.timeout(400)
 def test_a_short_storm(tmp_path: Path) -> None:
-    weathered(tmp_path, faults=SHORT, seed=7)
+    weathered(tmp_path, faults=SHORT, seed=5, platforms=3)
 
 
 @pytest.mark.real
@@ -29,12 +29,12 @@ def test_a_short_storm(tmp_path: Path) -> None:
 @pytest.mark.timeout(3600)
 def test_a_long_storm(tmp_path: Path) -> None:
     """Also: ``python -m tests.bench.storm --faults 300 --seed 1``, which prints the table."""
-    weathered(tmp_path, faults=LONG, seed=1)
+    weathered(tmp_path, faults=LONG, seed=1, platforms=10)
 
 
-def weathered(folder: Path, *, faults: int, seed: int) -> None:
+def weathered(folder: Path, *, faults: int, seed: int, platforms: int) -> None:
     need_embedded()
-    report = storm(folder, faults=faults, seed=seed)
+    report = storm(folder, faults=faults, seed=seed, platforms=platforms)
     print("\n".join(told(report)))
     assert len(report.hits) >= faults
     assert verdict(report) == []

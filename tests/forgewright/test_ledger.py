@@ -121,10 +121,13 @@ def test_two_processes_that_open_at_once_open_one_for_each_pattern(ledger: Ledge
     assert sorted(groups) == sorted(f"g{number}" for number in range(10))
 
 
-def test_a_kill_in_the_middle_of_writing_leaves_a_whole_file_and_no_lock(ledger: Ledger, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_kill_in_the_middle_of_writing_leaves_a_whole_file_and_no_lock(
+    ledger: Ledger, tmp_path: Path, kills: int
+) -> None:
     ledger.open("k", 2026, a_decision)
     before = 0
-    for number in range(20):
+    for number in range(kills):
         child = started(NOTING, tmp_path, f"child{number}", 10**6)
         assert child.stdout is not None and child.stdout.readline() == "at work\n"
         eventually(lambda now=before: revision(ledger) > now, 30.0, "it writes")  # type: ignore[misc]

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -330,14 +331,21 @@ def test_a_platform_is_made_and_confirmed_for_real(tmp_path: Path) -> None:
     assert kept_confirmation(LocalPrivateFolder(made.folder)) == made.confirmation
 
 
-@pytest.mark.parametrize("exceptions", [5, [], [{}], None])
-def test_a_record_of_another_shape_is_told_as_broken(exceptions: object, tmp_path: Path) -> None:
-    fault = a_recorded(tmp_path / "records")
-    path = next(tmp_path.rglob(f"{fault.id}.json"))
-    path.write_text(json.dumps({**json.loads(path.read_text()), "exceptions": exceptions}), encoding="utf-8")
-    made = a_maker(tmp_path).make(Wanted("g", fault.id, "readings", 1.0), threading.Event())
-    assert (made.kind, made.confirmation.level) == ("a failure", Level.UNCONFIRMED)
-    assert made.confirmation.reason.startswith("broken record: the record lacks something")
+def test_a_record_of_another_shape_is_told_as_broken(tmp_path: Path) -> None:
+    """Two at a time, each in a folder and in processes of its own."""
+
+    def made_of(exceptions: object, folder: Path) -> Made:
+        fault = a_recorded(folder / "records")
+        path = next(folder.rglob(f"{fault.id}.json"))
+        path.write_text(json.dumps({**json.loads(path.read_text()), "exceptions": exceptions}), encoding="utf-8")
+        return a_maker(folder).make(Wanted("g", fault.id, "readings", 1.0), threading.Event())
+
+    shapes: list[object] = [5, [], [{}], None]
+    with ThreadPoolExecutor(2, "maker") as both:
+        found = both.map(made_of, shapes, [tmp_path / str(number) for number in range(len(shapes))])
+        for shape, made in zip(shapes, found, strict=True):
+            assert (made.kind, made.confirmation.level) == ("a failure", Level.UNCONFIRMED), shape
+            assert made.confirmation.reason.startswith("broken record: the record lacks something"), shape
 
 
 def test_who_cancels_it_is_rid_of_it_at_once(tmp_path: Path) -> None:

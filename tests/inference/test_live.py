@@ -117,6 +117,8 @@ class House:
         return answer
 
     def seen(self, name: str, kind: type) -> list[Any]:
+        """All that it has been told by now, what is still in its inbox too."""
+        self.tree.directory.ask(name, GetStatus(), PATIENCE)
         return [m for m in list(self.kept[name]) if isinstance(m, kind)]
 
     def stop(self) -> tuple[str, ...]:

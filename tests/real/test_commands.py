@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from t00l5et.doubles.lm_studio import LmStudioDouble
-from tests.support import eventually
+from tests.support import eventually, heard
 
 pytestmark = [
     pytest.mark.real,
@@ -27,30 +27,21 @@ PATIENCE = 60.0
 SHOWS_NOTHING = Path("/dev/full")
 
 
-@pytest.fixture(autouse=True)
-def not_under_nohup() -> Iterator[None]:
-    """A program that is started with SIGHUP ignored leaves it so, and these are to be told by it."""
-    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        yield
-        return
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-
 @contextmanager
-def command(tmp_path: Path, *arguments: str, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "FOUREYES_DATA_DIR": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py"), *arguments],
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=ROOT,
-    )
+def command(
+    tmp_path: Path, *arguments: str, stdout: int = subprocess.PIPE, path: str = str(ROOT)
+) -> Iterator[subprocess.Popen[str]]:
+    tmp_path.mkdir(exist_ok=True)
+    environment = {**os.environ, "FOUREYES_DATA_DIR": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONPATH": path}
+    with heard(signal.SIGHUP):
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "run.py"), *arguments],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=ROOT,
+        )
     try:
         yield process
     finally:
@@ -87,10 +78,14 @@ def test_a_run_and_the_commands_that_judge_agree_about_a_server(
     with LmStudioDouble({"models": ["qwen/qwen3-vl-8b"], **scenario}) as server:
         monkeypatch.setenv("FOUREYES_MODEL_SERVER__KIND", "lm_studio")
         monkeypatch.setenv("FOUREYES_MODEL_SERVER__BASE_URL", server.url)
-        for arguments in (["models"], ["doctor"], ["--seconds", "3"]):
-            with command(tmp_path, *arguments) as process:
+        with (
+            command(tmp_path / "a", "models") as models,
+            command(tmp_path / "b", "doctor") as doctor,
+            command(tmp_path / "c", "--seconds", "3") as run,
+        ):
+            for process in (models, doctor, run):
                 out, errors = process.communicate(timeout=PATIENCE)
-            assert process.returncode == code, (arguments, out, errors)
+                assert process.returncode == code, (process.args, out, errors)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -100,6 +95,26 @@ def test_targets_that_are_stopped_are_not_met_and_leave_nothing(tmp_path: Path, 
         process.send_signal(number)
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
+    assert not list(tmp_path.glob("foureyes-bench-*"))
+
+
+SIGNAL_AT_ONCE = """
+import os, signal
+make = os.mkdir
+def mkdir(path, *arguments, **options):
+    make(path, *arguments, **options)
+    if "foureyes-bench-" in os.fspath(path):
+        os.kill(os.getpid(), signal.SIGTERM)
+os.mkdir = mkdir
+"""
+
+
+def test_targets_that_are_stopped_just_as_they_begin_leave_nothing(tmp_path: Path) -> None:
+    """Their folder is there, and nothing else has happened."""
+    (tmp_path / "sitecustomize.py").write_text(SIGNAL_AT_ONCE, encoding="utf-8")
+    with command(tmp_path, "bench", "targets", path=f"{tmp_path}{os.pathsep}{ROOT}") as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130 and "recording" not in errors
     assert not list(tmp_path.glob("foureyes-bench-*"))
 
 

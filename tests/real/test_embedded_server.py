@@ -90,7 +90,9 @@ class House:
 
     @property
     def faults(self) -> list[Fault]:
-        return [message for _, message in list(self.bugs)]
+        """All that was told by now, what is still in the inbox too."""
+        self.tree.directory.ask("bug", "is that all?", 30.0)
+        return [message for _, message in list(self.bugs) if isinstance(message, Fault)]
 
     def until(self, phase: ServerPhase, timeout: float, but: int | None = None) -> ServerState:
         """``but``: a process id that it must no longer be."""

@@ -1,4 +1,5 @@
-"""``kill -9`` in the middle of writing, twenty times each: no acknowledged document is lost, none is doubled."""
+"""``kill -9`` in the middle of writing: no acknowledged document is lost, none is doubled. A few times each; the twenty
+times are marked slow."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from tests.recorder.journal_child import replay, store_at
 from tests.recorder.places import MongoPlace, Place, Secantus
 from tests.recorder.writing_child import step, write
 
-KILLS = 20
+KILLS = pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.slow)])
+REPLAYS = 10
 Acked = dict[str, int]  # run -> the steps that were acknowledged
 
 
@@ -63,11 +65,12 @@ def occurrences(acked: Acked) -> int:
     return sum(number % 3 == 2 for steps in acked.values() for number in range(steps))
 
 
+@KILLS
 @pytest.mark.timeout(300)
-def test_the_writer_is_killed(place: Place) -> None:
+def test_the_writer_is_killed(place: Place, kills: int) -> None:
     moments = random.Random(1)
     acked: Acked = {}
-    for run in range(KILLS):
+    for run in range(kills):
         name = f"r{run}"
         acked[name], killed = killed_after(moments.randint(1, 25), "writing_child", *place.arguments, name)
         assert killed
@@ -103,10 +106,11 @@ def own_server(tmp_path: Path) -> Iterator[Secantus]:
     server.kill()
 
 
+@KILLS
 @pytest.mark.timeout(300)
-def test_the_database_server_is_killed(own_server: Secantus) -> None:
+def test_the_database_server_is_killed(own_server: Secantus, kills: int) -> None:
     place, moments, acked = MongoPlace(own_server.uri), random.Random(2), Acked()
-    for run in range(KILLS):
+    for run in range(kills):
         enough = threading.Event()
         with closing(place.open()) as store:
             killer = threading.Thread(target=kill_when, args=(enough, own_server, store), name=f"killer-{run}")
@@ -122,12 +126,12 @@ def test_the_database_server_is_killed(own_server: Secantus) -> None:
 @pytest.mark.timeout(300)
 def test_the_recorder_is_killed_while_it_fills_the_journal_and_while_it_replays_it(tmp_path: Path) -> None:
     moments, acked = random.Random(3), Acked()
-    for run in range(KILLS // 2):
+    for run in range(REPLAYS):
         name = f"r{run}"
         acked[name], killed = killed_after(moments.randint(1, 40), "journal_child", "append", str(tmp_path), name)
         assert killed
     kills = 0
-    while kills < KILLS // 2:
+    while kills < REPLAYS:
         _, killed = killed_after(moments.randint(1, 15), "journal_child", "replay", str(tmp_path))
         if not killed:
             break

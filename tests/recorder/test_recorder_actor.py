@@ -439,6 +439,7 @@ def test_a_server_that_is_killed_and_comes_back_costs_nothing(tmp_path: Path) ->
             assert store.count(READINGS) == 21
             (group,) = store.latest(Collection.ERRORS)
             assert group["occurrences"] == 10
+        live.tree.directory.ask("bug", "is that all?", 60)  # after all that it was told
         assert len(live.faults) == 1, "that it is back is no failure"
     finally:
         live.stop()

@@ -18,7 +18,9 @@ import pytest
 from pykka import ActorDeadError, ThreadingFuture
 
 from supervisors.actor import ActorContext
+from supervisors.context import ChildContext
 from supervisors.inbox import Envelope, Inbox
+from supervisors.leaks import Leaks
 from supervisors.messages import RestartChild, TerminateChild
 from supervisors.policy import NO_BACKOFF
 from tests.supervisors.live import Good, Live
@@ -269,6 +271,37 @@ def test_every_message_to_a_child_that_is_killed_is_handled_once_or_named_once(l
 @pytest.mark.parametrize("seed", range(2, 8))
 def test_every_message_with_other_moments(live: Live, seed: int) -> None:
     check_storm(live, 100_000, 200, seed)
+
+
+class EndsFirst(Leaks):
+    """Who fences somebody goes on only when the other one's thread has ended."""
+
+    def began(self, name: str, end: threading.Event) -> None:
+        assert end.wait(20)
+        super().began(name, end)
+
+
+class FencedAtWork(Takes):
+    """Comes to the last act of its message when it has been fenced."""
+
+    def on_receive(self, message: Any) -> Any:
+        if isinstance(message, Work):
+            assert isinstance(self.context, ChildContext)
+            context = self.context
+            context.unwell(TimeoutError("to be fenced"))
+            eventually(lambda: not context.live, 20, "it is fenced")
+        return super().on_receive(message)
+
+
+@pytest.mark.timeout(60)
+def test_what_a_fenced_one_could_not_finish_is_named_however_soon_its_thread_ends(live: Live) -> None:
+    live.leaks, got = EndsFirst(), list[str]()
+    sink = live.spec("sink", lambda context: Sink(context, got))
+    live.start(sink, live.spec("subject", FencedAtWork, backoff=NO_BACKOFF, stop_timeout=0.0))
+    live.tell("subject", Work("m0"))
+    live.runs("subject", 2)
+    assert [(notice.incarnation, notice.message_id) for notice in live.exits] == [(1, "m0")]
+    assert got == []
 
 
 # --- asks while it is down ---

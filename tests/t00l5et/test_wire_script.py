@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import socket
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -19,10 +20,24 @@ from foureyes_actors.replay.record import Record
 from foureyes_actors.replay.replaying import PORT, Verdict
 from foureyes_actors.replay.tape import Played
 from t00l5et.doubles import websocket_server as web
+from t00l5et.doubles.tcp_server import TcpServer
 from t00l5et.reproduction import source
 from t00l5et.wire import http
 from t00l5et.wire.replay import judge_best
-from t00l5et.wire.script import LONGEST, MARGIN, PATIENCE, SHORT, NotPlayable, Script, of_fault, timing
+from t00l5et.wire.script import (
+    AFFORDED,
+    GRACE,
+    LONGEST,
+    MARGIN,
+    PATIENCE,
+    ROOM,
+    SHORT,
+    NotPlayable,
+    Script,
+    of_fault,
+    play,
+    timing,
+)
 from tests.replay import live_http, live_obs, live_store
 from tests.replay.make import failure, record_of
 
@@ -40,6 +55,24 @@ def test_scaling_keeps_which_came_first(allowed: float, answer: float) -> None:
     apart = pace.deadline - answer * pace.scale
     assert (apart > 0) == (allowed > answer) and abs(apart) >= MARGIN * 0.98
     assert pace.scale <= 1 and min(pace.deadline, answer * pace.scale) <= LONGEST
+    real, waited = abs(allowed - answer), min(allowed, answer)
+    assert abs(apart) >= 0.98 * min(ROOM, real, AFFORDED * real / waited), "a busy machine tells them apart too"
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_what_is_too_late_waits_until_whoever_gave_up_has_left(leaves: bool) -> None:
+    """However late he sees that his time is over."""
+    script = Script(((0.02, b"late"),), End.CLOSED)
+    with (
+        TcpServer(lambda sock: play(sock, script, 1.0, server.stopping, 0.01), "late") as server,
+        socket.create_connection(("127.0.0.1", server.port), PATIENCE) as client,
+    ):
+        client.settimeout(GRACE / 10 if leaves else PATIENCE)
+        if leaves:
+            with pytest.raises(TimeoutError):
+                client.recv(10)
+        else:
+            assert client.recv(10) == b"late"
 
 
 @given(seconds)

@@ -56,8 +56,8 @@ HEADS = Heads(
 )
 
 
-def settings_for(folder: Path, obs_port: int, **source: object) -> Settings:
-    """The embedded default, but sooner impatient."""
+def settings_for(folder: Path, obs_port: int, platforms: int, **source: object) -> Settings:
+    """The embedded default, but sooner impatient. ``platforms``: so many failures are run again."""
     return Settings.model_validate(
         {
             "data_dir": folder,
@@ -72,6 +72,7 @@ def settings_for(folder: Path, obs_port: int, **source: object) -> Settings:
             },
             "model_server": {"check_every": 1.0, "silent_after": 2, "stop_grace": 0.5},
             "readings": {"join_timeout": 5.0},
+            "forgewright": {"platforms_per_day": platforms},
             "resource": {"every": 1.0, "pressure": {"enabled": False}},  # its own load is no reason to read less
         }
     )
@@ -101,12 +102,12 @@ def warm() -> None:
 class Program:
     """A context manager: from the first reading to the end. ``lines``: what it printed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, platforms: int) -> None:
         self.relay, self.weather = Relay(), Weather()
         self.obs = FakeObs({})
         self.obs.scenes, self.obs.program = Shown(), "cabinet"
-        self.cabinet = settings_for(folder, self.obs.port)
-        self.through_obs = settings_for(folder, self.obs.port, kind="obs")
+        self.cabinet = settings_for(folder, self.obs.port, platforms)
+        self.through_obs = settings_for(folder, self.obs.port, platforms, kind="obs")
         self.lines: list[str] = []
         self.code: int | None = None
         world = wiring.real_world(self.cabinet)

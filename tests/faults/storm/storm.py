@@ -48,12 +48,15 @@ class Report:
     code: int | None = None
 
 
-def storm(folder: Path, *, faults: int, seed: int, say: Callable[[str], None] = lambda line: None) -> Report:
-    """The whole of it, with a program of its own. Raises NoRecovery."""
+def storm(
+    folder: Path, *, faults: int, seed: int, platforms: int = 10, say: Callable[[str], None] = lambda line: None
+) -> Report:
+    """The whole of it, with a program of its own. ``platforms``: so many of the failures are run again, five seconds
+    apart, which the end waits for. Raises NoRecovery."""
     report = Report(seed)
     measurable()
     warm()
-    with Program(folder) as program:
+    with Program(folder, platforms) as program:
         sections = plan(seed, faults, tuple(program.children()))
         strikes = Strikes(program, random.Random(seed), say)
         report.before = strikes.settled()
