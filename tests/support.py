@@ -6,10 +6,13 @@ import importlib.util
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -23,6 +26,8 @@ from supervisors.heads_decider import Listeners
 from supervisors.inbox import Inbox
 from supervisors.messages import ExitNotice
 from supervisors.specs import ChildSpec
+
+ROOT = Path(__file__).parents[1]
 
 
 class FakeContext:
@@ -138,3 +143,19 @@ def heard(number: int) -> Iterator[None]:
         yield
     finally:
         signal.signal(number, before)
+
+
+def foureyes(
+    folder: Path, *arguments: str, program: Sequence[str] = (str(ROOT / "run.py"),), **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """A command to its end, in ``folder``, with its data below it."""
+    own = {"FOUREYES_DATA_DIR": str(folder / "data"), "PYTHONPATH": str(ROOT), **variables}
+    return subprocess.run(
+        [sys.executable, *program, *arguments],
+        cwd=folder,
+        env={**os.environ, **own},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )

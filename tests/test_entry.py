@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -13,45 +10,32 @@ import pytest
 
 from foureyes_actors import entry, exit_codes
 from foureyes_actors.headless import version
+from tests.support import ROOT, foureyes
 
-ROOT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 MODULE, _, FUNCTION = SETTINGS["project"]["scripts"]["foureyes"].partition(":")
 INSTALLED = ["-c", f"import sys; from {MODULE} import {FUNCTION}; sys.exit({FUNCTION}())"]  # as pip writes it
 WAYS = {"installed": INSTALLED, "run.py": [str(ROOT / "run.py")]}
 
 
-def said(way: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    own = {"FOUREYES_DATA_DIR": str(folder / "data"), "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, *WAYS[way], *arguments],
-        cwd=folder,
-        env={**os.environ, **own},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_it_tells_its_version_and_its_commands(way: str, tmp_path: Path) -> None:
-    told = said(way, tmp_path, "--version")
+    told = foureyes(tmp_path, "--version", program=WAYS[way])
     assert (told.returncode, told.stderr) == (0, "") and told.stdout.startswith(f"FourEyes {version()} on Python 3.")
-    shown = said(way, tmp_path, "--help")
+    shown = foureyes(tmp_path, "--help", program=WAYS[way])
     assert shown.returncode == 0 and all(name in shown.stdout for name in ("doctor", "models", "errors", "bench"))
     assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_its_exit_code_is_the_commands(way: str, tmp_path: Path) -> None:
-    done = said(way, tmp_path, "errors", "list")
+    done = foureyes(tmp_path, "errors", "list", program=WAYS[way])
     assert done.returncode == exit_codes.UNAVAILABLE and "there is no store at" in done.stderr, done.stderr
 
 
 def test_the_file_that_is_beside_run_py_is_named_when_it_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("in the way", encoding="utf-8")
-    done = said("run.py", tmp_path, "--seconds", "1")
+    done = foureyes(tmp_path, "--seconds", "1")
     assert f"built-in defaults; {ROOT / 'foureyes.yaml'} is not used from here" in done.stdout, done.stdout
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -20,21 +17,7 @@ from foureyes_actors.settings.config import Config
 from foureyes_actors.upkeep import Upkeep
 from supervisors.directory import Directory
 from supervisors.messages import ExitNotice, Stage
-
-ROOT = Path(__file__).parents[1]
-
-
-def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    own = {"FOUREYES_DATA_DIR": str(folder / "data"), "PYTHONPATH": str(ROOT), **variables}
-    return subprocess.run(
-        [sys.executable, str(ROOT / "run.py"), *arguments],
-        cwd=folder,
-        env={**os.environ, **own},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+from tests.support import foureyes
 
 
 def nothing_recorded(folder: Path) -> bool:
@@ -55,7 +38,7 @@ def test_a_wrong_triage_file_ends_a_run_before_it_begins(text: str | None, told:
         path.write_text(text, encoding="utf-8")
     elif text == "":
         path.mkdir()
-    done = run(tmp_path, "--seconds", "3", FOUREYES_FORGEWRIGHT__TRIAGE_FILE="rules.yaml")
+    done = foureyes(tmp_path, "--seconds", "3", FOUREYES_FORGEWRIGHT__TRIAGE_FILE="rules.yaml")
     assert done.returncode == BAD_CONFIGURATION and done.stdout == ""
     first, second = done.stderr.splitlines()
     assert first == "the configuration must be changed:"
@@ -65,7 +48,7 @@ def test_a_wrong_triage_file_ends_a_run_before_it_begins(text: str | None, told:
 
 def test_one_that_finds_the_store_in_use_leaves_no_failure_behind(tmp_path: Path) -> None:
     with closing(SqliteStore(tmp_path / "data" / "foureyes.sqlite3")):
-        done = run(tmp_path, "--seconds", "3")
+        done = foureyes(tmp_path, "--seconds", "3")
     assert done.returncode == UNAVAILABLE and "in use by process" in done.stdout, done.stdout + done.stderr
     assert nothing_recorded(tmp_path)
 
@@ -100,7 +83,7 @@ def test_only_a_refusal_to_begin_is_no_failure(
 
 @pytest.mark.parametrize("words", [("errors", "list"), ("errors", "show", "ab"), ("errors", "resolve", "ab")])
 def test_where_no_store_is_none_is_made(words: tuple[str, ...], tmp_path: Path) -> None:
-    done = run(tmp_path, *words)
+    done = foureyes(tmp_path, *words)
     assert done.returncode == UNAVAILABLE and done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"there is no store at {tmp_path / 'data' / 'foureyes.sqlite3'}: ")
@@ -108,12 +91,12 @@ def test_where_no_store_is_none_is_made(words: tuple[str, ...], tmp_path: Path) 
 
 
 def test_decisions_of_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    done = run(tmp_path, "decisions", "list")
+    done = foureyes(tmp_path, "decisions", "list")
     assert done.returncode == UNAVAILABLE and done.stdout == "" and not (tmp_path / "data").exists()
     assert f"no data folder at {tmp_path / 'data'}" in done.stderr and "FOUREYES_DATA_DIR" in done.stderr
 
 
 def test_an_empty_store_is_healthy(tmp_path: Path) -> None:
     SqliteStore(tmp_path / "data" / "foureyes.sqlite3").close()
-    done = run(tmp_path, "errors", "list")
+    done = foureyes(tmp_path, "errors", "list")
     assert done.returncode == 0 and done.stdout.startswith("healthy: 0 failures")
