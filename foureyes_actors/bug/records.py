@@ -40,14 +40,13 @@ class Records:
         self._worker: Worker | None = None
         self._waiting: deque[Fault] = deque()
         self._groups: OrderedDict[str, _Group] = OrderedDict()
-        self._writing = False
         self.kept = self.failed = self.dropped = 0
         self.last_error = ""
 
     @property
     def waiting(self) -> int:
         """Faults whose record is not on the disk yet; one of them may be with the worker."""
-        return len(self._waiting) + self._writing
+        return len(self._waiting) + (self._worker is not None and self._worker.busy)
 
     def start(self) -> Worker:
         """With the actor, so that the first failure finds its worker there."""
@@ -71,7 +70,6 @@ class Records:
         return known.last
 
     def finished(self, outcome: Kept) -> None:
-        self._writing = False
         if outcome.error:
             self.failed += 1
             self.last_error = outcome.error
@@ -96,7 +94,6 @@ class Records:
 
         if worker.submit(job, done):
             self._waiting.popleft()
-            self._writing = True
 
     def stop(self) -> None:
         """What waits is lost; its faults are in the store all the same."""
