@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from foureyes_actors.replay.capture import Capture, CapturedFrame
+from foureyes_actors.syntax import tree_of
 
 VERSION = "v2"
 
@@ -63,7 +64,7 @@ def statement_of(frame: CapturedFrame, lines: Sequence[str]) -> str:
 def _one_spelling(text: str) -> str:
     for form in (text, f"({text})"):  # an expression over several lines needs its brackets
         try:
-            return ast.unparse(ast.parse(form))
+            return ast.unparse(tree_of(form))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
     return " ".join(text.split())

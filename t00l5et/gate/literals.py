@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from foureyes_actors.syntax import tree_of
 from t00l5et.gate.sources import Source
 
 SHORTEST = 3  # characters of a text that says something
@@ -98,7 +99,7 @@ def texts_of(folder: Path) -> frozenset[str | bytes]:
     """Of all Python files below: the texts and names that they are written with."""
     found: set[str | bytes] = set()
     for path in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        for node in ast.walk(tree_of(path.read_bytes())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
                 found.add(node.value)
             elif isinstance(node, ast.arg | ast.keyword) and node.arg:

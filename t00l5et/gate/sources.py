@@ -14,6 +14,7 @@ from typing import Any
 
 from foureyes_actors.errors import MissingExtraError
 from foureyes_actors.ports.process import ProcessPort
+from foureyes_actors.syntax import tree_of
 from t00l5et.gate.diff import Change
 from t00l5et.gate.report import Stopped
 
@@ -57,7 +58,7 @@ def _source(change: Change, before: Path, after: Path) -> Source:
 def _tree(path: str, text: str) -> ast.Module:
     """By Python's parser first, which bears any nesting; libcst is asked only about what is not deep."""
     try:
-        tree = ast.parse(text, feature_version=(3, 11))
+        tree = tree_of(text, feature_version=(3, 11))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise Stopped(f"{path} is no Python{line}: {error.msg if isinstance(error, SyntaxError) else error}") from None
