@@ -50,9 +50,10 @@ Catch the branch, not the leaf. ``retryable`` says whether the same call may suc
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from enum import StrEnum
+
+from foureyes_actors.invocation import install_command
 
 
 class ErrorClass(StrEnum):
@@ -88,11 +89,6 @@ class SettingsError(ConfigurationError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
-
-
-def install_command(extra: str) -> str:
-    """For the Python that runs this, which need not be the one that ``pip`` belongs to; in FourEyes's own folder."""
-    return f'{sys.executable} -m pip install -e ".[{extra}]"'
 
 
 class MissingExtraError(ConfigurationError):

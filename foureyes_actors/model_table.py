@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from ruamel.yaml.nodes import Node
 
 from foureyes_actors.errors import SettingsError
+from foureyes_actors.invocation import FOLDER
 from foureyes_actors.messages import Task
 from foureyes_actors.ports.files import FilesPort
 from foureyes_actors.settings import ModelEntry, ModelTable, Settings
@@ -103,6 +104,6 @@ def _places(beside: Path | None) -> Iterator[Path]:
     if beside is not None:
         yield beside
     yield Path()
-    yield Path(__file__).resolve().parent.parent  # beside run.py
+    yield FOLDER  # beside run.py
     for scheme in (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user")):
         yield Path(sysconfig.get_path("data", scheme)) / "share" / "foureyes"  # installed as a package

@@ -29,6 +29,7 @@ from foureyes_actors.errors import ConfigurationError, SettingsError
 from foureyes_actors.exit_codes import INTERRUPTED
 from foureyes_actors.forgewright.mitigations import MITIGATIONS, Laid, mitigated
 from foureyes_actors.forgewright.triage_table import load_rules
+from foureyes_actors.invocation import FOLDER
 from foureyes_actors.model_table import wanted_models
 from foureyes_actors.ports.clock import SystemClock
 from foureyes_actors.ports.files import LocalFiles
@@ -77,7 +78,7 @@ def run(
         rules = load_rules(LocalFiles(), settings.forgewright.triage_file)  # once: it may be a pipe
     except ConfigurationError as error:
         refuse(error)
-    origin = origin_of(path, Path(__file__).resolve().parent.parent, LocalFiles())
+    origin = origin_of(path, FOLDER, LocalFiles())
     request = headless.Request(frames, seconds, origin, notes=(*laid.told, *laid.left), rules=rules)
     out, log = PatientStream(sys.stdout, "standard output"), PatientStream(sys.stderr, "standard error")
     log_to(log, settings.log.level, secrets_of(settings))

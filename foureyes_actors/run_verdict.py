@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foureyes_actors.exit_codes import BAD_CONFIGURATION, NOT_KEPT, UNAVAILABLE
+from foureyes_actors.invocation import PROGRAM
 
 Statuses = Mapping[str, Mapping[str, Any]]
 _NONE: Mapping[str, Any] = {}
@@ -29,7 +30,7 @@ def trouble_of(statuses: Statuses, *, time_is_over: bool, exhausted: bool) -> Tr
     read = statuses.get("console", _NONE).get("read", 0)
     if time_is_over and not read:
         code = BAD_CONFIGURATION if statuses.get("lm_studio", _NONE).get("refused") else UNAVAILABLE
-        return Trouble(code, "nothing was read: see the lines above, or ask: python run.py doctor", summed_up=False)
+        return Trouble(code, f"nothing was read: see the lines above, or ask: {PROGRAM} doctor", summed_up=False)
     if exhausted and not read and statuses.get("capture", _NONE).get("frames") == 0:
         return Trouble(UNAVAILABLE, "nothing was read: the source ended without a picture that can be read")
     if nothing_kept(statuses):

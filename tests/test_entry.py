@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 from foureyes_actors import entry, exit_codes
 from foureyes_actors.headless import version
+from foureyes_actors.invocation import PROGRAM, install_command
 from tests.support import ROOT, foureyes
 
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -50,3 +54,14 @@ def test_what_comes_before_the_imports_imports_nothing_that_takes_long() -> None
 
 def test_its_numbers_are_those_of_the_exit_codes() -> None:
     assert entry.INTERRUPTED == exit_codes.INTERRUPTED
+
+
+def test_what_advice_calls_it_is_what_can_be_called(tmp_path: Path) -> None:
+    assert (PROGRAM, install_command("gpu")) == ("python run.py", f'{sys.executable} -m pip install -e ".[gpu]"')
+    installed = tmp_path / "foureyes_actors"
+    installed.mkdir()
+    for name in ("__init__.py", "invocation.py"):
+        shutil.copy(ROOT / "foureyes_actors" / name, installed)
+    ask = "from foureyes_actors.invocation import PROGRAM, install_command as f; print(PROGRAM, f('gpu'), sep='\\n')"
+    told = subprocess.run([sys.executable, "-c", ask], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert told.stdout.splitlines() == ["foureyes", f'{sys.executable} -m pip install "foureyes[gpu]"'], told.stderr

@@ -12,6 +12,7 @@ from foureyes_actors.bug.condition import Condition, condition_of
 from foureyes_actors.bug.keeper import kept_blob, kept_record
 from foureyes_actors.bug.recurrence import History, recurrence
 from foureyes_actors.errors import FourEyesError
+from foureyes_actors.invocation import PROGRAM
 from foureyes_actors.messages import Collection
 from foureyes_actors.ports.private_folder import LocalPrivateFolder, PrivateFolder
 from foureyes_actors.ports.store import StorePort, StoreReader
@@ -119,7 +120,7 @@ def _again(group: Mapping[str, Any], folder: PrivateFolder) -> str:
         return "no record: it came through no replay point"
     if not _there(folder, found):
         return f"record {found} is not there (any longer)"
-    return f"python run.py reproduce {found}"
+    return f"{PROGRAM} reproduce {found}"
 
 
 def _reproduced(group: Mapping[str, Any], platforms: Path) -> Iterator[str]:
@@ -141,7 +142,7 @@ def find_group(store: StoreReader, wanted: str) -> dict[str, Any]:
     found = [g for g in groups if wanted and _begins(g, wanted)]
     if len(found) != 1:
         how = "no failure has" if not found else f"{len(found)} failures have"
-        raise NoSuchError(f"{how} an id that begins with {ascii(wanted)[:80]}; python run.py errors list shows them")
+        raise NoSuchError(f"{how} an id that begins with {ascii(wanted)[:80]}; {PROGRAM} errors list shows them")
     return found[0]
 
 

@@ -15,6 +15,7 @@ from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.doctor.findings import CONFIGURATION, FINE, MISSING_PART
 from foureyes_actors.doctor.parts import World
 from foureyes_actors.errors import ConfigurationError, ConnectFailed, FourEyesError
+from foureyes_actors.invocation import PROGRAM
 from foureyes_actors.lm_studio.advice import trouble_advice
 from foureyes_actors.lm_studio.dialect import ListedModel, Server, server_at
 from foureyes_actors.lm_studio.dialects import DIALECTS, EMBEDDED
@@ -152,7 +153,7 @@ def _silent(
     gone = isinstance(error, ConnectFailed)
     words = "nobody answers there" if gone else str(error)
     problem = bounded(" ".join(Redactor(secrets_of(settings)).text(words).split()), LONGEST)
-    start = "start it, or set model_server.base_url; python run.py doctor tells what is found"
+    start = f"start it, or set model_server.base_url; {PROGRAM} doctor tells what is found"
     refused = isinstance(error, ConfigurationError)
     return Survey(kind, name, url, False, rows, problem=problem, advice=start if gone else advice, refused=refused)
 

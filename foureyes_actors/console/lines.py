@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from foureyes_actors.invocation import PROGRAM
 from foureyes_actors.messages import (
     Event,
     EventKind,
@@ -139,7 +140,7 @@ def head_line(event: Event, *, foreign: bool = False) -> str:
 
 def decision_line(event: Event) -> str:
     """What is done about a group of failures has got further."""
-    ask = f"; python run.py decisions show {event.subject}" if event.after == "awaiting approval" else ""
+    ask = f"; {PROGRAM} decisions show {event.subject}" if event.after == "awaiting approval" else ""
     return f"{stamp(event.at)}  * {event.subject} {event.after}: {one_line(event.reason, MAX_REASON)}{ask}"
 
 

@@ -13,7 +13,8 @@ from foureyes_actors.bug.redact import Redactor
 from foureyes_actors.doctor import parts, sandbox, servers
 from foureyes_actors.doctor.findings import Finding, Status
 from foureyes_actors.doctor.parts import Absent, Unfit, World
-from foureyes_actors.errors import ConfigurationError, FourEyesError, MissingExtraError, install_command
+from foureyes_actors.errors import ConfigurationError, FourEyesError, MissingExtraError
+from foureyes_actors.invocation import install_command
 from foureyes_actors.ports.inspection import InspectionPort, LocalInspection
 from foureyes_actors.settings import Settings
 from foureyes_actors.settings.file import secrets_of

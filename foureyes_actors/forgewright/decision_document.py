@@ -14,6 +14,7 @@ from foureyes_actors.forgewright.course import UNTIL
 from foureyes_actors.forgewright.decision import REVIEW, Decision, Step
 from foureyes_actors.forgewright.states import CLOSED, IN_FORCE, State, Status, status_of
 from foureyes_actors.forgewright.triage import Action, RemedyKind
+from foureyes_actors.invocation import PROGRAM
 from foureyes_actors.messages import Document
 from foureyes_actors.text import one_line
 
@@ -104,7 +105,7 @@ def progress(decision: Decision) -> int:
 def action_items(decision: Decision) -> list[dict[str, Any]]:
     """What a person is asked for."""
     task = {
-        State.AWAITING_APPROVAL: f"look at it and say: python run.py decisions approve {decision.id}, or reject",
+        State.AWAITING_APPROVAL: f"look at it and say: {PROGRAM} decisions approve {decision.id}, or reject",
         State.APPLIED: "; ".join(filter(None, ("start FourEyes again: it counts from then on", _review(decision)))),
         State.WATCHED: _review(decision),
         State.RESOLVED: _review(decision),

@@ -20,6 +20,7 @@ from foureyes_actors.forgewright.knobs import KNOBS, value_of
 from foureyes_actors.forgewright.ledger import kept_decision
 from foureyes_actors.forgewright.states import IN_FORCE
 from foureyes_actors.forgewright.triage import RemedyKind
+from foureyes_actors.invocation import PROGRAM
 from foureyes_actors.ports.private_folder import Entry, PrivateFolder
 from foureyes_actors.settings import Settings
 from foureyes_actors.text import one_line
@@ -169,7 +170,7 @@ def lay(settings: Settings, mitigations: Iterable[Mitigation]) -> Laid:
             continue
         value = int(each.value) if KNOBS[each.key].whole else float(each.value)
         settings = _with(settings, each.key.split("."), value)
-        told.append(f"{each}; `python run.py decisions revert {each.decision}` takes it back")
+        told.append(f"{each}; `{PROGRAM} decisions revert {each.decision}` takes it back")
     return Laid(settings, tuple(told), tuple(left))
 
 

@@ -1,6 +1,6 @@
 """The loaded models, and who may use them when: one thread per model, so one reading at a time.
 
-All methods run in the event loop's thread; only ``LoadedModel._read`` runs in the model's own thread.
+All methods run in the event loop's thread; ``LoadedModel._read`` and what follows it run in the model's own thread.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from foureyes_actors.model_server.catalog import BUILT_IN, Catalog, CatalogModel
 from foureyes_actors.model_server.chat_request import ChatRequest
 from foureyes_actors.model_server.engines import Closing, Engine, EngineFactory, Prompted, Screen
 from foureyes_actors.model_server.limits import Limits
+from foureyes_actors.model_server.memory import give_back
 from foureyes_actors.model_server.pictures import decode
 
 logger = logging.getLogger("foureyes.model_server")
+
+GIVE_BACK_EVERY = 10.0  # seconds; measured with frames of the demo cabinet, docs/benchmarks.md
 
 Answer = dict[str, Any]
 
@@ -37,6 +40,7 @@ class LoadedModel:
         )
         self._engine: Engine | None = None
         self._jobs: set[Future[Answer]] = set()
+        self._given_back = monotonic()
         self._screens: OrderedDict[tuple[object, ...], Screen] = OrderedDict()
 
     async def load(self, engines: EngineFactory) -> None:
@@ -49,6 +53,9 @@ class LoadedModel:
         job = self._thread.submit(self._read, request, request.user or client, self._monotonic())
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
+        if self._monotonic() - self._given_back >= GIVE_BACK_EVERY:
+            self._given_back = self._monotonic()
+            self._thread.submit(give_back)  # after this answer, and most often before the next frame
         return job
 
     def queued(self) -> int:

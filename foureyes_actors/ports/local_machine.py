@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from foureyes_actors.invocation import install_command
 from foureyes_actors.messages import GpuUsage
 from foureyes_actors.ports.machine import MachineParts
 
@@ -63,7 +64,7 @@ class LocalMachine:
         try:
             nvml = self._load_nvml()
         except ImportError:
-            self._note = "GPUs are not known: pip install 'foureyes[gpu]' asks the NVIDIA driver about them"
+            self._note = f"GPUs are not known: NVIDIA's driver can be asked after {install_command('gpu')}"
             return None
         try:
             nvml.nvmlInit()

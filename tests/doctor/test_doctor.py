@@ -10,7 +10,8 @@ import pytest
 
 from foureyes_actors.doctor.examination import PROBES, examine
 from foureyes_actors.doctor.findings import CONFIGURATION, FINE, MISSING_PART, Finding, Status, render, verdict
-from foureyes_actors.errors import ConfigurationError, StoreUnavailable, install_command
+from foureyes_actors.errors import ConfigurationError, StoreUnavailable
+from foureyes_actors.invocation import install_command
 from foureyes_actors.ports.files import LocalFiles
 from foureyes_actors.ports.inspection import LocalInspection
 from foureyes_actors.ports.local_process import LocalProcesses

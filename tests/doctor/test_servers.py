@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from foureyes_actors.doctor.findings import CONFIGURATION, FINE, MISSING_PART, Status, verdict
-from foureyes_actors.errors import install_command
+from foureyes_actors.invocation import install_command
 from foureyes_actors.lm_studio.advice import HANGS
 from foureyes_actors.lm_studio.dialects import DIALECTS
 from foureyes_actors.lm_studio.installation import app_places

@@ -10,6 +10,7 @@ from typing import NoReturn
 import psutil
 import pytest
 
+from foureyes_actors.invocation import install_command
 from foureyes_actors.messages import GpuUsage
 from foureyes_actors.ports.local_machine import LocalMachine
 from tests.ports.nvml_double import Card, NVMLDouble
@@ -59,7 +60,7 @@ def test_without_the_package_nobody_can_tell_and_it_says_what_to_install() -> No
 
     it = LocalMachine(absent)
     assert it.gpus() is None
-    assert "foureyes[gpu]" in it.parts().gpu_note
+    assert install_command("gpu") in it.parts().gpu_note
 
 
 def test_a_driver_that_is_lost_is_opened_anew() -> None:
