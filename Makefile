@@ -12,6 +12,8 @@ endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 RUN_EXTRAS := embedded
 TEST_EXTRAS := embedded,screen,video,test
+# Many tests wait for real programs, so two processes share the files of tests. JOBS=0: one, as --pdb needs it.
+JOBS ?= 2
 
 .PHONY: run test lint slow clean
 
@@ -19,7 +21,7 @@ run: $(VENV)/.run
 	$(BIN)/python run.py $(ARGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/python -m ruff check .

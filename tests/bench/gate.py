@@ -150,7 +150,7 @@ def _of(verdicts: Sequence[bool]) -> str:
 
 
 def whole() -> None:
-    """Twice the time of ``make test``: the base's own run comes first. A base's is kept for its next patch."""
+    """Twice the time of ``make test JOBS=0``: the base's own run comes first. A base's is kept for its next patch."""
     patch = GOOD[0]
     with tempfile.TemporaryDirectory(prefix="foureyes-bench-gate-") as folder:
         case = planted(Path(folder))[patch.defect]

@@ -19,7 +19,7 @@ from foureyes_actors.forgewright.states import (
 )
 
 FINAL = {State.DUPLICATE, State.WONT_FIX}
-LEGAL = [(before, after) for before, afters in TRANSITIONS.items() for after in afters]
+LEGAL = [(before, after) for before, afters in TRANSITIONS.items() for after in sorted(afters)]
 ILLEGAL = [pair for pair in product(State, State) if pair not in LEGAL]
 
 
