@@ -23,6 +23,7 @@ import psutil
 from obsws_python import ReqClient
 from obsws_python.error import OBSSDKError
 
+from t00l5et.free_port import free_port
 from t00l5et.real_obs_files import ObsProfile, write_profile
 from t00l5et.x11_windows import close_window
 
@@ -46,7 +47,7 @@ class RealObs:
 
     def __init__(self, pictures: Mapping[str, bytes], *, width: int = 1280, height: int = 720, fps: int = 5) -> None:
         self.password = secrets.token_urlsafe(12)
-        self.port = _free_port()
+        self.port = free_port()
         self._profile = ObsProfile(pictures, self.port, self.password, width, height, fps)
         self._folder = tempfile.TemporaryDirectory(prefix="real-obs-")
         self._base = Path(self._folder.name)
@@ -205,8 +206,3 @@ class RealObs:
             if time.monotonic() > until:
                 raise ObsFailed(f"{what} within {timeout:g} s\n{self.log_tail()}")
             pause.wait(0.1)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

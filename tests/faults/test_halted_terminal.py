@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.model_server.support import need_embedded
-from tests.real.program import ROOT, stored_readings
+from tests.real.program import ALWAYS, ROOT, stored_readings
 from tests.support import eventually, heard
 
 pytestmark = [
@@ -38,7 +38,7 @@ def start(data: Path, output: int) -> subprocess.Popen[bytes]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("FOUREYES_")}
     return subprocess.Popen(
         [sys.executable, str(ROOT / "run.py")],
-        env=clean | {"FOUREYES_DATA_DIR": str(data), "FOUREYES_LOG_LEVEL": "DEBUG"},
+        env=clean | {"FOUREYES_DATA_DIR": str(data), "FOUREYES_LOG_LEVEL": "DEBUG"} | ALWAYS,
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=output,

@@ -91,5 +91,5 @@ def test_an_end_in_the_middle_leaves_nothing(stranger: str, tmp_path: Path, star
     eventually(lambda: len(of_the_run(tmp_path)) > 0, PATIENCE, "a platform is being confirmed")
     child.stop(10.0)
     assert child.exit_code() == 0 and not any("did not stop in time" in line for line in child.tail()), child.tail()
-    eventually(lambda: not of_the_run(tmp_path), 5.0, "nothing is left of it")
+    eventually(lambda: not of_the_run(tmp_path), PATIENCE, "nothing is left of it")
     assert len(waiting(LocalPrivateFolder(tmp_path / "platforms"))) == 1

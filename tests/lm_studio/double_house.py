@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +28,7 @@ from supervisors.context import Tree
 from supervisors.messages import ExitNotice
 from supervisors.specs import ChildSpec
 from t00l5et.doubles.lm_studio import LmStudioDouble
+from t00l5et.free_port import free_port
 from tests.inference.support import ENTRIES, MODEL
 from tests.inference.test_live import Collector
 from tests.lm_studio.error_cases import TOKEN
@@ -103,8 +103,7 @@ class House:
     ) -> None:
         """``deadline``: seconds for one request; short only where the double hangs. ``running``: the double is there
         already, so that it is somebody else's. ``settings``: of the model server."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         self.processes, self.tree = DoubleProcesses(port, rules), Tree()
         if running:
             self.processes.start(["somebody"])

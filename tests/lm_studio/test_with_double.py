@@ -22,6 +22,7 @@ from foureyes_actors.ports.local_process import LocalProcesses
 from foureyes_actors.settings import ModelServerSettings
 from supervisors.context import Tree
 from supervisors.specs import ChildSpec
+from t00l5et.free_port import free_port
 from tests.inference.support import MODEL
 from tests.lm_studio.double_house import CHAT, CLOCK, NAME, PATIENCE, House
 from tests.lm_studio.error_cases import DEADLINE, TOKEN
@@ -179,8 +180,7 @@ def test_a_context_above_the_maximum_is_not_asked_for(house_of: Any) -> None:
 
 def test_a_process_and_no_token_in_its_log(caplog: pytest.LogCaptureFixture, tmp_path: Any) -> None:
     """Started by FourEyes as LM Studio would be, with a token that it takes for another one."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     scenario = tmp_path / "scenario.json"
     scenario.write_text(f'{{"models": ["{MODEL}"], "token": "sk-lm-another:token"}}')
     command = [sys.executable, "-m", "t00l5et.doubles.lm_studio", "--port", port, "--scenario", str(scenario)]

@@ -25,6 +25,7 @@ from foureyes_actors.errors import (
 from foureyes_actors.ports import http_connection
 from foureyes_actors.ports.http import HttpReply, HttpRequest
 from foureyes_actors.ports.http_requests import RequestsHttp, is_loopback
+from t00l5et.free_port import free_port
 from tests.support import eventually, need
 
 PATIENCE = 15.0  # far beyond every deadline here, far below what a dripping server would take
@@ -393,8 +394,7 @@ def test_the_deadline_holds_over_tls(
 
 
 def test_nobody_listens(http: RequestsHttp) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/models"
+    url = f"http://127.0.0.1:{free_port()}/v1/models"
     result, _ = timed(http, HttpRequest("GET", url))
     assert isinstance(result, ConnectFailed)
     assert str(result).startswith(f"GET {url}: ") and "refused" in str(result).lower()

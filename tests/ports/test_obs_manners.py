@@ -16,6 +16,7 @@ from foureyes_actors.errors import SourceRefused, SourceUnavailable
 from foureyes_actors.ports.obs import ObsAddress, ObsConnection, ScreenshotRequest
 from foureyes_actors.ports.obs_websocket import ObsWebsocketPort
 from t00l5et.doubles.obs import FakeObs, Vice
+from t00l5et.free_port import free_port
 from tests.ports.obs_helpers import (
     BLUE,
     MAIN,
@@ -42,8 +43,7 @@ def session(obs: FakeObs) -> Iterator[ObsConnection]:
 
 
 def test_nobody_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     with pytest.raises(SourceUnavailable, match=f"OBS at 127.0.0.1:{port}.*nobody listens there"):
         ObsWebsocketPort().connect(ObsAddress(port=port, deadline=10.0))
 

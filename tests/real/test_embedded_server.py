@@ -25,6 +25,7 @@ from supervisors.actor import ActorContext, SupervisedActor
 from supervisors.context import Tree
 from supervisors.messages import ExitNotice
 from supervisors.specs import ChildSpec
+from t00l5et.free_port import free_port
 from tests.model_server.support import need_embedded
 from tests.support import eventually, start_tree
 
@@ -210,8 +211,7 @@ def test_a_port_that_a_stranger_holds(house: Make) -> None:
 
 
 def test_an_explicit_address(house: Make) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     it = house(kind="embedded", base_url=url)
     assert it.until(ServerPhase.READY, READY).base_url == url
     other = house(base_url=url)  # no kind: it is asked

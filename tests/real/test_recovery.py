@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from foureyes_actors.messages import ModelAtRest, ServerPhase
+from t00l5et.free_port import free_port
 from tests.model_server.support import need_embedded
-from tests.real.ports import free_port
 from tests.real.test_embedded_server import BACK, READY, TINY, House, Make, house, pid_of, servers
 from tests.support import eventually
 

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from foureyes_actors.capture.cabinet import Cabinet, encode_jpeg
+from t00l5et.free_port import free_port
 from tests.real.program import program
 from tests.support import eventually
 
@@ -188,14 +189,13 @@ def test_it_ends_in_order_while_its_own_reader_is_being_loaded(tmp_path: Path) -
     up."""
     if sys.platform == "win32":
         pytest.skip("Windows has no signals to send to another process")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     settings = {"FOUREYES_MODEL_SERVER__BASE_URL": url, "FOUREYES_MODEL_SERVER__START_TIMEOUT": "1"}
 
     def ended(number: signal.Signals) -> tuple[int, str]:
         with program(tmp_path / number.name, AWAY | settings) as running:
             running.says("by itself", READS)
-            return running.interrupt(number, within=20), running.output
+            return running.interrupt(number, within=60), running.output
 
     with ThreadPoolExecutor(2) as both:
         for code, output in both.map(ended, (signal.SIGINT, signal.SIGTERM)):
@@ -210,8 +210,7 @@ print("Success! The server is now running", flush=True)
 
 
 def test_a_command_that_starts_the_server_and_ends_is_no_failure(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     settings = {
         "FOUREYES_MODEL_SERVER__KIND": "lm_studio",
         "FOUREYES_MODEL_SERVER__BASE_URL": f"http://127.0.0.1:{port}",

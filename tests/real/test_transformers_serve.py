@@ -33,8 +33,8 @@ from foureyes_actors.ports.http import HttpReply
 from foureyes_actors.ports.http_requests import RequestsHttp
 from foureyes_actors.ports.local_process import LocalChild, LocalProcesses
 from foureyes_actors.settings import InferenceSettings, ModelEntry
+from t00l5et.free_port import free_port
 from tests.lm_studio.support import loading
-from tests.real.ports import free_port
 from tests.support import eventually, missing
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(900)]

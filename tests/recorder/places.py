@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import subprocess
 import sys
 import uuid
@@ -17,6 +16,7 @@ from foureyes_actors.ports.store import StorePort
 from foureyes_actors.ports.store_mongo import MongoStore
 from foureyes_actors.ports.store_sqlite import SqliteStore
 from foureyes_actors.settings import RetentionSettings
+from t00l5et.free_port import free_port
 from tests.support import eventually, need
 
 TIMEOUT = 10.0  # seconds for one call: the machine may be busy
@@ -70,7 +70,7 @@ class Secantus:
 
     def __init__(self, folder: Path) -> None:
         need_secantus()
-        self._folder, self._log, self.port = folder, folder / "log", 0
+        self._folder, self._log, self.port = folder, folder / "log", free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -86,9 +86,6 @@ class Secantus:
                 command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         eventually(self._listens, 60, "the MongoDB server listens")
-        found = re.search(rb"listening on [\d.]+:(\d+)", self._log.read_bytes())
-        assert found is not None
-        self.port = int(found[1])
 
     def kill(self) -> None:
         """kill -9, and wait for its end."""

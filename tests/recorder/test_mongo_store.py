@@ -19,6 +19,7 @@ from foureyes_actors.messages import Collection
 from foureyes_actors.ports.mongo_address import masked, masked_uri
 from foureyes_actors.ports.store_mongo import MongoStore
 from foureyes_actors.settings import RetentionSettings
+from t00l5et.free_port import free_port
 from tests.recorder.places import TIMEOUT, MongoPlace, Secantus, need_secantus
 from tests.support import eventually
 
@@ -32,12 +33,6 @@ def silent_port() -> Iterator[int]:
     """Somebody who takes connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def limits(place: MongoPlace, name: str) -> dict[str, int]:
@@ -122,9 +117,9 @@ def test_an_occurrence_whose_group_was_deleted_is_not_counted_again(mongo_place:
         assert store.count_occurrence({"_id": "e", "at": NOW, "fingerprint": "f"}) == 0
 
 
-def test_nobody_listens(free_port: int) -> None:
+def test_nobody_listens() -> None:
     with pytest.raises(StoreUnavailable, match=r"nobody answers within 0\.3 s"):
-        MongoStore(f"mongodb://127.0.0.1:{free_port}", "t", timeout=0.3, retention=RETENTION)
+        MongoStore(f"mongodb://127.0.0.1:{free_port()}", "t", timeout=0.3, retention=RETENTION)
 
 
 def test_nobody_answers(silent_port: int) -> None:
@@ -192,9 +187,9 @@ def everything(error: BaseException) -> str:
     ],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")  # the driver's word on the options
-def test_a_password_is_never_in_an_error(uri: str, free_port: int) -> None:
+def test_a_password_is_never_in_an_error(uri: str) -> None:
     with pytest.raises((StoreUnavailable, ConfigurationError)) as caught:
-        MongoStore(uri.replace("PORT", str(free_port)), "t", timeout=0.3, retention=RETENTION)
+        MongoStore(uri.replace("PORT", str(free_port())), "t", timeout=0.3, retention=RETENTION)
     for secret in (PASSWORD, PLAIN, "s3cr", "watcher:"):
         assert secret not in everything(caught.value)
 

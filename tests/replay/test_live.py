@@ -57,7 +57,7 @@ def run(data: Path, url: str, *arguments: str) -> str:
 
 
 def test_a_failure_of_a_real_run_is_recorded_and_confirmed(stranger: str, tmp_path: Path) -> None:
-    said = run(tmp_path, stranger, "--seconds", "4")
+    said = run(tmp_path, stranger, "--seconds", "8")
     assert list((tmp_path / "records" / "errors").glob("*.json")), said
     listed = run(tmp_path, stranger, "errors", "list")
     group = next(line for line in listed.splitlines() if "PortTaken" in line)

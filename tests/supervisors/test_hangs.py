@@ -20,12 +20,10 @@ from supervisors.leaks import LeakLimits, Leaks
 from supervisors.messages import ExitNotice, Stage, Tick
 from tests.bench.tables import table
 from tests.supervisors.hangs import KINDS, Hang
-from tests.supervisors.live import LONG, Busy, Good, Live
+from tests.supervisors.live import LONG, STUCK_AFTER, Busy, Good, Live
 from tests.support import eventually
 
 pytestmark = pytest.mark.timeout(60)
-
-STUCK_AFTER = 0.5
 
 
 @pytest.fixture
@@ -113,7 +111,7 @@ def test_nothing_that_a_fenced_one_says_counts(live: Live) -> None:
 
     live.start(
         live.spec("sibling", lambda context: Talkative(context, live, heard)),
-        live.spec("subject", make, stuck_after=0.2),
+        live.spec("subject", make, stuck_after=STUCK_AFTER),
     )
     live.tell("subject", "hang")
     live.runs("subject", 2)
@@ -139,7 +137,7 @@ class Promises(Good):
 
 @pytest.mark.parametrize("end", ["hang", "error"])
 def test_who_was_promised_an_answer_is_told_that_nobody_will_give_it(live: Live, end: str) -> None:
-    live.start(live.spec("subject", Promises, stuck_after=0.2))
+    live.start(live.spec("subject", Promises, stuck_after=STUCK_AFTER))
     promised = [ask_later(live, "subject", number) for number in range(3)]
 
     def act(_actor: object) -> None:
@@ -169,7 +167,7 @@ def fenced(live: Live, count: int) -> bool:
 def test_too_many_leaks_are_told_with_the_reason(limits: LeakLimits, children: tuple[str, ...], reason: str) -> None:
     reasons: list[str] = []
     live = Live(leaks=Leaks(limits, reasons.append))
-    live.start(*(live.spec(name, Busy, stuck_after=0.2) for name in dict.fromkeys(children)))
+    live.start(*(live.spec(name, Busy, stuck_after=STUCK_AFTER) for name in dict.fromkeys(children)))
     try:
         for number, name in enumerate(children):
             assert reasons == []

@@ -154,7 +154,7 @@ def test_what_is_taken_away_or_put_around(kind: str, old: str, new: str) -> None
     assert kind in found or (kind == "contract" and "import" in found)
 
 
-@pytest.mark.parametrize("guarded", [p.stem for p in SETTINGS.glob("*.py") if p.stem != "__init__"])
+@pytest.mark.parametrize("guarded", [p.stem for p in sorted(SETTINGS.glob("*.py")) if p.stem != "__init__"])
 def test_the_settings_may_be_brought_in_but_nothing_that_makes_them(guarded: str) -> None:
     for line in (
         f"from foureyes_actors.settings import {guarded}",
